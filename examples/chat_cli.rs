@@ -6,26 +6,48 @@
 //!
 //! Type a line and press Enter. `/image URL` adds a picture to the next line, `/quit` or Ctrl-D ends. Without a terminal each line of the
 //! standard input is a turn; without any line a short conversation is played.
+//!
+//! The file stands by itself. A project of its own needs:
+//!
+//! ```toml
+//! [dependencies]
+//! tower-openrouter = "0.1"
+//! openrouter-simulator = "0.1"
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "rt"] }
+//! ```
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
-mod support;
+use std::{
+    env,
+    error::Error,
+    io::{BufRead, IsTerminal, Write, stdin, stdout},
+};
 
-use std::io::{BufRead, IsTerminal, Write, stdin, stdout};
-
+use openrouter_simulator::Simulator;
 use serde_json::json;
 use tower_openrouter::{
-    AttemptLog, ChatRequest, ChatServiceExt, Stack,
+    ApiKey, AttemptLog, ChatRequest, ChatServiceExt, Stack,
     request::{Message, Part, Tool},
+    transport::{Dialect, OPENROUTER, Upstream},
 };
+
+type Fallible<T = ()> = Result<T, Box<dyn Error>>;
 
 /// How often the model may call the tool within one turn.
 const TOOL_ROUNDS: usize = 4;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> support::Fallible {
-    let place = support::place(&[]).await?;
-    let stack = place
-        .stack()
+async fn main() -> Fallible {
+    // Without a key it calls a simulator in this process.
+    let simulator = Simulator::start().await?;
+    let builder = if env::var_os("OPENROUTER_API_KEY").is_some() {
+        Stack::openrouter(ApiKey::from_variable("OPENROUTER_API_KEY")?)
+    } else {
+        let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
+        Stack::builder().upstream(upstream, ApiKey::new("sk-or-v1-simulated")?)
+    };
+    let stack = builder
         .chain(["openai/gpt-4o-mini", "anthropic/claude-sonnet-4.5"])
         .build()?;
     let mut messages = vec![Message::system("Answer in one or two sentences.")];
@@ -58,7 +80,7 @@ async fn main() -> support::Fallible {
 }
 
 /// One turn: streams the answer, runs the tool if the model calls it, and adds the messages to the conversation.
-async fn turn(stack: &Stack, messages: &mut Vec<Message>) -> support::Fallible {
+async fn turn(stack: &Stack, messages: &mut Vec<Message>) -> Fallible {
     for _ in 0..TOOL_ROUNDS {
         let request = ChatRequest::new(messages.clone()).tools([clock()]);
         let answer = stack.complete(request).await?;

@@ -1,22 +1,29 @@
-//! A dead first model, rescued in each of the three APIs for text: chat completions, responses and messages.
+//! A dead first model, rescued in each of the three APIs for text: chat completions, responses and messages. Fails if one is not rescued.
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
 use http::Request;
+use support::Place;
 use tower_openrouter::{ApiRequest, ChatRequest, ChatServiceExt, MessagesRequest, ResponsesRequest, Stack};
 
 const QUESTION: &str = "Why is the sky blue?";
+const FIRST: &str = "openai/gpt-5";
+const SECOND: &str = "openai/gpt-4o-mini";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
     // In the simulator the first model is down, whichever API calls it.
-    let place = support::place(&[("openai/gpt-5", "503")]).await?;
-    let stack = place.stack().chain(["openai/gpt-5", "openai/gpt-4o-mini"]).build()?;
+    let place = support::place(&[(FIRST, "503")]).await?;
+    let stack = place.stack().chain([FIRST, SECOND]).build()?;
 
-    answer(&stack, "chat", ChatRequest::user(QUESTION).into_http()).await?;
-    answer(&stack, "responses", ResponsesRequest::text(QUESTION).into_http()).await?;
-    answer(&stack, "messages", MessagesRequest::user(QUESTION, 200).into_http()).await?;
+    for (api, request) in [
+        ("chat", ChatRequest::user(QUESTION).into_http()),
+        ("responses", ResponsesRequest::text(QUESTION).into_http()),
+        ("messages", MessagesRequest::user(QUESTION, 200).into_http()),
+    ] {
+        answer(&place, &stack, api, request).await?;
+    }
 
     // A plain call gets the typed answer of its API.
     let message = stack.complete(MessagesRequest::user(QUESTION, 200)).await?.response;
@@ -25,12 +32,15 @@ async fn main() -> support::Fallible {
 }
 
 /// Streams one answer, and shows what it took.
-async fn answer(stack: &Stack, api: &str, request: Request<ApiRequest>) -> support::Fallible {
+async fn answer(place: &Place, stack: &Stack, api: &str, request: Request<ApiRequest>) -> support::Fallible {
     let answer = stack.stream(request).await?;
-    let attempts = answer.attempts();
+    let attempts = answer.attempts().ok_or("the stack keeps no log")?;
     println!("{api}: {}", answer.text().await?);
-    if let Some(attempts) = attempts {
-        println!("{attempts}\n");
+    println!("{attempts}\n");
+    let is_rescued = attempts.sent() == 2 && attempts.answered_by().is_some_and(|by| by.model() == SECOND);
+    // Of real models the first one may answer.
+    if place.simulator.is_some() && !is_rescued {
+        return Err(format!("{api}: wanted a failure of {FIRST} and an answer by {SECOND}").into());
     }
     Ok(())
 }

@@ -1,26 +1,32 @@
-//! Embeds two texts, and says how alike they are.
+//! Embeds a text, then says how alike two texts are.
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
 mod support;
 
-use tower_openrouter::{ChatServiceExt, EmbeddingRequest, response::UsageExt as _};
+use tower_openrouter::{ChatServiceExt, EmbeddingRequest, Stack};
+
+const MODEL: &str = "openai/text-embedding-3-small";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> support::Fallible {
     let place = support::place(&[]).await?;
-    let stack = place.stack().build()?;
 
-    let texts = EmbeddingRequest::new("openai/text-embedding-3-small", ["a blue sky", "a clear day"]);
+    let stack = place.stack().build()?;
+    let answer = stack.embed(EmbeddingRequest::new(MODEL, ["a blue sky"])).await?;
+    let numbers = answer.response.vectors().next().ok_or("a text has a vector")?;
+    println!("{} numbers", numbers.len());
+
+    compare(&stack).await
+}
+
+/// Two texts in one call.
+async fn compare(stack: &Stack) -> support::Fallible {
+    let texts = EmbeddingRequest::new(MODEL, ["a blue sky", "a clear day"]);
     let answer = stack.embed(texts).await?.response;
     let [sky, day] = answer.vectors().collect::<Vec<_>>()[..] else {
         return Err("two texts have two vectors".into());
     };
-    println!("{} numbers each, alike by {:.3}", sky.len(), cosine(sky, day));
-
-    let cost = answer.usage.as_ref().and_then(|usage| usage.charged().ok().flatten());
-    if let Some(cost) = cost {
-        println!("at {cost}");
-    }
+    println!("alike by {:.3}", cosine(sky, day));
     Ok(())
 }
 

@@ -8,12 +8,27 @@
 //! curl http://127.0.0.1:8080/api/spend -H 'authorization: Bearer acme-key'
 //! ```
 //!
+//! A browser reads `/api/stream` with `fetch`, which can send the header; `EventSource` cannot.
+//!
 //! `LISTEN` is the address, `LEDGER` the SQLite file (by default one in the temporary folder).
+//!
+//! The file stands by itself. A project of its own needs:
+//!
+//! ```toml
+//! [dependencies]
+//! tower-openrouter = { version = "0.1", features = ["metrics", "sqlite"] }
+//! openrouter-simulator = "0.1"
+//! axum = "0.8"
+//! futures-util = "0.3"
+//! metrics-exporter-prometheus = { version = "0.18", default-features = false }
+//! serde = { version = "1", features = ["derive"] }
+//! serde_json = "1"
+//! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal"] }
+//! tracing-subscriber = { version = "0.3", features = ["env-filter"] }
+//! ```
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
-mod support;
-
-use std::{convert::Infallible, env, sync::Arc};
+use std::{convert::Infallible, env, error::Error as StdError, sync::Arc};
 
 use axum::{
     Json, Router,
@@ -27,10 +42,15 @@ use axum::{
 };
 use futures_util::{Stream, stream};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use openrouter_simulator::Simulator;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
 use tower_openrouter::{
-    Account, Catalogue, ChatRequest, ChatServiceExt, Error, FailureKind, Stack, Tags, Transport,
+    Account, ApiKey, Catalogue, ChatRequest, ChatServiceExt, Error, FailureKind, Stack, Tags, Transport,
     degrade::CannedReply,
     layers::{
         budget::{Budget, Budgets, Window},
@@ -38,6 +58,7 @@ use tower_openrouter::{
         observe,
     },
     ledger::{DatabaseLedger, Filter, LedgerOptions},
+    transport::{Dialect, OPENROUTER, Upstream},
 };
 
 /// The product's own keys and whose they are. A real product looks them up in its database.
@@ -52,25 +73,30 @@ struct App {
 }
 
 #[tokio::main]
-async fn main() -> support::Fallible {
+async fn main() -> Result<(), Box<dyn StdError>> {
     tracing_subscriber::fmt().with_env_filter("info").init();
     let metrics = PrometheusBuilder::new().install_recorder()?;
     observe::describe();
 
-    let place = support::place(&[("anthropic/claude-sonnet-4.5", "30%503;retry-after=0")]).await?;
-    let account = Account::new(
-        Transport::builder().upstream(place.upstream.clone()).build()?,
-        place.upstream.clone(),
-        Some(place.key.clone()),
-    );
+    // Without a key it calls a simulator in this process, whose first model fails now and then.
+    let simulator = Simulator::start().await?;
+    simulator.plan("anthropic/claude-sonnet-4.5", "30%503;retry-after=0")?;
+    let (upstream, key) = if env::var_os("OPENROUTER_API_KEY").is_some() {
+        (Upstream::openrouter()?, ApiKey::from_variable("OPENROUTER_API_KEY")?)
+    } else {
+        let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
+        (upstream, ApiKey::new("sk-or-v1-simulated")?)
+    };
+    let transport = Transport::builder().upstream(upstream.clone()).build()?;
+    let account = Account::new(transport, upstream.clone(), Some(key.clone()));
     let file = env::var_os("LEDGER").map_or_else(|| env::temp_dir().join("product_backend.sqlite"), Into::into);
     let ledger = LedgerOptions::sqlite(file).open().await?;
     let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
     let prices = Arc::new(Catalogue::new(account.models().await?));
     budgets.name_models_by(prices.clone());
     ledger.restore(&budgets).await?; // what was spent today counts after a restart, too
-    let stack = place
-        .stack()
+    let stack = Stack::builder()
+        .upstream(upstream, key)
         .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini"])
         .canned_reply(CannedReply::text(
             "We cannot answer right now. Please try again in a minute.",
@@ -99,12 +125,21 @@ async fn main() -> support::Fallible {
     println!("listening on http://{}", listener.local_addr()?);
 
     // The order of a shutdown: no new connections, streams in progress end, then the ledger writes what it holds.
-    axum::serve(listener, app)
-        .with_graceful_shutdown(support::stopped())
-        .await?;
+    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
     let closed = ledger.close().await;
     println!("the ledger wrote {} entries and lost {}", closed.written, closed.lost);
     Ok(())
+}
+
+/// Ends when the process receives a request to stop: Ctrl-C, or the SIGTERM that a container's host sends.
+async fn stopped() {
+    let Ok(mut terminated) = signal(SignalKind::terminate()) else {
+        return;
+    };
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = ctrl_c() => {}
+    }
 }
 
 /// The tenant whose key the request carries; a handler that takes one refuses all other requests.

@@ -6,11 +6,18 @@
 //!
 //! Each function below is a test as it would stand in your `tests/` folder under `#[tokio::test(start_paused = true)]`: waits of many
 //! seconds pass in milliseconds, and the faults are the same in each run.
+//!
+//! The file stands by itself. A project of its own needs:
+//!
+//! ```toml
+//! [dependencies]
+//! tower-openrouter = "0.1"
+//! openrouter-simulator = "0.1"
+//! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
+//! ```
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
 
-mod support;
-
-use std::time::Duration;
+use std::{error::Error as StdError, time::Duration};
 
 use openrouter_simulator::{Seen, Simulator};
 use tokio::time::Instant;
@@ -18,6 +25,8 @@ use tower_openrouter::{
     ApiKey, ChatRequest, ChatServiceExt, Error, FailureKind, Stack,
     transport::{Dialect, OPENROUTER, Upstream},
 };
+
+type Fallible<T = ()> = Result<T, Box<dyn StdError>>;
 
 /// The service under test: it knows models only through the stack that it is given.
 #[derive(Clone)]
@@ -34,7 +43,7 @@ impl Summaries {
 }
 
 /// A simulator, and the service over it with the settings of production.
-async fn service() -> support::Fallible<(Simulator, Summaries)> {
+async fn service() -> Fallible<(Simulator, Summaries)> {
     let simulator = Simulator::builder().seed(1).start().await?;
     let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter)?;
     let stack = Stack::builder()
@@ -47,7 +56,7 @@ async fn service() -> support::Fallible<(Simulator, Summaries)> {
 }
 
 /// The first model is overloaded: the second one answers, and each was called as often as it should be.
-async fn an_overloaded_model_is_replaced() -> support::Fallible {
+async fn an_overloaded_model_is_replaced() -> Fallible {
     let (simulator, summaries) = service().await?;
     simulator.plan("openai/gpt-5", "503")?;
     let summary = summaries
@@ -60,7 +69,7 @@ async fn an_overloaded_model_is_replaced() -> support::Fallible {
 }
 
 /// The first model is silent: the caller waits for the timeout of one attempt, not longer.
-async fn a_silent_model_costs_ten_seconds() -> support::Fallible {
+async fn a_silent_model_costs_ten_seconds() -> Fallible {
     let (simulator, summaries) = service().await?;
     simulator.plan("openai/gpt-5", "slow-headers=300s")?;
     let begin = Instant::now();
@@ -74,7 +83,7 @@ async fn a_silent_model_costs_ten_seconds() -> support::Fallible {
 }
 
 /// All models are down: the service gets one typed error that says what was tried.
-async fn an_outage_is_one_typed_error() -> support::Fallible {
+async fn an_outage_is_one_typed_error() -> Fallible {
     let (simulator, summaries) = service().await?;
     simulator.plan_all("503")?;
     let Err(error) = summaries.summary("A report.").await else {
@@ -86,7 +95,7 @@ async fn an_outage_is_one_typed_error() -> support::Fallible {
 }
 
 /// A request that no model takes is refused once, and nothing is paid.
-async fn a_bad_request_is_not_retried() -> support::Fallible {
+async fn a_bad_request_is_not_retried() -> Fallible {
     let (simulator, summaries) = service().await?;
     simulator.plan_all("400")?;
     let error = summaries.summary("A report.").await.err().ok_or("wanted an error")?;
@@ -96,7 +105,7 @@ async fn a_bad_request_is_not_retried() -> support::Fallible {
 }
 
 #[tokio::main(flavor = "current_thread", start_paused = true)]
-async fn main() -> support::Fallible {
+async fn main() -> Fallible {
     an_overloaded_model_is_replaced().await?;
     a_silent_model_costs_ten_seconds().await?;
     an_outage_is_one_typed_error().await?;

@@ -12,33 +12,51 @@ help() {
 
 steps=0
 failures=()
+last_lines=() # of each failure's output
 notices=()
 
 # step WHAT COMMAND...: runs the command, prints its time, and continues after a failure, so that one run shows all failures.
 step() {
-    local what=$1 begin=$SECONDS status
+    local what=$1 begin=$SECONDS status log
     shift
     steps=$((steps + 1))
+    log=$(mktemp)
     printf '\n==> %s\n' "$what"
     set +e # only so does `set -e` hold inside the subshell
-    (
-        set -e
-        "$@"
-    )
-    status=$?
+    if [[ -t 1 ]]; then # cargo and nextest draw their progress on a terminal only
+        (
+            set -e
+            "$@"
+        )
+        status=$?
+    else
+        (
+            set -e
+            "$@"
+        ) 2>&1 | tee "$log"
+        status=${PIPESTATUS[0]}
+    fi
     set -e
     if [[ $status -eq 0 ]]; then
         printf '    ok: %s (%d s)\n' "$what" "$((SECONDS - begin))"
     else
         failures+=("$what")
+        last_lines+=("$(tail -n 60 "$log")")
         printf '    FAILED: %s (%d s)\n' "$what" "$((SECONDS - begin))"
     fi
+    rm -f "$log"
 }
 
-# finish: the closing line, and the exit code.
+# finish: the closing line, and the exit code. In a log, what a failed step printed last is repeated: its place may be far above.
 finish() {
-    local name=scripts/${0##*/} notice
+    local name=scripts/${0##*/} notice i
     printf '\n'
+    for i in "${!failures[@]}"; do
+        [[ -n ${last_lines[i]} ]] || continue
+        printf 'the last lines of "%s":\n' "${failures[i]}"
+        sed 's/^/    | /' <<<"${last_lines[i]}"
+        printf '\n'
+    done
     for notice in "${notices[@]}"; do
         printf '!!! %s\n' "$notice"
     done

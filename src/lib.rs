@@ -8,6 +8,7 @@ mod classify;
 mod dialect;
 mod encoding;
 mod error;
+mod exchange_watch;
 mod frame;
 mod free;
 mod held;
@@ -20,7 +21,6 @@ mod reset_time;
 mod router_metadata;
 mod sent_key;
 mod service_ext;
-mod wire;
 
 pub mod account;
 pub mod api;
@@ -78,8 +78,10 @@ pub use tower_llm_layers::{
     Attempt, AttemptLog, Candidate, FailureKind, Outcome, Phase, Tags, UsdAmount,
     auth::{ApiKey, KeyPool, Keys},
 };
-pub use transport::{Transport, Upstream};
-pub use wire::{Segments, WireRequest};
+pub use transport::{
+    Transport, Upstream,
+    wire::{Segments, WireRequest},
+};
 
 /// The examples of the pages that a forge shows, compiled as documentation tests.
 #[cfg(doctest)]

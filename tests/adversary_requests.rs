@@ -9,7 +9,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::ServiceExt;
-use tower_openrouter::{ChatRequest, ChatServiceExt};
+use tower_openrouter::{ChatRequest, ChatServiceExt, FailureKind};
 
 const PLAIN: &str = r#"{"choices":[{"index":0,"message":{"content":"Sky"},"finish_reason":"stop"}]}"#;
 
@@ -216,4 +216,26 @@ async fn a_silly_deadline_is_refused_or_shortens() {
         assert_eq!(got, status, "{value}: {text}");
     }
     assert_eq!(raw.seen().len(), 1);
+}
+
+/// By the typed door, at which no JSON is checked: refused as by the other, and kept by no table of the stack.
+#[tokio::test(start_paused = true)]
+async fn a_typed_model_that_is_no_name_is_refused_and_kept_nowhere() {
+    let raw = Raw::always(whole()).await;
+    let stack = raw.pair();
+    for number in 0..400 {
+        let model = if number % 4 == 0 {
+            format!("acme/\u{1b}[31m{number}")
+        } else {
+            format!("acme/{number}{}", "m".repeat(256 * 1024))
+        };
+        let error = stack.complete(ChatRequest::user("Hi").model(&model)).await.unwrap_err();
+        assert_eq!(error.kind(), FailureKind::BadRequest, "{number}");
+        let text = error.to_string();
+        assert!(text.contains("`model`") && text.len() < 400, "{number}: {text:.400}");
+        assert!(!text.contains("name a model"), "{number}: {text}");
+    }
+    assert!(raw.seen().is_empty(), "nothing was sent");
+    assert_eq!(stack.circuits().unwrap().reports().len(), 0);
+    assert_eq!(stack.pauses().reports().len(), 0);
 }

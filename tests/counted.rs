@@ -6,11 +6,11 @@ use crate::support::{
     ask, call,
     ledger::Kept,
     prices::{of, usd},
-    raw::{Raw, Step, json, send},
+    raw::{Raw, Step, chunk, events, json, send},
 };
 use tower_openrouter::{
-    ApiKey, Catalogue, FailureKind, Stack,
-    layers::ledger::{Entry, EntryState},
+    ApiKey, Catalogue, ChatServiceExt, FailureKind, Stack,
+    layers::ledger::{Entry, EntryOutcome, EntryState},
     transport::{Dialect, OPENROUTER, Upstream},
 };
 
@@ -105,4 +105,47 @@ async fn an_answer_is_priced_by_the_tier_that_served_it() {
             "{tier} {tiers:?}"
         );
     }
+}
+
+/// Of a stream that its caller leaves no usage is known: what was shown is counted by its text, and not by its chunks.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_left_is_counted_by_its_text_in_however_few_chunks() {
+    let text = "word ".repeat(1_000);
+    let letters = |count: usize| text.get(..count).unwrap().to_owned();
+    let mut tokens = Vec::new();
+    // The same text in two chunks and in a thousand.
+    for size in [2_500, 5] {
+        let mut steps = vec![events()];
+        steps.extend((0..text.len() / size).map(|_| chunk(&letters(size), "null")));
+        steps.push(Step::Hang);
+        let raw = Raw::always(steps).await;
+        let kept = Kept::new();
+        let stack = raw
+            .builder()
+            .chain(["acme/paid"])
+            .prices(Arc::new(of(&[ROW])))
+            .ledger(kept.clone())
+            .build()
+            .unwrap();
+        let mut answer = stack.stream(ask()).await.unwrap();
+        let mut shown = 0;
+        while shown < text.len() {
+            shown += answer.next_text().await.unwrap().unwrap().len();
+        }
+        drop(answer);
+        let entry = kept.entries().remove(0);
+        assert_eq!(
+            (entry.outcome, entry.state),
+            (EntryOutcome::Dropped, EntryState::Estimated),
+            "{size}"
+        );
+        assert!(entry.cost() >= usd("0.005"), "{size}: {}", entry.cost());
+        tokens.push(entry.usage.answer);
+    }
+    let [few, many] = tokens[..] else { unreachable!() };
+    assert!((500..=2_500).contains(&few), "{few} tokens in two chunks");
+    assert!(
+        many.abs_diff(few) <= few,
+        "{few} tokens in two chunks, {many} in a thousand"
+    );
 }

@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
 use tower_openrouter::{
-    Api, ChatServiceExt, Error, FailureKind, Phase, Tags,
+    Api, ApiKey, Candidate, ChatServiceExt, Error, FailureKind, Phase, Stack, Tags, Upstream,
     endpoint::Envelope,
     layers::{
         LayerError,
@@ -14,6 +14,7 @@ use tower_openrouter::{
         rate_limit::{Limits, Rate},
     },
     stack::TenantKey,
+    transport::Dialect,
 };
 
 use crate::support::{
@@ -266,6 +267,20 @@ async fn a_bad_field_is_named_in_the_apis_own_envelope() {
             r#"{"model":"demo/model","max_tokens":"64","messages":[{"role":"user","content":"Hi"}]}"#,
             "max_tokens",
         ),
+        (Api::Embeddings, r#"{"model":"demo/model"}"#, "input"),
+        (Api::Embeddings, r#"{"model":"demo/model","input":null}"#, "input"),
+        (Api::Embeddings, r#"{"model":"demo/model","input":[]}"#, "input"),
+        (Api::Embeddings, r#"{"model":"demo/model","input":7}"#, "input"),
+        (
+            Api::Embeddings,
+            r#"{"model":"demo/model","input":{"text":"Hi"}}"#,
+            "input",
+        ),
+        (
+            Api::Embeddings,
+            r#"{"model":"demo/model","input":"Hi","dimensions":-1}"#,
+            "dimensions",
+        ),
     ];
     for (api, body, field) in table {
         for envelope in [Envelope::OpenAi, Envelope::OpenRouter] {
@@ -299,6 +314,35 @@ async fn what_the_upstream_does_not_take_is_named_too() {
             let (parts, text) = send(raw.alone().into_endpoints(), post(path, body.clone())).await;
             assert_eq!(parts.status, StatusCode::BAD_REQUEST, "{text}");
             assert_eq!(json(&text).pointer(place), Some(&json!(field)), "{text}");
+        }
+    }
+    assert!(raw.seen().is_empty(), "nothing is sent");
+}
+
+/// OpenRouter has a limit of its own for a message that names none; Anthropic takes no such request.
+#[tokio::test(start_paused = true)]
+async fn a_message_without_a_limit_is_refused_before_an_upstream_of_anthropics_own_dialect() {
+    let raw = Raw::always(Vec::new()).await;
+    let upstream = Upstream::new("anthropic", raw.url(), Dialect::Anthropic).unwrap();
+    let stack = Stack::builder()
+        .upstream(upstream, ApiKey::new(raw::KEY).unwrap())
+        .chain([Candidate::new("anthropic", "claude").unwrap()])
+        .build()
+        .unwrap();
+    for stream in [true, false] {
+        let body = json!({"model": "claude", "stream": stream, "messages": [{"role": "user", "content": "Hi"}]});
+        for root in ["/v1", "/api/v1"] {
+            let request = post(&format!("{root}/messages"), body.to_string());
+            let (parts, text) = send(stack.clone().into_endpoints(), request).await;
+            assert_eq!(parts.status, StatusCode::BAD_REQUEST, "{root} {stream}: {text}");
+            let error = json(&text);
+            assert_eq!(
+                (&error["type"], &error["error"]["type"]),
+                (&json!("error"), &json!(INVALID)),
+                "{text}"
+            );
+            let message = error["error"]["message"].as_str().unwrap();
+            assert!(message.contains("`max_tokens`"), "{text}");
         }
     }
     assert!(raw.seen().is_empty(), "nothing is sent");

@@ -75,7 +75,8 @@ async fn a_source_that_hangs_is_given_up_on_and_asked_again() {
     };
     let reconciler = Reconciler::builder(Arc::new(source))
         .ledger(kept.clone())
-        .spawn_on(Handle::current());
+        .spawn_on(Handle::current())
+        .unwrap();
     for _ in 0..8 {
         let entry = estimated();
         kept.record(&entry);
@@ -84,4 +85,28 @@ async fn a_source_that_hangs_is_given_up_on_and_asked_again() {
     sleep(Duration::from_secs(600)).await;
     assert_eq!((reconciler.pending(), reconciler.given_up()), (0, 0));
     assert!(kept.entries().iter().all(|entry| entry.state == EntryState::Reconciled));
+}
+
+#[tokio::test]
+async fn a_reconciler_that_cannot_be_is_refused_with_all_that_is_wrong() {
+    let builder = || {
+        Reconciler::builder(Arc::new(Hanging {
+            times: 0,
+            asked: AtomicUsize::new(0),
+        }))
+    };
+    let wrong = builder().first_wait(Duration::ZERO).longest_wait(Duration::MAX);
+    let error = wrong
+        .max_pending(0)
+        .max_requests(0)
+        .spawn_on(Handle::current())
+        .unwrap_err();
+    let text = error.to_string();
+    assert_eq!((error.problems().len(), text.lines().count()), (4, 4), "{text}");
+    for field in ["first_wait", "longest_wait", "max_pending", "max_requests"] {
+        assert!(text.contains(&format!("`{field}` of the reconciler is ")), "{text}");
+    }
+    let most = builder().max_requests(usize::MAX).max_pending(usize::MAX);
+    let reconciler = most.spawn_on(Handle::current()).unwrap();
+    assert_eq!(reconciler.pending(), 0);
 }

@@ -1,4 +1,5 @@
-//! A hundred clients with one key in two processes, one of which is killed in the middle of the call: one answer, one bill. A real Redis.
+//! A hundred clients with one key in two processes, one of which is killed in the middle of the call: one answer, one bill. The same for plain calls. A
+//! real Redis.
 
 use std::{
     env,
@@ -9,10 +10,11 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use openrouter_simulator::Simulator;
+use http::Request;
+use openrouter_simulator::{Outcome, Seen, Simulator};
 use test_servers::Redis;
 use tower_openrouter::{
-    Answer, ApiKey, ApiRequest, ChatServiceExt, Stack,
+    Answer, ApiKey, ApiRequest, ChatServiceExt, Completion, Stack,
     layers::{
         Replayed,
         cache::{KeySecret, idempotency::IdempotencyKey},
@@ -23,7 +25,7 @@ use tower_openrouter::{
     transport::{Dialect, OPENROUTER, Upstream},
 };
 
-use crate::support::{FIRST, GOOD, TEXT, ask};
+use crate::support::{FIRST, GOOD, TEXT, ask, ledger::bill};
 
 const REDIS: &str = "IDEMPOTENCY_TEST_REDIS";
 const UPSTREAM: &str = "IDEMPOTENCY_TEST_UPSTREAM";
@@ -45,12 +47,20 @@ async fn builder(redis: &str, base_url: &str) -> StackBuilder {
         .idempotency(keys)
 }
 
-async fn call(stack: &Stack) -> Answer {
+fn keyed() -> Request<ApiRequest> {
     let mut request = ApiRequest::from(ask()).into_http();
     request
         .extensions_mut()
         .insert(IdempotencyKey::new("order-17").unwrap());
-    stack.stream(request).await.unwrap()
+    request
+}
+
+async fn call(stack: &Stack) -> Answer {
+    stack.stream(keyed()).await.unwrap()
+}
+
+async fn plain(stack: &Stack) -> Completion {
+    stack.complete(keyed()).await.unwrap()
 }
 
 /// Not a test by itself: the process that is killed. Its clients share one call; it says when the answer has begun, and stops reading.
@@ -143,13 +153,56 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     assert!(again.parts().extensions.get::<Replayed>().is_some());
     assert_eq!(again.text().await.unwrap(), TEXT);
 
-    let seen = simulator.seen();
-    assert_eq!(
-        seen.of(FIRST).count(),
-        2,
-        "the one that was killed, and the one that took over"
-    );
+    let seen = tokio::time::timeout(LEASE * 20, simulator.wait_until(Seen::idle))
+        .await
+        .expect("the killed process's connection ends");
+    let attempts: Vec<_> = seen
+        .of(FIRST)
+        .map(|attempt| (attempt.outcome, attempt.billed))
+        .collect();
+    let [(Outcome::ClosedByClient, begun), (Outcome::Answered, whole)] = attempts[..] else {
+        panic!("the one that was killed, and the one that took over: {attempts:?}");
+    };
+    // The upstream charges the killed one for the words it had sent; a process that is killed writes no entry for them.
+    assert!(begun.pico() < whole.pico(), "{attempts:?}");
     let paid = ledger.recent(200).into_iter().filter(|entry| entry.attempt > 0);
-    assert_eq!(paid.count(), 1, "one bill");
+    let paid: Vec<i128> = paid.map(|entry| entry.cost().pico()).collect();
+    assert_eq!(paid, [i128::from(whole.pico())], "one bill");
+    assert_eq!(cost_of_all(&ledger), i128::from(whole.pico()));
     assert_eq!(ledger.recent(200).len(), HALF + 1, "and the others for nothing");
+}
+
+/// What all entries cost together, replays included.
+fn cost_of_all(ledger: &MemoryLedger) -> i128 {
+    ledger.recent(200).iter().map(|entry| entry.cost().pico()).sum()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn plain_calls_of_two_processes_are_one_attempt_and_one_bill() {
+    let Some(redis) = Redis::start() else { return };
+    let simulator = Simulator::start().await.unwrap();
+    let good = GOOD.replace(',', "%2C");
+    // Long enough for all to come while the first is in flight.
+    simulator.plan(FIRST, &format!("{good};slow-headers=300ms")).unwrap();
+    let ledger = MemoryLedger::new();
+    let mut stacks = Vec::new();
+    for _ in 0..2 {
+        let builder = builder(&redis.url(), &simulator.base_url()).await;
+        stacks.push(builder.ledger(Arc::new(ledger.clone())).build().unwrap());
+    }
+    let answers = join_all((0..HALF).map(|at| plain(&stacks[at % 2]))).await;
+    let pays = answers
+        .iter()
+        .filter(|answer| answer.parts.extensions.get::<Replayed>().is_none());
+    assert_eq!(pays.count(), 1);
+    assert!(answers.iter().all(|answer| answer.response.text() == Some(TEXT)));
+    // Later, too, and in the process that made no call.
+    for stack in &stacks {
+        assert!(plain(stack).await.parts.extensions.get::<Replayed>().is_some());
+    }
+    assert_eq!(simulator.seen().of(FIRST).count(), 1, "one attempt");
+    assert!(bill(&simulator) > 0);
+    assert_eq!(cost_of_all(&ledger), bill(&simulator), "one bill");
+    let paid = ledger.recent(200).into_iter().filter(|entry| entry.attempt > 0);
+    assert_eq!(paid.count(), 1);
 }

@@ -59,7 +59,8 @@ impl Books {
         let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(world))))
             .ledger(kept.clone())
             .budgets(budgets.clone())
-            .spawn_on(Handle::current());
+            .spawn_on(Handle::current())
+            .unwrap();
         Self {
             budgets,
             book,
@@ -188,7 +189,8 @@ async fn asked_for(replies: Vec<Vec<Step>>) -> (Arc<Kept>, Reconciler) {
     let raw = Raw::start(move |_| replies[asked.fetch_add(1, Ordering::Relaxed).min(last)].clone()).await;
     let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account_at(raw.upstream()))))
         .ledger(kept.clone())
-        .spawn_on(Handle::current());
+        .spawn_on(Handle::current())
+        .unwrap();
     reconciler.record(&kept.entries()[0]);
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(reconciler.pending(), 0);
@@ -243,7 +245,8 @@ async fn what_does_not_fit_is_counted_and_settled_at_its_estimate() {
     let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
         .ledger(kept.clone())
         .max_pending(2)
-        .spawn_on(Handle::current());
+        .spawn_on(Handle::current())
+        .unwrap();
     let stack = world
         .builder()
         .chain([FIRST])
@@ -290,7 +293,8 @@ async fn what_is_resumed_has_an_end_for_every_entry() {
         .ledger(kept.clone())
         .budgets(budgets.clone())
         .max_pending(2)
-        .spawn_on(Handle::current());
+        .spawn_on(Handle::current())
+        .unwrap();
     reconciler.resume(entries);
     let states = || kept.entries().iter().map(|entry| entry.state).collect::<Vec<_>>();
     use EntryState::{Estimated, Unbilled};
@@ -321,7 +325,9 @@ async fn bills_are_requested_a_few_at_a_time_and_another_upstreams_not_at_all() 
     leave_after_three_words(&stack).await;
     let entry = kept.entries().remove(0);
     assert!(entry.awaits_bill());
-    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world)))).spawn_on(Handle::current());
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account(&world))))
+        .spawn_on(Handle::current())
+        .unwrap();
     let mut elsewhere = entry.clone();
     elsewhere.upstream = "openai".into();
     reconciler.record(&elsewhere);
@@ -369,7 +375,8 @@ async fn a_file_brings_back_what_was_spent_and_what_awaits_its_bill() {
         .ledger(Arc::new(ledger.clone()))
         .budgets(budgets.clone())
         .first_wait(Duration::from_millis(100))
-        .spawn_on(Handle::current());
+        .spawn_on(Handle::current())
+        .unwrap();
     assert_eq!(ledger.restore(&budgets).await.unwrap().booked, 2);
     assert_eq!(ledger.resume_bills(&reconciler).await.unwrap(), 1);
     assert_eq!(

@@ -117,6 +117,8 @@ mod limit_hints;
 #[cfg(test)]
 mod limits_by_key;
 #[cfg(test)]
+mod longest_answer;
+#[cfg(test)]
 #[cfg(feature = "metrics")]
 mod metrics;
 #[cfg(test)]
@@ -127,6 +129,8 @@ mod money_reserved;
 mod money_tools;
 #[cfg(test)]
 mod mounted;
+#[cfg(test)]
+mod mounted_bytes;
 #[cfg(test)]
 mod observe;
 mod odd_answers;
@@ -162,6 +166,8 @@ mod resume;
 mod retry_after;
 #[cfg(test)]
 mod scorecard;
+#[cfg(test)]
+mod scorecard_all;
 #[cfg(test)]
 mod scorecard_apis;
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::support::{FIRST, Got, SECOND, World, ask, call};
+use crate::support::{
+    FIRST, Got, SECOND, World, ask, call,
+    raw::{Raw, Step, chunk, done, events},
+};
 use axum::{Router, http::StatusCode, response::Redirect, routing::post};
 use tower::ServiceExt;
 use tower_openrouter::{
@@ -143,6 +146,33 @@ async fn the_pace_floor() {
         window: Duration::from_secs(10),
     };
     assert!(with(plan, |b| b.min_throughput(floor)).await.error.is_none());
+}
+
+/// One chunk a second: a hundred tokens each is fast, one letter each is not.
+#[tokio::test(start_paused = true)]
+async fn the_pace_floor_counts_what_a_chunk_holds_and_not_chunks() {
+    let floor = MinThroughput {
+        tokens: 100,
+        window: Duration::from_secs(10),
+    };
+    for (letters, kind) in [(500, None), (1, Some(K::Timeout(Phase::Throughput)))] {
+        let mut steps = vec![events()];
+        for _ in 0..25 {
+            steps.push(Step::Wait(Duration::from_secs(1)));
+            steps.push(chunk(&"x".repeat(letters), "null"));
+        }
+        steps.extend([chunk("", "\"stop\""), done()]);
+        let raw = Raw::always(steps).await;
+        let stack = raw.builder().min_throughput(floor).build().unwrap();
+        let got = call(&stack, true, ask()).await;
+        assert_eq!(got.kind(), kind, "{letters} letters a chunk");
+        assert_eq!(
+            got.text.len() == 25 * letters,
+            kind.is_none(),
+            "{letters}: {}",
+            got.text.len()
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ use tower_http::{
 };
 use tower_openrouter::{
     Answer, ApiRequest, ChatFrame, ChatServiceExt, Error, FailureKind, Outcome, Phase, Stack, UsdAmount,
-    layers::{Advice, FallbackAdvice, LlmRequest, RetryAdvice},
+    layers::{Advice, FallbackAdvice, LlmRequest, RetryAdvice, fallback::Hedge},
     stack::{StackBody, StackBuilder},
 };
 
@@ -197,7 +197,7 @@ fn waits(wait: Duration) -> (Waits, Arc<AtomicUsize>) {
     (waits, seen)
 }
 
-/// A hedged call of two attempts: each is seen once, and each one's cost is on its own line.
+/// A call of two attempts, the second after the first: each is seen once, and each one's cost is on its own line.
 #[tokio::test(start_paused = true)]
 async fn a_layer_in_the_middle_sees_each_attempt_and_leaves_its_cost_on_its_line() {
     let world = World::new("503;no-hint,GOOD").await;
@@ -230,6 +230,47 @@ async fn a_layer_in_the_middle_sees_each_attempt_and_leaves_its_cost_on_its_line
         (calls.load(Ordering::Relaxed), attempts.load(Ordering::Relaxed)),
         (2, 4)
     );
+}
+
+/// The same of a hedge and the slow attempt that it overtakes, which are in flight at the same time.
+#[tokio::test(start_paused = true)]
+async fn a_layer_in_the_middle_sees_a_hedge_and_leaves_each_cost_on_its_line() {
+    for (streamed, slow) in [(true, "first-token=9s;GOOD"), (false, "slow-headers=9s;GOOD")] {
+        let world = World::new(slow).await;
+        let (around_call, calls) = waits(Duration::from_millis(100));
+        let (around_attempt, attempts) = waits(Duration::from_millis(200));
+        let kept = crate::support::ledger::Kept::new();
+        let stack = world
+            .builder()
+            .chain([FIRST, SECOND])
+            .hedge(Hedge::after(Duration::from_secs(2)).ratio(1.0))
+            .around_call(around_call)
+            .around_attempt(around_attempt)
+            .ledger(kept.clone())
+            .build()
+            .unwrap();
+        let got = call(&stack, streamed, ask()).await;
+        assert!(got.error.is_none(), "{got:?}");
+        assert!(got.took < Duration::from_secs(4), "{got:?}");
+        let [overtaken, hedge] = &got.lines[..] else {
+            unreachable!("{got:?}");
+        };
+        assert_eq!(
+            (overtaken.outcome, hedge.outcome),
+            (Outcome::Dropped, Outcome::Answered)
+        );
+        assert_eq!((overtaken.number, hedge.number), (1, 2));
+        assert!(hedge.cost.unwrap() > UsdAmount::ZERO, "{hedge:?}");
+        let entries = kept.entries();
+        assert_eq!(entries.len(), 2, "{entries:?}");
+        for line in [overtaken, hedge] {
+            let own = entries.iter().find(|entry| entry.attempt == line.number).unwrap();
+            assert_eq!(&*own.model, line.candidate.as_ref().unwrap().model());
+            assert_eq!(Some(own.cost()), line.cost, "{line:?}");
+        }
+        let seen = (calls.load(Ordering::Relaxed), attempts.load(Ordering::Relaxed));
+        assert_eq!(seen, (1, 2));
+    }
 }
 
 /// An error of another type is reported as what it is, and the stack's own comes through unchanged.
@@ -399,6 +440,7 @@ async fn the_description_names_each_slot_and_which_are_off() {
         "TenantRateLimit",
         "around_call",
         "Resume",
+        "Conformance",
         "AdaptiveConcurrency",
         "around_attempt",
     ] {

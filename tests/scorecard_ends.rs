@@ -1,17 +1,17 @@
-//! S11 and S12 of the scorecard in the other APIs: an end that lacks its last mark is an end, and a request that is too long for one model goes to
-//! another at once, in whatever form the upstream says so.
+//! S06, S09 and S11 to S13 of the scorecard in the other APIs: silence is left with the defaults as well, an end that lacks its last mark is an end, a
+//! request that is too long for one model goes to another at once, in whatever form the upstream says so, and what a filter refused is final.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tower_openrouter::{Api, FailureKind as K, Stack};
+use tower_openrouter::{Api, FailureKind as K, Phase, Stack, layers::resume::ResumeLayer};
 
 use crate::{
-    apis::{Got, SKY, call, event, first_does, request, stream},
-    scorecard_apis::{OTHERS, ask, sent, standard, whole, world},
+    apis::{Got, SKY, call, event, first_does, forms, is_good, plain, request, stream},
+    scorecard_apis::{OTHERS, ask, sent, standard, whole, with_defaults, world},
     support::{
-        FIRST, SECOND, World,
-        raw::{Raw, events, head, json, send},
+        FIRST, SECOND, TEXT, World,
+        raw::{Raw, Step, events, head, json, send},
     },
 };
 
@@ -25,6 +25,65 @@ fn over(raw: &Raw) -> Stack {
 fn whole_at_once(what: &str, got: &Got) {
     assert_eq!((got.text.as_str(), got.kind()), (SKY, None), "{what}: {got:?}");
     assert_eq!(sent(got), [FIRST], "{what}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn s06_with_the_defaults_is_passed_in_every_api() {
+    for api in OTHERS {
+        for &streamed in forms(api) {
+            let what = format!("S06 {api}, streamed: {streamed}");
+            let (world, spare) = (world(api, "hang").await, World::new("ok").await);
+            let begun = Instant::now();
+            let got = call(&with_defaults(api, &world, &spare).build().unwrap(), ask(api, streamed)).await;
+            whole(&what, api, &got);
+            assert_eq!(sent(&got), [FIRST, SECOND], "{what}");
+            let (took, within) = (begun.elapsed(), if streamed { 30 } else { 100 });
+            assert!(took <= Duration::from_secs(within), "{what}: {took:?}");
+        }
+    }
+}
+
+/// A message is resumed; a response that was shown ends in the honest error.
+#[tokio::test(start_paused = true)]
+async fn s09_with_the_defaults_is_passed_in_every_api() {
+    const SHORT: &str = "stall=30s@4";
+    for api in [Api::Responses, Api::Messages] {
+        for stall in [SHORT, "stall=500s@4"] {
+            for streamed in [true, false] {
+                let what = format!("S09 {api} {stall}, streamed: {streamed}");
+                let world = World::new(&format!("GOOD;{stall}")).await;
+                let builder = with_defaults(api, &world, &world).resume(ResumeLayer::new());
+                let begun = Instant::now();
+                let got = call(&builder.build().unwrap(), ask(api, streamed)).await;
+                // The short one is as long as the timeout.
+                let may_be_whole = !streamed || api == Api::Messages || (stall == SHORT && got.kind().is_none());
+                if may_be_whole {
+                    whole(&what, api, &got);
+                } else {
+                    assert_eq!(got.kind(), Some(K::Timeout(Phase::Idle)), "{what}: {got:?}");
+                    assert!(
+                        !got.text.is_empty() && got.text.len() < TEXT.len() && TEXT.starts_with(&got.text),
+                        "{what}: {got:?}"
+                    );
+                    assert_eq!(sent(&got), [FIRST], "{what}");
+                }
+                assert!(
+                    begun.elapsed() <= Duration::from_secs(45),
+                    "{what}: {:?}",
+                    begun.elapsed()
+                );
+            }
+        }
+    }
+    // The simulator sends a list of vectors in one piece.
+    let list = plain(Api::Embeddings);
+    let (half, _) = list.split_at(list.len() / 2);
+    let raw = first_does(Api::Embeddings, vec![json(), send(half), Step::Hang]).await;
+    let stack = raw.builder().chain([FIRST, SECOND]).fallback_for_embeddings(true);
+    let begun = Instant::now();
+    let got = call(&stack.build().unwrap(), request(Api::Embeddings, false)).await;
+    assert!(is_good(Api::Embeddings, &got), "{got:?}");
+    assert!(begun.elapsed() <= Duration::from_secs(45), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,6 +229,58 @@ async fn s12_a_limit_that_was_reached_is_an_answer() {
             let got = call(&alone, ask(api, streamed)).await;
             assert_eq!(got.kind(), Some(K::ContextLengthExceeded), "{api}: {got:?}");
             assert_eq!(sent(&got), [FIRST], "{api}");
+        }
+    }
+}
+
+/// An answer that a filter withheld counts as refused, too.
+#[tokio::test(start_paused = true)]
+async fn s13_a_content_filter_is_final_in_every_api() {
+    for api in OTHERS {
+        for &streamed in forms(api) {
+            for plan in ["400-policy", "403-moderation", "finish=content_filter;text="] {
+                // Vectors have no reason to end.
+                if api == Api::Embeddings && plan.starts_with("finish") {
+                    continue;
+                }
+                let what = format!("S13 {api} {plan}, streamed: {streamed}");
+                let world = world(api, plan).await;
+                let got = call(&standard(api, &world, &world).build().unwrap(), ask(api, streamed)).await;
+                assert_eq!(got.kind(), Some(K::ContentFiltered), "{what}: {got:?}");
+                assert_eq!(world.simulator.seen().attempts.len(), 1, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn s13_a_caller_sees_that_a_filter_ended_an_answer_or_that_the_model_refused() {
+    for (api, plan, mark) in [
+        (
+            Api::Responses,
+            "finish=content_filter;GOOD",
+            r#""incomplete_details":{"reason":"content_filter"}"#,
+        ),
+        (Api::Responses, "finish=refusal;GOOD", r#""type":"refusal""#),
+        (
+            Api::Messages,
+            "finish=content_filter;GOOD",
+            r#""stop_reason":"refusal""#,
+        ),
+    ] {
+        for streamed in [true, false] {
+            let what = format!("S13 {api} {plan}, streamed: {streamed}");
+            let world = World::new(plan).await;
+            let got = call(&standard(api, &world, &world).build().unwrap(), ask(api, streamed)).await;
+            assert_eq!((got.kind(), sent(&got)), (None, vec![FIRST]), "{what}: {got:?}");
+            let bytes = got.bytes().concat();
+            assert!(
+                memchr::memmem::find(&bytes, mark.as_bytes()).is_some(),
+                "{what}: {got:?}"
+            );
+            if !plan.starts_with("finish=refusal") {
+                assert_eq!(got.text, TEXT, "{what}");
+            }
         }
     }
 }

@@ -1,18 +1,33 @@
 //! Invariant 9, with everything logged that can be: no key, prompt or answer. Alone in its file: a subscriber of one test must not meet
 //! another's calls.
 
-use std::{error::Error as StdError, sync::Arc, time::Duration};
+use std::{
+    error::Error as StdError,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::support::{FIRST, SECOND, TEXT, World, ask, call, ledger::Kept, log::Log};
+use crate::{
+    apis::{self, SKY},
+    support::{
+        FIRST, SECOND, TEXT, World, ask, call,
+        ledger::Kept,
+        log::Log,
+        raw::{Raw, Step, head, send},
+    },
+};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use openrouter_simulator::Fault;
 use tower::ServiceExt;
 use tower_openrouter::{
-    Answer, ApiKey, ChatServiceExt, Error, KeyPool, Keys, Stack,
-    layers::{WorstCasePrice, auth::KeySource, budget::Budget, cost::UnknownPrice},
-    transport::Transport,
+    Answer, Api, ApiKey, Candidate, ChatServiceExt, Error, KeyPool, Keys, Stack,
+    layers::{WorstCasePrice, auth::KeySource, budget::Budget, cost::UnknownPrice, retry::Exponential},
+    transport::{Dialect, Transport, Upstream},
 };
 
 /// A key that is in no other text.
@@ -138,6 +153,10 @@ async fn no_failure_leaves_the_key_anywhere() {
         ));
         assert!(!text.contains(PART), "{fault}: {text}");
         let logged = log.text();
+        assert!(
+            logged.contains("starting new connection"),
+            "{fault}: reqwest speaks through `log`, and was not heard"
+        );
         let leak = logged.lines().find(|line| line.contains(PART) || line.contains(PROMPT));
         assert_eq!(leak, None, "{fault}");
     }
@@ -146,5 +165,97 @@ async fn no_failure_leaves_the_key_anywhere() {
     {
         let all = snapshotter.snapshot().into_vec();
         assert!(!all.is_empty() && !format!("{all:?}").contains(PART));
+    }
+}
+
+/// The password of a proxy, and with its user as HTTP's basic authentication has them.
+const PASSWORD: &str = "pw-canary-77d1c0e4";
+const BASIC: &str = "Y2FsbGVyOnB3LWNhbmFyeS03N2QxYzBlNA";
+
+/// Each dialect's own header of the key, directly and through a proxy with a password, with good answers and failures.
+#[tokio::test(start_paused = true)]
+async fn no_dialect_and_no_proxy_leaves_a_key_or_a_password_anywhere() {
+    let refused = |status: &str| {
+        vec![
+            head(status, "application/json"),
+            send(r#"{"error":{"message":"no","type":"api_error"}}"#),
+        ]
+    };
+    let failures = [
+        refused("401 Unauthorized"),
+        refused("503 Service Unavailable"),
+        refused("400 Bad Request"),
+        vec![],
+        vec![Step::Hang],
+        vec![send("this is no HTTP\r\n\r\n")],
+    ];
+    let count = failures.len();
+    for (name, dialect, api, header) in [
+        ("openrouter", Dialect::OpenRouter, Api::Chat, "authorization"),
+        ("openai", Dialect::OpenAi, Api::Chat, "authorization"),
+        ("anthropic", Dialect::Anthropic, Api::Messages, "x-api-key"),
+    ] {
+        for is_proxied in [false, true] {
+            let what = format!("{name}, through a proxy: {is_proxied}");
+            let (log, guard) = Log::listen("trace");
+            let turn = Arc::new(AtomicUsize::new(0));
+            let (now, failures) = (Arc::clone(&turn), failures.clone());
+            let raw = Raw::start(move |request| {
+                let failure = failures.get(now.load(Ordering::Relaxed)).cloned();
+                failure.unwrap_or_else(|| apis::good(api, request))
+            })
+            .await;
+            let base = if is_proxied {
+                "http://upstream.invalid/v1"
+            } else {
+                raw.url()
+            };
+            let mut builder = Stack::builder()
+                .upstream(Upstream::new(name, base, dialect).unwrap(), ApiKey::new(KEY).unwrap())
+                .backoff(Exponential::new(Duration::ZERO, Duration::ZERO))
+                .attempts_per_candidate(1)
+                .deadline(Duration::from_secs(40))
+                .chain([Candidate::new(name, FIRST).unwrap()]);
+            if is_proxied {
+                let credentials = format!("http://caller:{PASSWORD}@");
+                let proxy = raw.url().trim_end_matches("/v1").replace("http://", &credentials);
+                builder = builder.connections(move |connections| connections.proxy(&proxy));
+            }
+            let stack = builder.clone().build().unwrap();
+            let mut text = format!("{builder:?} {stack:?} {}", stack.describe());
+            for number in 0..=count {
+                turn.store(number, Ordering::Relaxed);
+                for streamed in [true, false] {
+                    let got = apis::call(&stack, apis::request(api, streamed)).await;
+                    assert_eq!(got.kind().is_none(), number == count, "{what}, {number}: {got:?}");
+                    let failure = got.kind().map(|_| format!("{got:?} {got:#?}"));
+                    text.push_str(&failure.unwrap_or_default());
+                }
+            }
+            drop(guard);
+            let sent = raw.seen();
+            let carries = |request: &String| {
+                let head = request.to_ascii_lowercase();
+                head.contains(&format!("\r\n{header}: ")) && request.contains(KEY)
+            };
+            assert!(
+                !sent.is_empty() && sent.iter().all(carries),
+                "{what}: the key was not sent"
+            );
+            let is_known = sent.iter().all(|request| request.contains(BASIC));
+            assert_eq!(is_known, is_proxied, "{what}: the password is the proxy's alone");
+            let logged = log.text();
+            let line = if is_proxied {
+                "intercepts"
+            } else {
+                "starting new connection"
+            };
+            assert!(logged.contains(line), "{what}: reqwest was not heard");
+            for secret in [PART, PASSWORD, BASIC] {
+                assert!(!text.contains(secret), "{what}: {text}");
+            }
+            let is_secret = |line: &&str| [PART, PASSWORD, BASIC, SKY].iter().any(|secret| line.contains(secret));
+            assert_eq!(logged.lines().find(is_secret), None, "{what}");
+        }
     }
 }

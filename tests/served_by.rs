@@ -1,12 +1,15 @@
 //! Who served a call: the provider behind the router, in log, ledger, header and span.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use openrouter_simulator::Simulator;
+use tokio::runtime::Handle;
 use tower_openrouter::{
     ChatServiceExt, Outcome,
+    account::Bills,
     layers::{
         ledger::{EntryOutcome, GroupBy, MemoryLedger},
+        reconcile::Reconciler,
         resume::ResumeLayer,
     },
     stack::StackBuilder,
@@ -14,6 +17,7 @@ use tower_openrouter::{
 
 use crate::support::{
     Got, World, ask, call,
+    prices::account_at,
     raw::{Raw, json, send},
 };
 
@@ -89,7 +93,11 @@ async fn spend_by_provider_is_what_the_router_billed() {
 async fn each_part_of_a_resumed_answer_names_its_own_provider() {
     let world = world("1xGOOD;cut@3,503;no-hint").await;
     let kept = MemoryLedger::new();
-    let stack = on(&world, &kept).build().unwrap();
+    let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account_at(world.upstream()))))
+        .ledger(Arc::new(kept.clone()))
+        .spawn_on(Handle::current())
+        .unwrap();
+    let stack = on(&world, &kept).reconciler(reconciler.clone()).build().unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.kind(), None);
     let outcomes: Vec<_> = got.lines.iter().map(|line| line.outcome).collect();
@@ -106,6 +114,14 @@ async fn each_part_of_a_resumed_answer_names_its_own_provider() {
     let entries = kept.recent(9);
     let named: Vec<_> = entries.iter().rev().map(|entry| entry.provider.as_deref()).collect();
     assert_eq!(named, names);
+    // The interrupted part has no usage: its bill comes later.
+    assert_eq!((kept.awaiting_bill().len(), reconciler.pending()), (1, 1));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!((kept.awaiting_bill().len(), reconciler.pending()), (0, 0));
+    let billed = by_simulator(&world);
+    assert_eq!(billed.keys().collect::<Vec<_>>(), ["DeepSeek", "Google"]);
+    assert!(billed.values().all(|pico| *pico > 0), "{billed:?}");
+    assert_eq!(by_ledger(&kept), billed);
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ use tower_openrouter::{
 
 use crate::support::{
     FIRST, World, ask,
+    log::Log,
     raw::{Raw, chunk, done, events},
 };
 
@@ -138,4 +139,39 @@ async fn the_time_of_the_clients_sdk_is_a_deadline() {
         assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(begun.elapsed().as_millis(), ends, "{said}");
     }
+}
+
+/// `0` is the first try, and what is no count is ignored.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_the_clients_sdk_sends_again_is_logged_with_its_count() {
+    let world = World::new("GOOD").await;
+    let stack = world.builder().chain([FIRST]).build().unwrap();
+    for (said, logged) in [
+        ("1", Some("retries=1")),
+        (" 2 ", Some("retries=2")),
+        ("0", None),
+        ("-1", None),
+        ("1.5", None),
+        ("many", None),
+        ("", None),
+        ("99999999999", None),
+    ] {
+        let (log, guard) = Log::listen("tower_openrouter=info");
+        let response = post(&stack, &[("x-stainless-retry-count", said.to_owned())]).await;
+        assert_eq!(response.status(), StatusCode::OK, "{said}");
+        drop(guard);
+        let text = log.text();
+        let line = text
+            .lines()
+            .find(|line| line.contains("the client sends this call again"));
+        assert_eq!(line.is_some(), logged.is_some(), "`{said}`: {text}");
+        assert!(
+            logged.is_none_or(|logged| line.unwrap().contains(logged)),
+            "`{said}`: {text}"
+        );
+    }
+    let (log, guard) = Log::listen("tower_openrouter=info");
+    post(&stack, &[]).await;
+    drop(guard);
+    assert!(!log.text().contains("sends this call again"), "{}", log.text());
 }

@@ -10,6 +10,7 @@ pub mod keys;
 pub mod page;
 pub mod replay;
 pub mod routes;
+mod secret;
 pub mod server;
 pub mod settings;
 

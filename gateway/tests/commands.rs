@@ -3,7 +3,7 @@
 use openrouter_gateway::{keys::KeyHash, settings::Config};
 use openrouter_simulator::Simulator;
 
-use crate::support::{APIS, Binary, CLIENT_KEY, Folder, Said, client, command, key, post, settings};
+use crate::support::{APIS, Binary, CLIENT_KEY, Folder, Said, client, command, key, post, settings, until};
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
@@ -106,19 +106,20 @@ async fn keys_are_shown_once_listed_and_revoked_and_spend_is_summed_by_key() {
     };
     assert_eq!(status().await, 200);
     // The ledger is read while the gateway writes it.
-    let spent = loop {
+    let mut spent = String::new();
+    until("the ledger has the call", async || {
         let (done, told, error) = run(&["spend", "--by", "key", "--since", "1days"]);
         assert!(done, "{error}");
-        if told.contains("acme") {
-            break told;
-        }
-    };
+        spent = told;
+        spent.contains("acme")
+    })
+    .await;
     assert!(spent.lines().any(|line| line.starts_with("total")), "{spent}");
     for by in ["model", "provider", "upstream", "day", "tag:key"] {
         assert!(run(&["spend", "--by", by]).0, "{by}");
     }
     assert!(run(&["keys", "revoke", "acme"]).0);
-    while status().await != 401 {}
+    until("the key is revoked", async || status().await == 401).await;
     assert!(!run(&["keys", "revoke", "unknown"]).0);
     gateway.signal("-TERM");
     let (status, log) = gateway.ended();
@@ -174,15 +175,13 @@ async fn the_demo_answers_without_key_and_network() {
     let said = Said::of(post(&client(), &gateway.url(APIS[0].0), "sk-gw-demo", APIS[0].1)).await;
     assert_eq!(said.status, 200, "{said:?}");
     // Its own traffic is rescued from models that fail.
-    loop {
+    until("a fallback", async || {
         let metrics = Said::of(client().get(gateway.url("/metrics"))).await.text;
-        if metrics
+        metrics
             .lines()
             .any(|line| line.contains("fallback") && !line.starts_with('#'))
-        {
-            break;
-        }
-    }
+    })
+    .await;
     gateway.signal("-INT");
     let (status, log) = gateway.ended();
     assert!(status.success(), "{log}");

@@ -7,7 +7,6 @@ use openrouter_gateway::{
 };
 use openrouter_simulator::Simulator;
 use test_servers::Postgres;
-use tokio::time::{Duration, sleep};
 
 use crate::support::{APIS, CLIENT_KEY, Folder, OTHER_KEY, Said, client, post, settings};
 
@@ -16,11 +15,12 @@ async fn status(running: &Running, key: &str) -> u16 {
     Said::of(post(&client(), &url, key, APIS[0].1)).await.status
 }
 
-/// Asks until the gateway says so; a gateway that never does is ended by the runner.
+/// Asks until the gateway says so.
 async fn until(running: &Running, key: &str, wanted: u16) {
-    while status(running, key).await != wanted {
-        sleep(Duration::from_millis(20)).await;
-    }
+    crate::support::until(&format!("{wanted} for {key}"), async || {
+        status(running, key).await == wanted
+    })
+    .await;
 }
 
 fn rules(json: &str) -> KeyRules {

@@ -19,10 +19,14 @@ mod ending;
 mod hostile;
 #[cfg(test)]
 mod keys;
+#[cfg(test)]
+mod options;
 #[cfg(all(test, feature = "otlp"))]
 mod otlp;
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod panics;
 #[cfg(test)]
 mod process;
 #[cfg(test)]
@@ -34,11 +38,15 @@ mod reload;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod replicas;
+#[cfg(test)]
 mod routes;
 #[cfg(test)]
 mod secrets;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

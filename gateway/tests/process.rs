@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use openrouter_simulator::Simulator;
 use test_servers::Redis;
-use tokio::time::sleep;
-use tower_openrouter::ledger::{Filter, LedgerOptions};
+use tower_openrouter::{
+    UsdAmount,
+    ledger::{Filter, LedgerOptions},
+};
 
-use crate::support::{Binary, CLIENT_KEY, Folder, Said, client, key, post, settings, streamed};
+use crate::support::{Binary, CLIENT_KEY, Folder, Said, client, key, post, settings, streamed, until};
 
 /// Streams that are in progress when the signal comes.
 const STREAMS: usize = 40;
@@ -102,8 +104,51 @@ async fn a_kill_under_load_frees_what_was_reserved() {
     );
     victim.signal("-KILL");
     assert!(!victim.ended().0.success());
-    while reserved().await != "0.00" {
-        sleep(Duration::from_millis(50)).await;
-    }
+    until("nothing is reserved", async || reserved().await == "0.00").await;
     drop(streams);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_under_load_loses_no_entry_that_was_settled() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    simulator.plan("openai/gpt-4o-mini", "stall=100s@3").unwrap();
+    let budget = key("acme", CLIENT_KEY, "budget = [{ usd = \"1.00\", per = \"month\" }]");
+    let rest = "storage.sqlite = \"gateway.db\"\n".to_owned() + &budget;
+    folder.write("gateway.toml", &settings(&simulator, &folder, &rest));
+    let gateway = Binary::serve(&[], &folder.path(""));
+    let (http, url) = (client(), gateway.url("/v1/chat/completions"));
+    let mut streams = Vec::new();
+    for _ in 0..10 {
+        let stalled = post(&http, &url, CLIENT_KEY, &streamed("openai/gpt-4o-mini", 500));
+        streams.push(stalled.send().await.unwrap());
+        let whole = post(&http, &url, CLIENT_KEY, &streamed("anthropic/claude-sonnet-4.5", 100));
+        let said = Said::of(whole).await;
+        assert!(
+            said.status == 200 && said.text.ends_with("data: [DONE]\n\n"),
+            "{said:?}"
+        );
+    }
+    let total = async || {
+        let ledger = LedgerOptions::sqlite(folder.path("gateway.db")).open_to_read();
+        let ledger = ledger.await.unwrap();
+        ledger.total(&Filter::new().tag("key", "acme")).await.unwrap()
+    };
+    until("the ledger has them", async || total().await.attempts >= 10).await;
+    // A stream is billed when it ends, and the others have not.
+    let bill = i128::from(simulator.billed_total().pico());
+    gateway.signal("-KILL");
+    assert!(!gateway.ended().0.success());
+    let kept = total().await;
+    assert_eq!((kept.attempts, kept.cost.pico()), (10, bill));
+    drop(streams);
+
+    // A restart refills the budget from them.
+    let again = Binary::serve(&[], &folder.path(""));
+    let said = Said::of(http.get(again.url("/v1/key")).bearer_auth(CLIENT_KEY))
+        .await
+        .json();
+    let budget = &said["data"]["budgets"][0];
+    let spent: UsdAmount = budget["spent"].as_str().unwrap().parse().unwrap();
+    assert_eq!((spent.pico(), &budget["reserved"]), (bill, &"0.00".into()), "{said}");
+    assert!(bill > 0);
 }

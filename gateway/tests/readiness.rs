@@ -3,7 +3,6 @@
 use serde_json::Value;
 use sqlx::Connection;
 use test_servers::Redis;
-use tokio::time::{Duration, sleep};
 
 use crate::support::{APIS, CLIENT_KEY, Folder, OTHER_KEY, Place, key};
 
@@ -19,15 +18,16 @@ async fn readiness(place: &Place) -> (u16, Value) {
     (said.status, said.json()["status"].clone())
 }
 
-/// Asks until it says so; a gateway that never does is ended by the runner.
+/// Asks until it says so.
 async fn until(place: &Place, wanted: &str) -> u16 {
-    loop {
-        let (status, word) = readiness(place).await;
-        if word == wanted {
-            return status;
-        }
-        sleep(Duration::from_millis(50)).await;
-    }
+    let mut status = 0;
+    crate::support::until(wanted, async || {
+        let word;
+        (status, word) = readiness(place).await;
+        word == wanted
+    })
+    .await;
+    status
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

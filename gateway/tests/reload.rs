@@ -42,9 +42,7 @@ async fn a_changed_file_is_in_force_without_dropping_a_stream_and_a_bad_one_is_n
 
     // The key of the stream is gone, and another one is there.
     write(&path, &text(&key("other", OTHER_KEY, "")));
-    while status(OTHER_KEY).await != 200 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    crate::support::until("the other key", async || status(OTHER_KEY).await == 200).await;
     assert_eq!(status(CLIENT_KEY).await, 401);
     assert!(
         stream.text().await.unwrap().ends_with("data: [DONE]\n\n"),
@@ -64,12 +62,13 @@ async fn a_changed_file_is_in_force_without_dropping_a_stream_and_a_bad_one_is_n
     running.drain(std::future::pending()).await;
 }
 
-/// Asks until the gateway says so; a gateway that never does is ended by the runner.
+/// Asks until the gateway says so.
 async fn until(running: &Running, key: &str, wanted: u16) {
     let url = format!("http://{}{}", running.address, APIS[0].0);
-    while Said::of(post(&client(), &url, key, APIS[0].1)).await.status != wanted {
-        sleep(Duration::from_millis(20)).await;
-    }
+    crate::support::until(&format!("{wanted} for {key}"), async || {
+        Said::of(post(&client(), &url, key, APIS[0].1)).await.status == wanted
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,13 +125,9 @@ async fn a_secret_that_changes_is_read_again() {
     assert!(is_answered().await);
     // The upstream does not know the new key.
     write(&secret, "sk-or-v1-0a1b");
-    while is_answered().await {
-        sleep(Duration::from_millis(20)).await;
-    }
+    crate::support::until("the new key is refused", async || !is_answered().await).await;
     write(&secret, UPSTREAM_KEY);
-    while !is_answered().await {
-        sleep(Duration::from_millis(20)).await;
-    }
+    crate::support::until("the old key is back", is_answered).await;
     running.drain(std::future::pending()).await;
 }
 

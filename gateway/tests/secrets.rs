@@ -101,6 +101,9 @@ async fn no_key_is_in_any_response_log_metric_or_file() {
         &format!("key = \"{CLIENT_KEY}\"\n[[key]]\nhash = \"{OTHER_KEY}\"\nname = 1\nlisten = \"{ADMIN_TOKEN}\""),
     );
     gateway.signal("-HUP");
+    gateway
+        .until_logged("settings refused: the old ones stay in force", 1)
+        .await;
     let metrics = Said::of(http.get(gateway.url("/metrics")).bearer_auth(ADMIN_TOKEN)).await;
     assert_eq!(metrics.status, 200);
     check("the metrics", metrics.text.as_bytes());
@@ -110,6 +113,8 @@ async fn no_key_is_in_any_response_log_metric_or_file() {
         status.success() && log.contains("\"level\":\"TRACE\""),
         "it logs all there is"
     );
+    let refusal = log.lines().find(|line| line.contains("settings refused")).unwrap();
+    assert!(refusal.contains("gateway.toml:"), "it says where: {refusal}");
     check("the log", log.as_bytes());
     for entry in fs::read_dir(folder.path("")).unwrap() {
         let path = entry.unwrap().path();

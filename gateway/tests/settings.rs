@@ -1,6 +1,52 @@
 //! The settings file: what is wrong with one, and the reference.
 
-use openrouter_gateway::settings::Config;
+use openrouter_gateway::settings::{Config, GatewaySettings};
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// The members of a table, by its schema; none of any other value.
+fn members(schema: &Value) -> Vec<(&String, &Value)> {
+    let branches = schema["anyOf"].as_array().into_iter().flatten();
+    let mut branches = std::iter::once(schema).chain(branches);
+    let table = branches.find_map(|branch| branch["properties"].as_object());
+    table.into_iter().flatten().collect()
+}
+
+/// The gateway's own keys as a file writes them, by the schema that files are checked by: `listen`, `server.cors`, and those of a `[[key]]` by their
+/// names alone.
+pub(crate) fn own_keys() -> Vec<String> {
+    let mut settings = SchemaSettings::draft2020_12().for_deserialize();
+    settings.inline_subschemas = true;
+    let schema = settings.into_generator().into_root_schema_for::<GatewaySettings>();
+    let (schema, mut keys) = (schema.to_value(), Vec::new());
+    for (name, schema) in members(&schema) {
+        let (table, list) = (members(schema), members(&schema["items"]));
+        if table.is_empty() && list.is_empty() {
+            keys.push(name.clone());
+        }
+        keys.extend(table.iter().map(|(member, _)| format!("{name}.{member}")));
+        keys.extend(list.iter().map(|(member, _)| (*member).clone()));
+    }
+    keys
+}
+
+#[test]
+fn the_own_keys_are_those_of_tables_and_lists_too() {
+    let keys = own_keys();
+    for key in [
+        "listen",
+        "storage.keep",
+        "shared.prefix",
+        "server.cors",
+        "telemetry.otlp",
+        "expires",
+    ] {
+        assert!(keys.iter().any(|known| known == key), "{key}: {keys:?}");
+    }
+    for table in ["storage", "shared", "server", "key"] {
+        assert!(keys.iter().all(|known| known != table), "{table}: {keys:?}");
+    }
+}
 
 fn wrong(text: &str) -> String {
     Config::from_toml(text).unwrap_err().to_string()
@@ -145,44 +191,7 @@ fn the_reference_names_every_key_with_its_default() {
         all = all.replace("telemetry.otlp", "# telemetry.otlp");
     }
     Config::from_toml(&all).unwrap_or_else(|error| panic!("{error}\n{all}"));
-    for key in [
-        "listen",
-        "admin.listen",
-        "admin.token",
-        "storage.sqlite",
-        "storage.postgres",
-        "storage.close_timeout",
-        "shared.redis",
-        "shared.prefix",
-        "shared.lease",
-        "shared.decision_timeout",
-        "server.max_connections",
-        "server.max_body_bytes",
-        "server.max_header_bytes",
-        "server.max_headers",
-        "server.max_streams",
-        "server.header_timeout",
-        "server.body_timeout",
-        "server.idle_timeout",
-        "server.write_timeout",
-        "server.cors",
-        "server.leave_delay",
-        "server.drain_timeout",
-        "log.format",
-        "log.filter",
-        "telemetry.otlp",
-        "refresh_catalogue",
-        "record",
-        "record_max_bytes",
-        "name",
-        "hash",
-        "models",
-        "requests",
-        "tokens",
-        "concurrency",
-        "budget",
-        "expires",
-    ] {
+    for key in own_keys() {
         let stands = reference
             .lines()
             .any(|line| line.trim_start_matches('#').starts_with(&format!("{key} = ")));

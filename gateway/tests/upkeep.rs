@@ -15,7 +15,7 @@ use tower_openrouter::{
     ledger::{DatabaseLedger, Filter, LedgerOptions},
 };
 
-use crate::support::{APIS, Folder, Said, client, post, settings};
+use crate::support::{APIS, Folder, Said, client, post, settings, until};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -54,9 +54,7 @@ async fn recorded(options: LedgerOptions, entries: &[Entry]) -> DatabaseLedger {
     for entry in entries {
         ledger.record(entry);
     }
-    while ledger.waiting() > 0 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    until("the entries are written", async || ledger.waiting() == 0).await;
     ledger
 }
 

@@ -37,6 +37,7 @@ mod failure;
 mod marks;
 mod metering;
 mod money;
+mod prices;
 mod protocol;
 mod util;
 pub mod watch;
@@ -85,18 +86,18 @@ pub mod timeout;
 
 pub use call::{
     Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
-    LONGEST_TAG_VALUE, MOST_TAGS, Outcome, Priority, Route, RouterAttempt, TagError, Tags, TimeoutOverrides,
+    LONGEST_TAG_VALUE, MOST_TAGS, Modalities, Needs, Outcome, Priority, Route, RouterAttempt, TagError, Tags,
+    TimeoutOverrides, ToolLoop,
 };
 pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Replayed, Resumed, Resumption, Unbilled};
-pub use money::{
-    FixedPrices, PriceCeiling, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UsdError, WorstCasePrice,
-};
+pub use money::{PriceCeiling, PriceTier, TokenUsage, UsdAmount, UsdError};
+pub use prices::{FixedPrices, PriceList, Quote, WorstCasePrice};
 #[cfg(feature = "cache")]
 pub use protocol::StorableFrame;
 pub use protocol::{
     Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame,
-    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, Modalities, Needs, ProviderRouting,
-    Shown, Splice, Stage, ToolLoop, changes_no_answer,
+    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting, Shown, Splice,
+    Stage, changes_no_answer,
 };
 pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

@@ -15,23 +15,33 @@ use tower_llm_layers::{
     auth::{ApiKey, AuthLayer, KeyPool},
     budget::{Budget, Budgets},
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
+    conformance::{ConformanceCheck, ConformanceLayer, Nonconformity},
     cost::{CostLayer, UnknownPrice},
     deadline::DeadlineLayer,
     degrade::{DegradeLayer, NoDegradation},
+    events::EventsLayer,
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
+    pause::PauseLayer,
+    provider_health::{ProviderHealth, ProviderHealthLayer, ProviderPolicy},
     rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::RetryLayer,
+    tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
 };
 
 #[cfg(feature = "cache")]
-use tower_llm_layers::cache::{Cache, CacheLayer};
+use tower_llm_layers::cache::{
+    Cache, CacheLayer,
+    idempotency::{IdempotencyLayer, InMemoryIdempotency},
+};
 
 use crate::rate_limit_shared::Open;
-use crate::support::{Beat, Leaf, SlowStore, Step, ask, chain, fails, millis, poll_once, read, secs, streamed};
+use crate::support::{
+    Beat, Leaf, SlowStore, Step, TestFrame, TestRequest, ask, chain, fails, millis, poll_once, read, secs, streamed,
+};
 
 fn shared<T: Send + Sync + Clone + 'static>(value: T) -> T {
     value
@@ -57,6 +67,19 @@ fn one_budget() -> Budgets {
 
 fn slow_budget() -> Budgets {
     Budgets::in_store([Budget::usd("all", "1000").unwrap()], Arc::new(SlowStore::default())).unwrap()
+}
+
+/// Finds nothing wrong.
+struct AnyAnswer;
+
+impl ConformanceCheck<TestRequest, TestFrame> for AnyAnswer {
+    fn applies_to(&self, _: &TestRequest) -> bool {
+        true
+    }
+
+    fn check(&self, _: &TestRequest, _: &[TestFrame]) -> Result<(), Nonconformity> {
+        Ok(())
+    }
 }
 
 /// A layer by its name, and the rules it is put to.
@@ -203,20 +226,27 @@ every_layer! {
     #[cfg(feature = "cache")]
     cache_without_single_flight: CacheLayer::new(Cache::new(0), GlobalKey).single_flight(false);
     circuit_breaker: CircuitBreakerLayer::new(CircuitPolicy::new().slow(secs(1), 0.5)).unwrap();
+    conformance: ConformanceLayer::new(AnyAnswer);
     cost: CostLayer::new();
     cost_with_a_budget: CostLayer::new().budgets(one_budget()).unknown_price(UnknownPrice::Assume(WorstCasePrice::default()));
     cost_with_a_store_that_waits: CostLayer::new().budgets(slow_budget()).unknown_price(UnknownPrice::Allow);
     deadline: DeadlineLayer::new(secs(90));
     degrade: DegradeLayer::new(NoDegradation);
+    events: EventsLayer::new(tower_llm_layers::events::channel(64).0);
     fallback: FallbackLayer::new(chain(["a", "b"]));
     fallback_with_a_hedge: FallbackLayer::new(chain(["a", "b"])).hedge(Hedge::p95());
     first_token: FirstTokenLayer::new();
+    #[cfg(feature = "cache")]
+    idempotency: IdempotencyLayer::new(InMemoryIdempotency::new(1 << 20), GlobalKey);
     observe: ObserveLayer::new();
+    pause: PauseLayer::new();
+    provider_health: ProviderHealthLayer::new(ProviderHealth::new(ProviderPolicy::new()).unwrap());
     rate_limit: RateLimitLayer::new(generous(), GlobalKey).unwrap();
     rate_limit_in_a_store: RateLimitLayer::new(generous(), GlobalKey).unwrap().store(Arc::new(Open));
     resume: ResumeLayer::new();
     resume_off: ResumeLayer::off();
     retry: RetryLayer::new();
+    tagging: TaggingLayer::new(|_: &http::Request<TestRequest>| None);
     timeout: AttemptTimeoutLayer::new(secs(10));
 }
 

@@ -48,4 +48,6 @@ mod stack;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod tagging;
+#[cfg(test)]
 mod timeout;

@@ -52,6 +52,39 @@ async fn hard_data_goes_in_and_a_refused_row_is_lost_alone() {
     hard::a_refused_row_is_lost_alone(LedgerOptions::postgres(&urls["refused"]), refuse).await;
 }
 
+/// As the first version of the tables left it: without what later versions added.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
+    let Some(server) = Postgres::start() else { return };
+    let url = database(&server, "first").await;
+    let ledger = LedgerOptions::postgres(&url).open().await.unwrap();
+    ledger.record(&entry("a/b", 1));
+    ledger.close().await;
+    for added in ["provider", "served_model", "cache_written_1h_tokens", "bill_claimed"] {
+        sql(&url, &format!("ALTER TABLE entries DROP COLUMN {added}")).await;
+    }
+    sql(&url, "DROP TABLE forgotten").await;
+    sql(&url, "DELETE FROM ledger_schema").await;
+    sql(&url, "INSERT INTO ledger_schema (version) VALUES (1)").await;
+
+    // Two processes that are updated at once: one of them migrates, and neither fails.
+    let open = || LedgerOptions::postgres(&url).open();
+    let (one, other) = tokio::join!(open(), open());
+    let (ledger, other) = (one.unwrap(), other.unwrap());
+    other.close().await;
+    let mut second = entry("a/b", 2);
+    second.provider = Some("Azure".into());
+    ledger.record(&second);
+    assert_eq!(ledger.close().await.lost, 0);
+    let ledger = LedgerOptions::postgres(&url).open().await.unwrap();
+    let entries = ledger.recent(&Filter::new(), 9).await.unwrap();
+    let mut providers: Vec<_> = entries.into_iter().map(|entry| entry.provider).collect();
+    providers.sort();
+    assert_eq!(providers, [None, Some("Azure".into())]);
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 2);
+    ledger.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_restarts_is_written_to_again() {
     let Some(mut server) = Postgres::start() else { return };

@@ -1,7 +1,13 @@
 //! What happens to a file beneath an open ledger: locked, deleted, moved, opened twice, dropped too early.
 #![cfg(feature = "sqlite")]
 
-use std::{fs, time::Duration};
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use tower_llm_layers::{
     UtcTime,
@@ -241,4 +247,82 @@ async fn budgets_remember_what_was_spent_in_their_windows() {
     sql(&folder.file(), "DELETE FROM entries").await;
     let none = Budgets::new([Budget::usd("all", "1").unwrap()]).unwrap();
     assert_eq!(ledger.restore(&none).await.unwrap().booked, 0);
+}
+
+/// A file system of its own, in memory, that is unmounted with this.
+struct SmallDisk(Folder);
+
+impl SmallDisk {
+    /// One of 16 MiB; `None` without the right to mount one.
+    fn mount() -> Option<Self> {
+        let folder = Folder::new();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs"]);
+        let mounted = mount.arg(folder.path()).output();
+        let is_mounted = mounted.is_ok_and(|output| output.status.success());
+        is_mounted.then(|| Self(folder))
+    }
+
+    /// Takes all that is left, to the last page, until the file is removed.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.path().join("filler");
+        let mut filler = File::create(&path).unwrap();
+        while filler.write_all(&[0; 4096]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(self.0.path()).output());
+    }
+}
+
+/// It is the disk's trouble, and not the rows': no call waits, none is given up, and all are written once there is room. A process that ends
+/// meanwhile says in its time what it has not written.
+#[tokio::test]
+async fn a_full_disk_holds_nothing_up_and_loses_nothing_but_what_a_close_says() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let (log, _listening) = Log::listen();
+    let ledger = open(&disk.0).await;
+    write(&ledger, 10).await;
+    let filler = disk.fill();
+    let begun = Instant::now();
+    for _ in 0..2_000 {
+        ledger.record(&entry("a/b", 1));
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "no call waits for it");
+    until(|| log.count("the ledger is not written: trying again") >= 2).await;
+    assert!(log.text().contains("full"), "{}", log.text());
+    assert!(ledger.written() < 2_010, "{} written", ledger.written());
+    assert_eq!((ledger.lost(), ledger.rejected()), (0, 0));
+    fs::remove_file(filler).unwrap();
+    until(|| ledger.written() == 2_010).await;
+    until(|| log.count("the ledger is written again") >= 1).await;
+    let closed = ledger.close().await;
+    assert_eq!((closed.written, closed.lost), (2_010, 0));
+    // The same, and no room is made.
+    let ledger = LedgerOptions::sqlite(disk.0.file())
+        .close_timeout(Duration::from_millis(300))
+        .open()
+        .await
+        .unwrap();
+    let filler = disk.fill();
+    for _ in 0..20_000 {
+        ledger.record(&entry("a/b", 1));
+    }
+    let begun = Instant::now();
+    let closed = ledger.close().await;
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(closed.lost > 0, "{closed:?}");
+    assert_eq!((closed.written + closed.lost, ledger.waiting()), (20_000, 0));
+    let said = log.text();
+    assert!(
+        said.contains("entries are lost") && said.contains(&format!("lost={}", closed.lost)),
+        "{said}"
+    );
+    fs::remove_file(filler).unwrap();
+    let again = open(&disk.0).await;
+    assert_eq!(attempts(&again).await, 2_010 + closed.written, "none twice");
+    again.close().await;
 }

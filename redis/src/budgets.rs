@@ -69,6 +69,13 @@ impl RedisBudgets {
         self.delivery.lost()
     }
 
+    /// How often the server had lost what was spent on an account, e.g. after a `FLUSHALL`, and what this process had seen of it was counted again.
+    /// Each time something is missing: what no process has seen, and what was reserved.
+    #[must_use]
+    pub fn restored(&self) -> u64 {
+        self.server.seen.restored()
+    }
+
     /// How every account of these budgets stands, in all processes, the fullest first. Looks through all keys of the server: it is
     /// meant for a page, not for a call.
     ///
@@ -218,13 +225,15 @@ impl BudgetStore for RedisBudgets {
         let head = [sign.to_owned(), dollars, pico, at.millis().to_string()];
         let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect();
-        self.delivery.send(Word::new("adjust", keys, arguments));
+        let word = Word::new("adjust", keys, arguments).about(lines.to_vec());
+        self.delivery.send(word);
     }
 
     fn reset(&self, lines: &[AccountRef]) -> bool {
         let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = lines.iter().flat_map(line_arguments).collect();
-        self.delivery.send(Word::new("reset", keys, arguments));
+        let word = Word::new("reset", keys, arguments).about(lines.to_vec());
+        self.delivery.send(word);
         true
     }
 }
@@ -243,8 +252,16 @@ impl RedisBudgets {
         for argument in ask.lines.iter().flat_map(line_arguments) {
             call.arg(argument);
         }
+        // If the server has lost what was spent, it counts again what was seen of it before it decides.
+        for line in &ask.lines {
+            call.arg(self.server.seen.argument(line));
+        }
         let answer: Value = self.server.link.decide(&call, deadline).await?;
-        Answer::read(answer).ok_or_else(|| "its answer is invalid".to_owned())
+        let (answer, seen) = Answer::read(answer).ok_or_else(|| "its answer is invalid".to_owned())?;
+        for (line, said) in ask.lines.iter().zip(&seen) {
+            self.server.seen.note_decision(line, said);
+        }
+        Ok(answer)
     }
 }
 
@@ -265,13 +282,14 @@ enum Answer {
 }
 
 impl Answer {
-    fn read(value: Value) -> Option<Self> {
+    /// Also what is to be remembered of each account that was looked at.
+    fn read(value: Value) -> Option<(Self, Vec<Vec<String>>)> {
         let Value::Array(items) = value else { return None };
         let mut items = items.into_iter();
         let verdict: i64 = redis::from_redis_value(items.next()?).ok()?;
         let mut next = || redis::from_redis_value::<String>(items.next()?).ok();
-        match verdict {
-            1 => Some(Self::Held(amount(&next()?, &next()?)?)),
+        let answer = match verdict {
+            1 => Self::Held(amount(&next()?, &next()?)?),
             0 => {
                 let index = next()?.parse().ok()?;
                 let settled = amount(&next()?, &next()?)?;
@@ -279,15 +297,17 @@ impl Answer {
                 let reason = RefusalReason::Spent { settled, reserved };
                 let at = UtcTime::from_millis(next()?.parse().ok()?);
                 let free = time(&next()?);
-                Some(Self::Full {
+                Self::Full {
                     index,
                     reason,
                     at,
                     free,
-                })
+                }
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let seen = items.next().and_then(|seen| redis::from_redis_value(seen).ok());
+        Some((answer, seen.unwrap_or_default()))
     }
 }
 

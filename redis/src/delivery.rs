@@ -189,7 +189,11 @@ async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: A
                 .await
             {
                 Ok(told) => {
-                    words.drain(..now).zip(told).for_each(|(word, told)| word.told(&told));
+                    let seen = &server.seen;
+                    words
+                        .drain(..now)
+                        .zip(told)
+                        .for_each(|(word, told)| word.told(&told, seen));
                     first += now as u64;
                     counts.is_behind.store(
                         !inbox.is_empty() && counts.is_behind.load(Ordering::Acquire),

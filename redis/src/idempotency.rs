@@ -18,7 +18,8 @@ use crate::{policy::OnStoreFailure, server::Server};
 ///
 /// A call in flight has a [lease](crate::StoreBuilder::lease), which its process renews: the key of a process that is killed is free once the lease
 /// has ended, and one of those that wait makes the call. Each process needs the same
-/// [secret](tower_llm_layers::cache::idempotency::IdempotencyLayer::key_secret). Each answer has an end, and the server needs room for those of
+/// [secret](tower_llm_layers::cache::idempotency::IdempotencyLayer::key_secret), such as the server's
+/// [own](crate::Store::shared_secret). Each answer has an end, and the server needs room for those of
 /// a day: one that is full keeps no more of them, which is logged.
 ///
 /// ```no_run

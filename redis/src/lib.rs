@@ -17,6 +17,7 @@ mod policy;
 mod refusal;
 mod renewal;
 mod script;
+mod seen;
 mod server;
 mod store;
 mod word;

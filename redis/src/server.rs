@@ -5,13 +5,15 @@ use std::{fmt, time::Duration};
 use tokio::runtime::Handle;
 use tower_llm_layers::budget::AccountRef;
 
-use crate::{lease::Live, link::Link, script::Scripts};
+use crate::{lease::Live, link::Link, script::Scripts, seen::Seen};
 
 pub(crate) struct Server {
     pub(crate) link: Link,
     pub(crate) scripts: Scripts,
     pub(crate) lease: Duration,
     pub(crate) live: Live,
+    /// What was seen of the accounts.
+    pub(crate) seen: Seen,
     /// The runtime of the tasks: a reservation may be dropped on any thread.
     pub(crate) runtime: Handle,
     prefix: String,
@@ -24,6 +26,7 @@ impl Server {
             scripts: Scripts::new(),
             lease,
             live: Live::default(),
+            seen: Seen::default(),
             runtime: Handle::current(),
             prefix,
         }

@@ -74,6 +74,32 @@ impl Store {
         crate::RedisIdempotency::new(Arc::clone(&self.0.server))
     }
 
+    /// The secret of this name, equal in all processes with this server and this prefix: `own` if there was none, else the one that is there. For the
+    /// [`KeySecret`](tower_llm_layers::cache::KeySecret) of [`idempotency`](Self::idempotency): draw `own` from the operating system's random
+    /// numbers. Who reads the server's keys reads it as well.
+    ///
+    /// A server that has lost it takes the next process's. Call this again from time to time with the secret in use: then a process that starts later
+    /// gets the same.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer, or has something else under this name.
+    #[cfg(feature = "cache")]
+    pub async fn shared_secret(&self, name: &str, own: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+        let (link, key) = (&self.0.server.link, self.0.server.key("secret", name));
+        let mut set = redis::cmd("SET");
+        set.arg(&key).arg(&own[..]).arg("NX");
+        link.ask::<redis::Value>(&set).await?;
+        let mut get = redis::cmd("GET");
+        get.arg(&key);
+        let bytes: Option<Vec<u8>> = link.ask(&get).await?;
+        let secret = bytes.and_then(|bytes| bytes.try_into().ok());
+        secret.ok_or_else(|| StoreError::NotRedis {
+            server: link.server().to_owned(),
+            reason: format!("`{key}` is not 32 bytes"),
+        })
+    }
+
     /// Decisions that were made without the store, because it did not answer.
     #[must_use]
     pub fn blind_decisions(&self) -> u64 {

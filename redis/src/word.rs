@@ -3,7 +3,10 @@
 use redis::ScriptInvocation;
 use tower_llm_layers::budget::{AccountRef, warn_at_marks};
 
-use crate::money::amount;
+use crate::{
+    money::amount,
+    seen::{self, Seen},
+};
 
 /// One word to the script that delivers: `lua/deliver.lua` says what each kind takes.
 pub(crate) struct Word {
@@ -15,7 +18,8 @@ pub(crate) struct Word {
     is_courtesy: bool,
 }
 
-/// What the store tells of a word: for each account settled before and after, and overrun now.
+/// What the store tells of a word: for each account settled before and after and overrun now, if it was a settlement, and what is to be remembered
+/// of it.
 pub(crate) type Told = Vec<Vec<String>>;
 
 impl Word {
@@ -29,7 +33,7 @@ impl Word {
         }
     }
 
-    /// A warning is logged if these accounts fill up.
+    /// A warning is logged if these accounts fill up, and what the store says of them is remembered.
     pub(crate) fn about(mut self, lines: Vec<AccountRef>) -> Self {
         self.lines = lines;
         self
@@ -56,10 +60,12 @@ impl Word {
         }
     }
 
-    /// Logs a warning if an account fills up.
-    pub(crate) fn told(&self, told: &Told) {
+    /// Logs a warning if an account fills up, and remembers how it stands.
+    pub(crate) fn told(&self, told: &Told, seen: &Seen) {
         for (line, told) in self.lines.iter().zip(told) {
-            if let [before, before_pico, after, after_pico, over, over_pico] = &told[..]
+            let (marks, known) = told.split_at(told.len().saturating_sub(seen::WORDS));
+            seen.note(line, known);
+            if let [before, before_pico, after, after_pico, over, over_pico] = marks
                 && let Some(before) = amount(before, before_pico)
                 && let Some(after) = amount(after, after_pico)
                 && let Some(over) = amount(over, over_pico)

@@ -156,3 +156,38 @@ async fn a_store_that_is_away_refuses_unless_it_is_set_to_let_pass() {
     };
     assert!(claim.keep(Some(response(b"x")), DAY).await.is_err());
 }
+
+#[tokio::test]
+async fn all_processes_have_one_secret_and_a_server_that_has_lost_it_gets_it_back() {
+    let Some(server) = Redis::start() else { return };
+    let store = async |prefix: &str| Store::builder(&server.url()).prefix(prefix).connect().await.unwrap();
+    let (one, other, apart) = (store("{llm}").await, store("{llm}").await, store("{apart}").await);
+    let drawn = one.shared_secret("a", &[1; 32]).await.unwrap();
+    assert_eq!(drawn, [1; 32], "the first one draws it");
+    assert_eq!(other.shared_secret("a", &[2; 32]).await.unwrap(), drawn);
+    assert_eq!(
+        other.shared_secret("b", &[3; 32]).await.unwrap(),
+        [3; 32],
+        "of another name"
+    );
+    assert_eq!(
+        apart.shared_secret("a", &[4; 32]).await.unwrap(),
+        [4; 32],
+        "of another prefix"
+    );
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    redis::cmd("FLUSHALL").exec(&mut connection).unwrap();
+    assert_eq!(other.shared_secret("a", &drawn).await.unwrap(), drawn);
+    let late = store("{llm}").await;
+    assert_eq!(
+        late.shared_secret("a", &[5; 32]).await.unwrap(),
+        drawn,
+        "a later process has the same"
+    );
+    redis::cmd("SET")
+        .arg("{llm}:1:secret:a")
+        .arg("short")
+        .exec(&mut connection)
+        .unwrap();
+    assert!(late.shared_secret("a", &[5; 32]).await.is_err());
+}

@@ -272,6 +272,18 @@ async fn no_number_of_tokens_is_too_large_to_count() {
     assert_eq!(store.blind_decisions(), 0);
 }
 
+/// Whatever an upstream says was used, the refusals end within a day.
+#[tokio::test]
+async fn what_is_used_beyond_a_limit_is_paid_back_within_a_day() {
+    let Some(server) = Redis::start() else { return };
+    let shared = connect(&server).await.limits();
+    let limits = Limits::new().tokens(Rate::new(1, Duration::from_secs(1)).unwrap());
+    admit(&shared, &limits, 1).await.unwrap().used(1_000_000_000);
+    shared.flush().await;
+    let wait = admit(&shared, &limits, 1).await.err().unwrap().wait;
+    assert!(wait > 1_439 * MINUTE && wait <= 1_440 * MINUTE, "{wait:?}");
+}
+
 #[tokio::test]
 async fn tokens_are_trued_up_over_and_under() {
     let Some(server) = Redis::start() else { return };

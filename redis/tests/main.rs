@@ -15,6 +15,8 @@ mod leases;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod processes;

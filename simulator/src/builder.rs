@@ -1,36 +1,21 @@
 //! How a simulator is set up.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::fault::FaultError;
 use crate::money::Cost;
 use crate::plan::Plan;
 use crate::script::Script;
-use crate::simulator::Simulator;
 
-/// The settings in force.
-#[derive(Clone)]
-pub(crate) struct Config {
-    pub(crate) seed: u64,
-    pub(crate) keys: BTreeMap<String, Option<Cost>>,
-    pub(crate) credits: Option<Cost>,
-    pub(crate) plans: Vec<(String, Plan)>,
-    pub(crate) all: Option<Plan>,
-    pub(crate) piece_delay: Duration,
-    pub(crate) generation_lag: Duration,
-    pub(crate) generation_misses: u32,
-    pub(crate) keep: usize,
-}
-
-/// Sets up a [`Simulator`].
+/// Sets up a [`Simulator`](crate::Simulator).
 #[derive(Clone, Debug)]
 #[must_use = "nothing happens before `start`"]
 pub struct Builder {
-    address: SocketAddr,
-    config: Config,
+    pub(crate) address: SocketAddr,
+    pub(crate) config: Config,
 }
 
 impl Default for Builder {
@@ -142,24 +127,5 @@ impl Builder {
     pub fn keep_attempts(mut self, count: usize) -> Self {
         self.config.keep = count;
         self
-    }
-
-    /// Starts the simulator on the current tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// If the address cannot be bound.
-    pub async fn start(self) -> io::Result<Simulator> {
-        Simulator::launch(self.address, self.config).await
-    }
-}
-
-/// Without the keys.
-impl std::fmt::Debug for Config {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config")
-            .field("seed", &self.seed)
-            .field("credits", &self.credits)
-            .finish_non_exhaustive()
     }
 }

@@ -3,9 +3,11 @@
 mod answer;
 mod builder;
 mod catalogue;
+mod config;
 mod fault;
 mod generation;
 mod gzip;
+mod line;
 mod money;
 mod plan;
 mod plans;
@@ -21,6 +23,7 @@ mod state;
 mod ticket;
 mod track;
 mod wire;
+mod written;
 
 pub use builder::Builder;
 pub use fault::{

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::catalogue::Model;
+use crate::catalogue::{Caching, Model};
 use crate::request::Request;
 
 /// Shorter prefixes are not cached.
@@ -15,15 +15,6 @@ const SHORTEST: u64 = 1024;
 const MOST: usize = 10_000;
 const SHORT: Duration = Duration::from_secs(5 * 60);
 const LONG: Duration = Duration::from_secs(60 * 60);
-
-/// What of a prompt came from the cache or went there, in tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Caching {
-    pub(crate) read: u64,
-    pub(crate) written: u64,
-    /// Written for an hour.
-    pub(crate) long: bool,
-}
 
 /// Prefixes by key, model and text, and until when they are kept.
 #[derive(Debug, Default)]

@@ -8,7 +8,8 @@ use std::sync::atomic::Ordering;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::builder::{Builder, Config};
+use crate::builder::Builder;
+use crate::config::Config;
 use crate::fault::FaultError;
 use crate::money::Cost;
 use crate::plan::Plan;
@@ -16,6 +17,17 @@ use crate::script::Script;
 use crate::seen::Seen;
 use crate::server;
 use crate::state::Shared;
+
+impl Builder {
+    /// Starts the simulator on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// If the address cannot be bound.
+    pub async fn start(self) -> io::Result<Simulator> {
+        Simulator::launch(self.address, self.config).await
+    }
+}
 
 /// A running simulator. Clones are handles of the same one; when the last is dropped it stops and all its connections
 /// end.
@@ -52,7 +64,7 @@ impl Simulator {
         Builder::default()
     }
 
-    pub(crate) async fn launch(address: SocketAddr, config: Config) -> io::Result<Self> {
+    async fn launch(address: SocketAddr, config: Config) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(config));

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::builder::Config;
+use crate::config::Config;
 use crate::generation::Generation;
 use crate::money::Cost;
 use crate::plans::Plans;
@@ -16,7 +16,7 @@ use crate::prompt_cache::PromptCache;
 use crate::response_cache::ResponseCache;
 use crate::script::Script;
 use crate::seen::{Attempt, Seen};
-use crate::server::Written;
+use crate::written::Written;
 
 /// The state, its clock, and the bell that rings at each change.
 #[derive(Debug)]

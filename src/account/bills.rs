@@ -1,3 +1,5 @@
+//! The bills of answers, looked up at the accounts they are charged to.
+
 use std::{collections::HashMap, fmt};
 
 use tower_llm_layers::{
@@ -28,7 +30,7 @@ use openrouter_wire::{Decimal, account::Generation};
 /// let key = ApiKey::new("sk-or-v1-…".replace('…', "x"))?;
 /// let account = Account::new(Transport::openrouter()?, Upstream::openrouter()?, Some(key));
 /// let reconciler = Reconciler::builder(Arc::new(Bills::openrouter(account)))
-///     .spawn_on(tokio::runtime::Handle::current());
+///     .spawn_on(tokio::runtime::Handle::current())?;
 /// assert_eq!(reconciler.pending(), 0);
 /// # Ok(())
 /// # }

@@ -1,3 +1,5 @@
+//! OpenRouter's read-only calls: keys, credits, models, endpoints, generations.
+
 use std::time::Duration;
 
 use http::{Response, header::AUTHORIZATION};

@@ -6,12 +6,7 @@ use http::{HeaderName, HeaderValue, Request};
 use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
-use crate::{
-    ChatRequest, Upstream,
-    dialect::Dialect,
-    request::way_of,
-    wire::{Segments, WireRequest},
-};
+use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect, request::way_of};
 
 impl ChatRequest {
     /// As the body of an HTTP request, which is what a stack takes.

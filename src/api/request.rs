@@ -10,11 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
-use crate::{
-    ChatRequest, Upstream,
-    dialect::Dialect,
-    wire::{Segments, WireRequest},
-};
+use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect};
 use openrouter_wire::chat::ChatResponse;
 use openrouter_wire::request::RequestError;
 use openrouter_wire::{

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use tower_llm_layers::{Budgeted, LlmRequest};
 
 use super::{Api, ApiRequest, MessagesRequest, ResponsesRequest};
-use crate::{dialect::Dialect, wire::WireRequest};
+use crate::{WireRequest, dialect::Dialect};
 
 fn sent(request: &impl WireRequest, dialect: Dialect) -> String {
     let parts: Vec<Bytes> = request.segments(dialect).into_iter().collect();
@@ -190,4 +190,51 @@ fn what_was_sent_is_read_back_and_what_was_built_is_sent() {
     assert_eq!(request.clone().into_http().uri(), "/messages");
     assert_eq!(request.needs().api, Some("messages"));
     assert!(!format!("{request:?}").contains("brief"));
+}
+
+#[test]
+fn each_setter_writes_its_own_field() {
+    let schema = serde_json::json!({"type": "object"});
+    let message = MessagesRequest::user("Hi", 9)
+        .top_p(0.5)
+        .top_k(40)
+        .output_config(serde_json::json!({"effort": "low"}))
+        .json_schema(schema.clone());
+    let wrote: serde_json::Value = serde_json::from_slice(&message.to_bytes()).unwrap();
+    assert_eq!(
+        wrote,
+        serde_json::json!({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 9, "top_p": 0.5, "top_k": 40,
+            "output_config": {"effort": "low", "format": {"type": "json_schema", "schema": schema}}})
+    );
+    let response = ResponsesRequest::text("Hi")
+        .store(false)
+        .truncation("auto")
+        .include(["reasoning.encrypted_content"])
+        .safety_identifier("u-7");
+    let wrote: serde_json::Value = serde_json::from_slice(&response.to_bytes()).unwrap();
+    assert_eq!(
+        wrote,
+        serde_json::json!({"input": "Hi", "store": false, "truncation": "auto", "include": ["reasoning.encrypted_content"],
+            "safety_identifier": "u-7"})
+    );
+}
+
+#[test]
+fn what_a_setter_writes_is_read_as_what_a_client_sends() {
+    let plain = MessagesRequest::user("Hi", 9);
+    assert!(!plain.facts().structured_outputs);
+    let schema = serde_json::json!({"type": "object"});
+    assert!(plain.json_schema(schema).facts().structured_outputs);
+    for (request, field) in [
+        (ResponsesRequest::text("Hi").store(true), Some("store")),
+        (
+            ResponsesRequest::text("Hi").previous_response_id("resp_1"),
+            Some("previous_response_id"),
+        ),
+        (ResponsesRequest::text("Hi").store(false), None),
+    ] {
+        let error = request.check_for(Dialect::OpenRouter).err();
+        assert_eq!(error.as_ref().and_then(|error| error.field()), field);
+        assert_eq!(request.check_for(Dialect::OpenAi), Ok(()));
+    }
 }

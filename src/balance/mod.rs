@@ -24,6 +24,7 @@
 //! ```
 
 mod forecast;
+mod key_budget;
 mod state;
 mod watch;
 

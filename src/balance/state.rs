@@ -1,7 +1,10 @@
+//! What is known of the money that is left, and what a reading of the account changes in it.
+
 use std::{fmt, time::Duration};
 
 use tower_llm_layers::{UsdAmount, UtcTime, budget::Window};
 
+use super::key_budget::{first_to_block, left_of};
 use crate::response::ToUsd as _;
 use openrouter_wire::{
     Decimal,
@@ -65,7 +68,7 @@ pub struct Balance {
     pub prepaid: SourceState,
     /// The key's cap; without limit if it has none.
     pub key_cap: SourceState,
-    /// The budget that blocks the key's requests first; without limit if nothing is budgeted. [`Account::key`](crate::Account::key) has all of them.
+    /// The budget with the least left, which blocks the key's requests first; without limit if nothing is budgeted. [`Account::key`](crate::Account::key) has all of them.
     pub key_budget: SourceState,
     /// Today's requests to free models.
     pub free_day: SourceState,
@@ -155,8 +158,8 @@ impl Balance {
         self.prepaid.left = balance;
         self.key_cap.left = dollars(key.limit_remaining.as_ref());
         self.key_cap.resets = key.limit_reset.as_deref().and_then(|reset| window(reset)?.end(now));
-        let budget = key.effective_budget.as_ref();
-        self.key_budget.left = budget.and_then(|budget| dollars(budget.remaining_usd.as_ref()));
+        let budget = first_to_block(key);
+        self.key_budget.left = budget.and_then(left_of);
         self.key_budget.resets = budget.and_then(|budget| {
             // The time that it says goes before the one that its interval would give.
             let said = budget.resets_at.as_deref().and_then(|time| time.parse().ok());
@@ -173,7 +176,7 @@ impl Balance {
     }
 }
 
-fn dollars(written: Option<&Decimal>) -> Option<i128> {
+pub(super) fn dollars(written: Option<&Decimal>) -> Option<i128> {
     written?.to_usd().ok().map(UsdAmount::pico)
 }
 
@@ -274,6 +277,14 @@ mod tests {
         // Once that time has come it is unknown, and no longer out.
         balance.key_budget.roll(Window::Day.end(now).unwrap());
         assert!(!balance.is_out());
+        // The list alone will do.
+        read(
+            &mut balance,
+            r#"{"budgets":[{"scope":"member","remaining_usd":8},{"scope":"workspace","remaining_usd":0.5,"reset_interval":"weekly"}]}"#,
+            now,
+        );
+        assert_eq!(balance.key_budget.left, Some(500_000_000_000));
+        assert_eq!(balance.key_budget.resets, Window::Week.end(now));
         read(&mut balance, r#"{"budgets":[],"effective_budget":null}"#, now);
         assert_eq!(balance.key_budget, SourceState::default(), "nothing is budgeted");
     }

@@ -1,3 +1,5 @@
+//! Reads the balance of an account now and then, and warns before it is empty.
+
 use std::{
     collections::BTreeMap,
     fmt,
@@ -19,7 +21,7 @@ use tower_llm_layers::{
     ledger::{Correction, Entry, EntryOutcome, Ledger},
 };
 
-use super::{Balance, BalanceSource, forecast::Pace};
+use super::{Balance, BalanceSource, forecast::Pace, key_budget::first_to_block};
 use crate::{Account, Error};
 
 /// How often the account is read by default.
@@ -287,7 +289,7 @@ impl Poller {
         state.read(&key, credits.as_ref(), now);
         let used = key.free_model_daily_requests.as_ref().and_then(|day| day.used);
         // Another one may block first from now on: its pace is its own.
-        let budget = key.effective_budget.as_ref();
+        let budget = first_to_block(&key);
         let budget = budget.map(|budget| [&budget.scope, &budget.budget_id, &budget.guardrail_id].map(Clone::clone));
         if self.budget != budget {
             self.paces.remove(&BalanceSource::KeyBudget);

@@ -34,8 +34,8 @@ use http_body::{Body, Frame, SizeHint};
 use tower_llm_layers::{AttemptHandle, Frame as _};
 
 use crate::{
-    Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, in_flight::InFlight, sent_key::SentKey,
-    transport::ExchangeWatch,
+    Api, ChatFrame, Error, assemble::Gathered, classify::headers_of_errors, exchange_watch::ExchangeWatch,
+    in_flight::InFlight, sent_key::SentKey,
 };
 
 use openrouter_wire::embeddings::VectorForm;

@@ -14,6 +14,7 @@ use super::{
 use openrouter_wire::{
     Decimal,
     embeddings::{self, VectorForm},
+    json::Cursor,
 };
 
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
@@ -154,10 +155,22 @@ impl PlainBody {
             std::mem::take(&mut self.rest).freeze()
         };
         let mut bytes = without_mark(bytes);
+        // A list without its end is one of fewer vectors, also if what is there can be read.
+        let mut is_cut = false;
         if self.api == Some(Api::Embeddings) {
-            bytes = embeddings::of_list(&bytes).unwrap_or(bytes);
+            match embeddings::of_list(&bytes) {
+                Some(whole) => bytes = whole,
+                None => is_cut = is_cut_list(&bytes),
+            }
         }
         let frame = reading::answer(self.api, bytes, &self.headers)?;
+        if is_cut {
+            return Err(Error::new(
+                FailureKind::Malformed,
+                "the list of embeddings is no whole JSON document",
+            )
+            .into());
+        }
         let api = self.api.unwrap_or(Api::Chat);
         let has_answer = match self.api {
             Some(Api::Embeddings) => embeddings::has_vectors(frame.bytes()),
@@ -183,6 +196,11 @@ impl PlainBody {
             None => frame,
         })
     }
+}
+
+fn is_cut_list(bytes: &[u8]) -> bool {
+    let mut list = Cursor::lenient(bytes.trim_ascii());
+    bytes.trim_ascii_start().starts_with(b"[") && list.skip().and_then(|()| list.end()).is_err()
 }
 
 /// The cost that a header tells, as usage.

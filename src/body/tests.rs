@@ -1,3 +1,5 @@
+//! Bodies as upstreams send them: whole, cut, broken, silent, in any pieces.
+
 use std::time::Duration;
 
 use bytes::Bytes;

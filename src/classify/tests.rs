@@ -1,3 +1,5 @@
+//! Which kind of failure a status and the words of an upstream mean.
+
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};

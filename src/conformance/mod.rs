@@ -36,6 +36,8 @@
 mod asked;
 mod cache;
 mod check;
+#[cfg(test)]
+mod official_suite_tests;
 mod said;
 mod schema;
 #[cfg(test)]

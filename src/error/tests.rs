@@ -1,3 +1,5 @@
+//! What an error says, and what it never shows.
+
 use tower_llm_layers::Failure as _;
 
 use super::*;

@@ -20,7 +20,7 @@ use super::{
     attempt::{CallSlot, name},
     record::{AttemptEnd, CallOutcome, RecordedAttempt, RecordedCall},
 };
-use crate::{ApiRequest, Error, dialect::Dialect, wire::WireRequest as _};
+use crate::{ApiRequest, Error, WireRequest as _, dialect::Dialect};
 
 /// The most models of a request that are written.
 const MOST_MODELS: usize = 16;

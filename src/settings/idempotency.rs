@@ -3,10 +3,10 @@
 use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tower_llm_layers::cache::idempotency::{InFlight, InMemoryIdempotency};
+use tower_llm_layers::cache::idempotency::{IdempotencyStore, InFlight, InMemoryIdempotency};
 
 use super::{TenantSettings, Time, text::InvalidValue};
-use crate::stack::ChatIdempotency;
+use crate::{ChatFrame, stack::ChatIdempotency};
 
 /// Calls with the same idempotency key are made once: see [`StackBuilder::idempotency`](crate::stack::StackBuilder::idempotency).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -74,7 +74,17 @@ impl IdempotencySettings {
     }
 
     pub(super) fn keys(&self) -> Result<ChatIdempotency, InvalidValue> {
-        let store = InMemoryIdempotency::new(self.bytes).max_keys(self.max_keys);
+        self.layer_in(InMemoryIdempotency::new(self.bytes).max_keys(self.max_keys))
+    }
+
+    /// The layer with these options over another store than the memory of this process, such as one that several processes share; then it needs a
+    /// [secret](tower_llm_layers::cache::idempotency::IdempotencyLayer::key_secret) as well. `bytes` and `max_keys` are without effect: the store
+    /// has its own bounds.
+    ///
+    /// # Errors
+    ///
+    /// If `ignore_header` has a name that no header can have.
+    pub fn layer_in(&self, store: impl IdempotencyStore<ChatFrame>) -> Result<ChatIdempotency, InvalidValue> {
         let mut keys = ChatIdempotency::new(store, self.tenant.key())
             .keep_for(self.keep_for.0)
             .largest(self.largest)

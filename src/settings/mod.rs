@@ -56,7 +56,6 @@ mod prices;
 mod problem;
 mod provider_health;
 mod read;
-mod reloadable;
 mod resilience;
 mod schema;
 mod secret;
@@ -68,7 +67,6 @@ mod tree;
 mod upstream;
 mod with;
 
-pub(crate) use self::reloadable::stack_in;
 pub use self::{
     cache::CacheSettings,
     candidate::{CandidateSettings, CandidateTimeouts},
@@ -83,7 +81,6 @@ pub use self::{
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
     provider_health::ProviderHealthSettings,
-    reloadable::ReloadableStack,
     resilience::{
         BackoffSettings, HedgeDelay, HedgeSettings, MinThroughputSettings, ResumeSettings, RetryBudgetSettings,
     },
@@ -96,3 +93,4 @@ pub use self::{
         ApiSettings, AttributionSettings, DialectSettings, KeySettings, TokenLimitFieldSettings, UpstreamSettings,
     },
 };
+pub use crate::stack::reloadable::ReloadableStack;

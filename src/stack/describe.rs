@@ -201,17 +201,17 @@ fn observe(settings: &Settings) -> String {
 }
 
 fn degrade<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>) -> String {
-    let mut rungs: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
+    let mut sources: Vec<_> = settings.cheaper.iter().map(ToString::to_string).collect();
     if slots.keeps_stale() {
-        rungs.push("a stale answer".to_owned());
+        sources.push("a stale answer".to_owned());
     }
     if slots.canned.is_some() {
-        rungs.push("a canned reply".to_owned());
+        sources.push("a canned reply".to_owned());
     }
-    if rungs.is_empty() {
+    if sources.is_empty() {
         return off();
     }
-    rungs.join(", then ")
+    sources.join(", then ")
 }
 
 fn limits(limits: Option<(Limits, Duration)>, of: &str) -> String {

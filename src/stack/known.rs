@@ -4,6 +4,8 @@ use std::{any::Any, sync::Arc};
 
 use tower_llm_layers::{Candidate, fallback::RequestedModel};
 
+#[cfg(feature = "settings")]
+use super::reloadable::ReloadableStack;
 use super::{Stack, settings::Settings};
 use crate::Catalogue;
 
@@ -21,14 +23,14 @@ pub(crate) struct KnownModels {
 pub(crate) enum ModelsOf {
     Fixed(Arc<KnownModels>),
     #[cfg(feature = "settings")]
-    Reloadable(crate::settings::ReloadableStack),
+    Reloadable(ReloadableStack),
 }
 
 impl ModelsOf {
     /// Of a stack, which is found by its type; of any other service none.
     pub(crate) fn service(service: &dyn Any) -> Self {
         #[cfg(feature = "settings")]
-        if let Some(stack) = service.downcast_ref::<crate::settings::ReloadableStack>() {
+        if let Some(stack) = service.downcast_ref::<ReloadableStack>() {
             return Self::Reloadable(stack.clone());
         }
         let stack = service.downcast_ref::<Stack>();

@@ -29,6 +29,8 @@ mod readiness;
 mod reading;
 #[cfg(feature = "recording")]
 mod recorded;
+#[cfg(feature = "settings")]
+pub(crate) mod reloadable;
 mod service;
 mod settings;
 mod slots;

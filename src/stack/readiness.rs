@@ -11,7 +11,7 @@ use crate::{ApiRequest, Error};
 /// The stack that a service is: it comes as any other service, and so is found by its type.
 fn stack_in(service: &dyn Any) -> Option<Stack> {
     #[cfg(feature = "settings")]
-    if let Some(stack) = crate::settings::stack_in(service) {
+    if let Some(stack) = super::reloadable::stack_in(service) {
         return Some(stack);
     }
     service.downcast_ref().cloned()

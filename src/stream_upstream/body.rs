@@ -1,3 +1,5 @@
+//! The body: an answer that was put together, or one that passed as it is.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

@@ -1,3 +1,5 @@
+//! The future: reads the stream of a plain call, and puts its answer together.
+
 use std::{
     fmt,
     future::Future,

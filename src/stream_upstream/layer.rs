@@ -1,3 +1,5 @@
+//! The layer of plain calls that are streamed upstream.
+
 use std::fmt;
 
 use http::Extensions;

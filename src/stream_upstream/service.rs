@@ -1,3 +1,5 @@
+//! The service: asks for a stream in place of a plain answer.
+
 use std::task::{Context, Poll};
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! Plain calls over a stream: the answer is whole, or the error honest.
+
 use std::{
     future::{Future, poll_fn, ready},
     pin::pin,

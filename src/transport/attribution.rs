@@ -1,3 +1,5 @@
+//! How the app shows in OpenRouter's rankings and logs.
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::TransportProblem;

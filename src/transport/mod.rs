@@ -14,15 +14,16 @@ mod outgoing;
 mod service;
 mod trace;
 mod upstream;
+pub(crate) mod wire;
 
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
     chat_words::TokenLimitField,
     config::{TransportError, TransportProblem},
-    observer::{Exchange, ExchangeObserver, ExchangeWatch},
+    observer::{Exchange, ExchangeObserver},
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
 pub(crate) use self::{broken::read_error, chat_words::ChatWords};
-pub use crate::{classify::GENERATION_HEADER, dialect::Dialect};
+pub use crate::{classify::GENERATION_HEADER, dialect::Dialect, exchange_watch::ExchangeWatch};

@@ -2,9 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use http::{Extensions, response};
+use http::Extensions;
 
-use crate::{Api, ChatFrame, Error};
+use crate::{Api, exchange_watch::ExchangeWatch};
 
 /// Observes the exchanges of a [`Transport`](crate::Transport): for recordings and measurements.
 ///
@@ -31,27 +31,6 @@ pub struct Exchange<'a> {
     pub attempt: Option<u32>,
     /// The extensions of the request.
     pub extensions: &'a Extensions,
-}
-
-/// Watches one exchange.
-///
-/// Dropped without [`failed`](Self::failed) or [`ended`](Self::ended) before it, the exchange was dropped by its caller: after a timeout, when
-/// another candidate was faster, or when the client left.
-pub trait ExchangeWatch: Send {
-    /// The head of the response has come.
-    fn head(&mut self, head: &response::Parts);
-
-    /// So many bytes of a plain answer have come. Its frame comes when it is whole.
-    fn piece(&mut self, _bytes: usize) {}
-
-    /// A frame of the answer has come.
-    fn frame(&mut self, frame: &ChatFrame);
-
-    /// The exchange has failed: no connection, an error in place of an answer, or an answer that was interrupted.
-    fn failed(&mut self, error: &Error);
-
-    /// The whole answer has come. May be called again.
-    fn ended(&mut self);
 }
 
 /// The observer of a transport, if it has one. Two are equal if they are the same.

@@ -4,8 +4,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower_llm_layers::deadline::DEADLINE_HEADER;
 
 use super::Upstream;
+use super::wire::WireRequest;
 use crate::dialect::Dialect;
-use crate::{Error, FailureKind, wire::WireRequest};
+use crate::{Error, FailureKind};
 
 const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");

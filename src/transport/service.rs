@@ -22,11 +22,11 @@ use super::{
     observer::{Exchange, Observed},
     outgoing::{headers, refused_by},
     trace::trace,
+    wire::{Segments, WireRequest},
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
     body::{ReadLimits, Reader},
-    wire::{Segments, WireRequest},
 };
 use crate::{
     classify::{error_of_response, generation_id},
@@ -347,7 +347,7 @@ impl Segments {
     fn into_body(self) -> reqwest::Body {
         match <[Bytes; 1]>::try_from(self.0) {
             Ok([whole]) => whole.into(),
-            Err(parts) => reqwest::Body::wrap(crate::wire::SegmentBody::new(parts)),
+            Err(parts) => reqwest::Body::wrap(super::wire::SegmentBody::new(parts)),
         }
     }
 }

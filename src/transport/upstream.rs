@@ -1,3 +1,5 @@
+//! An upstream: its name, its address, and the APIs it speaks.
+
 use std::fmt;
 
 use reqwest::Url;

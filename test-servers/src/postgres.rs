@@ -1,3 +1,5 @@
+//! A PostgreSQL of its own for one test.
+
 #![expect(clippy::unwrap_used, clippy::missing_panics_doc, reason = "for tests alone")]
 
 use std::{

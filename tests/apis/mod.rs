@@ -4,7 +4,8 @@
 mod cached;
 mod direct;
 mod embeddings;
-mod money;
+mod layers;
+pub(crate) mod money;
 mod rescue;
 mod resume;
 
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use tower::ServiceExt;
 use tower_openrouter::{
     Answer, Api, ApiRequest, Attempt, AttemptLog, ChatFrame, Error, FailureKind, FrameKind, Outcome, Stack,
+    layers::Degraded,
 };
 
 use crate::support::{
@@ -22,6 +24,17 @@ use crate::support::{
 pub(crate) const SKY: &str = "The sky is blue.";
 /// The text APIs beside chat.
 const TYPED: [Api; 2] = [Api::Responses, Api::Messages];
+/// The vector of a good answer.
+const VECTOR: &str = "[0.5,-1.0]";
+const CHAT_USAGE: &str = r#"{"prompt_tokens":120,"completion_tokens":6,"total_tokens":126,"prompt_tokens_details":{"cached_tokens":100},"cost":0.000123}"#;
+
+/// Whether its answers are streamed: embeddings come whole.
+pub(crate) const fn forms(api: Api) -> &'static [bool] {
+    match api {
+        Api::Embeddings => &[false],
+        Api::Chat | Api::Responses | Api::Messages => &[true, false],
+    }
+}
 
 /// A request with fields and white space of its own.
 fn body(api: Api, streamed: bool) -> String {
@@ -29,7 +42,11 @@ fn body(api: Api, streamed: bool) -> String {
         Api::Responses => format!(
             r#"{{ "model":"{FIRST}","max_output_tokens":50, "input" : [ {{"role":"user","content":"Why?","x":1.0}} ],"new":[null],"stream":{streamed}}}"#
         ),
-        _ => format!(
+        // Long enough that a reservation for it is worth something.
+        Api::Embeddings => format!(
+            r#"{{ "model":"{FIRST}", "input" : [ "Why is the sky blue at noon, and why is it red in the evening?" ],"new":[null, 1.0]}}"#
+        ),
+        Api::Chat | Api::Messages => format!(
             r#"{{ "model":"{FIRST}","max_tokens":50, "messages" : [ {{"role":"user","content":"Why?","x":1.0}} ],"new":[null],"stream":{streamed}}}"#
         ),
     }
@@ -46,6 +63,9 @@ pub(crate) fn event(json: &str) -> String {
 
 /// The events of a good answer, up to the end and from there.
 pub(crate) fn stream(api: Api) -> (String, String) {
+    if api == Api::Chat {
+        return chat_stream();
+    }
     let (begun, ended) = if api == Api::Responses {
         (
             vec![
@@ -79,6 +99,25 @@ pub(crate) fn stream(api: Api) -> (String, String) {
     (text(begun), text(ended))
 }
 
+fn chat_stream() -> (String, String) {
+    let chunk = |choices: &str| {
+        format!(
+            "data: {{\"id\":\"gen-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"a/b\",\"choices\":[{choices}]}}\n\n"
+        )
+    };
+    let text = |text: &str| {
+        chunk(&format!(
+            r#"{{"index":0,"delta":{{"role":"assistant","content":"{text}"}},"finish_reason":null}}"#
+        ))
+    };
+    let end = chunk(r#"{"index":0,"delta":{},"finish_reason":"stop"}"#);
+    let usage = format!("data: {{\"id\":\"gen-1\",\"choices\":[],\"usage\":{CHAT_USAGE}}}\n\n");
+    (
+        text("The sky ") + &text("is blue."),
+        format!("{end}{usage}data: [DONE]\n\n"),
+    )
+}
+
 fn item() -> String {
     format!(
         r#"{{"type":"message","id":"m","role":"assistant","status":"completed","content":[{{"type":"output_text","text":"{SKY}","annotations":[]}}]}}"#
@@ -86,21 +125,28 @@ fn item() -> String {
 }
 
 /// A good answer as one document.
-fn plain(api: Api) -> String {
-    if api == Api::Responses {
-        let item = item();
-        format!(
-            r#"{{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"a/b","output":[{item}],"error":null,"usage":{{"input_tokens":120,"input_tokens_details":{{"cached_tokens":100}},"output_tokens":6,"output_tokens_details":{{"reasoning_tokens":0}},"total_tokens":126,"cost":0.000123}}}}"#
-        )
-    } else {
-        format!(
+pub(crate) fn plain(api: Api) -> String {
+    match api {
+        Api::Chat => format!(
+            r#"{{"id":"gen-1","object":"chat.completion","created":1,"model":"a/b","choices":[{{"index":0,"message":{{"role":"assistant","content":"{SKY}"}},"finish_reason":"stop"}}],"usage":{CHAT_USAGE}}}"#
+        ),
+        Api::Responses => {
+            let item = item();
+            format!(
+                r#"{{"id":"resp_1","object":"response","created_at":1,"status":"completed","model":"a/b","output":[{item}],"error":null,"usage":{{"input_tokens":120,"input_tokens_details":{{"cached_tokens":100}},"output_tokens":6,"output_tokens_details":{{"reasoning_tokens":0}},"total_tokens":126,"cost":0.000123}}}}"#
+            )
+        }
+        Api::Messages => format!(
             r#"{{"id":"msg_1","type":"message","role":"assistant","model":"a/b","content":[{{"type":"text","text":"{SKY}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":20,"cache_read_input_tokens":100,"output_tokens":6,"cost":0.000123}}}}"#
-        )
+        ),
+        Api::Embeddings => format!(
+            r#"{{"id":"emb_1","object":"list","model":"a/b","data":[{{"object":"embedding","index":0,"embedding":{VECTOR}}}],"usage":{{"prompt_tokens":126,"total_tokens":126,"cost":0.000123}}}}"#
+        ),
     }
 }
 
 /// The good answer that a request asks for.
-fn good(api: Api, request: &str) -> Vec<Step> {
+pub(crate) fn good(api: Api, request: &str) -> Vec<Step> {
     if request.contains("\"stream\":true") {
         let (begun, ended) = stream(api);
         vec![events(), send(begun), send(ended)]
@@ -116,6 +162,7 @@ pub(crate) struct Got {
     frames: Vec<ChatFrame>,
     error: Option<Error>,
     pub(crate) lines: Vec<Attempt>,
+    degraded: Option<Degraded>,
 }
 
 impl Got {
@@ -148,6 +195,7 @@ pub(crate) async fn call(stack: &Stack, request: ApiRequest) -> Got {
     match stack.clone().oneshot(request.into_http()).await {
         Ok(response) => {
             let mut answer = Answer::new(response);
+            got.degraded = answer.degraded();
             while let Some(frame) = answer.next_frame().await {
                 match frame {
                     Ok(frame) => {
@@ -167,8 +215,18 @@ pub(crate) async fn call(stack: &Stack, request: ApiRequest) -> Got {
     got
 }
 
+/// Whether it is the good answer of this API: all of its text, or its vector.
+pub(crate) fn is_good(api: Api, got: &Got) -> bool {
+    let is_whole = if api == Api::Embeddings {
+        String::from_utf8_lossy(&got.bytes().concat()).contains(VECTOR)
+    } else {
+        got.text == SKY
+    };
+    is_whole && got.kind().is_none()
+}
+
 /// The body of a request that an upstream saw.
-fn sent_body(request: &str) -> &str {
+pub(crate) fn sent_body(request: &str) -> &str {
     request.split_once("\r\n\r\n").unwrap().1
 }
 

@@ -12,14 +12,17 @@ DRIVERS = {
     "openrouter-python": ("chat", "responses", "embeddings", "models"),
     "openrouter-node": ("chat", "responses", "embeddings", "models"),
     "vercel-node": ("chat", "responses", "messages", "embeddings"),
-    "langchain-python": ("chat", "messages", "embeddings"),
-    "litellm-python": ("chat", "messages"),
+    "langchain-python": ("chat", "responses", "messages", "embeddings"),
+    "litellm-python": ("chat", "responses", "messages", "embeddings"),
     "async-openai-rust": ("chat", "responses", "embeddings", "models"),
     "openrouter-rs-rust": ("chat", "responses", "messages", "embeddings", "models"),
 }
 
+STATUSES = (400, 401, 402, 403, 404, 413, 422, 429, 502, 503, 504)
+
 OPENAI = {
     400: "BadRequestError",
+    401: "AuthenticationError",
     402: "APIStatusError",
     403: "PermissionDeniedError",
     404: "NotFoundError",
@@ -44,6 +47,7 @@ ANTHROPIC = OPENAI | {
 
 OPENROUTER = {
     400: "BadRequestResponseError",
+    401: "UnauthorizedResponseError",
     402: "PaymentRequiredResponseError",
     403: "ForbiddenResponseError",
     404: "NotFoundResponseError",
@@ -57,7 +61,7 @@ OPENROUTER = {
     "stream": "chunk.error",
 }
 
-VERCEL = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "APICallError") | {
+VERCEL = dict.fromkeys(STATUSES, "APICallError") | {
     "stream": "StreamProviderError",
     "stop": "stop",
     "tool_calls": "tool-calls",
@@ -65,18 +69,21 @@ VERCEL = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "APIC
 
 LANGCHAIN_OPENAI = OPENAI | {
     400: "OpenAIInvalidRequestError",
+    401: "OpenAIAuthenticationError",
     403: "OpenAIPermissionDeniedError",
     404: "OpenAIModelNotFoundError",
     429: "OpenAIRateLimitError",
     502: "OpenAIAPIError",
     503: "OpenAIAPIError",
     504: "OpenAIAPIError",
-    # OpenRouter repeats the finish reason with the usage, and this client joins what it gets.
+    # OpenRouter repeats the finish reason and the model with the usage, and this client joins what it gets.
     "finish": False,
+    "stream-model": False,
 }
 
 LANGCHAIN_ANTHROPIC = ANTHROPIC | {
     400: "AnthropicInvalidRequestError",
+    401: "AnthropicAuthenticationError",
     403: "AnthropicPermissionDeniedError",
     404: "AnthropicModelNotFoundError",
     429: "AnthropicRateLimitError",
@@ -87,6 +94,7 @@ LANGCHAIN_ANTHROPIC = ANTHROPIC | {
 
 LITELLM = {
     400: "BadRequestError",
+    401: "AuthenticationError",
     402: "APIError",
     403: "APIError",
     404: "NotFoundError",
@@ -99,8 +107,11 @@ LITELLM = {
     "stream": ("MidStreamFallbackError", 500),
     # It keeps the message alone of an error.
     "details": False,
+    # Its streams name the requested model.
+    "stream-model": False,
     # It goes by phrases in the message, which quotes the upstream's page.
     "error-520": ("InternalServerError", 500),
+    "embed-520": ("InternalServerError", 500),
 }
 
 LITELLM_MESSAGES = LITELLM | {
@@ -119,14 +130,21 @@ LITELLM_MESSAGES = LITELLM | {
     "tool_calls": "tool_calls",
 }
 
+LITELLM_RESPONSES = LITELLM | {
+    413: "BadRequestError",
+    "error-400-policy": "ContentPolicyViolationError",
+    # For this API it drops the headers of an error.
+    "retry-after": False,
+}
+
 # The classes of Rust clients are variants of their error. Neither has room for a header.
-ASYNC_OPENAI = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "ApiError") | {
+ASYNC_OPENAI = dict.fromkeys(STATUSES, "ApiError") | {
     # It knows no chunk with an error, and gives it to its caller as the text that it could not read.
     "stream": "JSONDeserialize",
     "retry-after": False,
 }
 
-OPENROUTER_RS = dict.fromkeys((400, 402, 403, 404, 413, 422, 429, 502, 503, 504), "Api") | {
+OPENROUTER_RS = dict.fromkeys(STATUSES, "Api") | {
     # Its own finish reason, and its own events.
     "stream": "FinishReason::Error",
     # It shows its caller the status and the message of an error.
@@ -145,19 +163,26 @@ CLASSES = {
     ("anthropic-node", "messages"): ANTHROPIC | {"stream": "APIError"},
     ("openrouter-python", "chat"): OPENROUTER,
     ("openrouter-python", "responses"): OPENROUTER | {"stream": "error"},
-    ("openrouter-python", "embeddings"): OPENROUTER,
+    ("openrouter-python", "embeddings"): OPENROUTER | {422: "OpenRouterDefaultError", 504: "GatewayTimeoutResponseError"},
     ("openrouter-node", "chat"): OPENROUTER,
     ("openrouter-node", "responses"): OPENROUTER | {"stream": "error"},
-    ("openrouter-node", "embeddings"): OPENROUTER,
+    ("openrouter-node", "embeddings"): OPENROUTER | {422: "OpenRouterDefaultError"},
+    # These clients know fewer classes for this route.
+    ("openrouter-python", "models"): OPENROUTER | {401: "OpenRouterDefaultError"},
+    ("openrouter-node", "models"): OPENROUTER | {401: "OpenRouterDefaultError"},
     ("vercel-node", "chat"): VERCEL,
     ("vercel-node", "responses"): VERCEL,
     ("vercel-node", "messages"): VERCEL,
     ("vercel-node", "embeddings"): VERCEL,
     ("langchain-python", "chat"): LANGCHAIN_OPENAI,
+    # It raises the error of the event `response.failed`, which has its text alone.
+    ("langchain-python", "responses"): LANGCHAIN_OPENAI | {"stream": "ValueError"},
     ("langchain-python", "messages"): LANGCHAIN_ANTHROPIC,
     ("langchain-python", "embeddings"): OPENAI,
     ("litellm-python", "chat"): LITELLM,
+    ("litellm-python", "responses"): LITELLM_RESPONSES,
     ("litellm-python", "messages"): LITELLM_MESSAGES,
+    ("litellm-python", "embeddings"): LITELLM,
     ("async-openai-rust", "chat"): ASYNC_OPENAI,
     ("async-openai-rust", "responses"): ASYNC_OPENAI | {"stream": "ResponseError"},
     ("async-openai-rust", "embeddings"): ASYNC_OPENAI,
@@ -169,4 +194,5 @@ CLASSES = {
 
 
 def of(driver, api):
-    return CLASSES.get((driver, api), {})
+    """The list of models fails as the first API does, unless it has a row of its own."""
+    return CLASSES.get((driver, api)) or CLASSES[driver, DRIVERS[driver][0]]

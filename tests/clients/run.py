@@ -1,152 +1,42 @@
 #!/usr/bin/env python3
-"""Runs real clients, unmodified, against the mounted stack over the simulator, on this machine's loopback addresses.
+"""Runs real clients, unmodified, against the mounted stack and the gateway over the simulator, on this machine's loopback addresses.
 
-usage: run.py --service FILE --simulator FILE --rust FILE --python FILE --node FILE --modules DIR [--jobs N] [--show] [NAME...]
+usage: run.py --service FILE --gateway FILE --simulator FILE --rust FILE --python FILE --node FILE --modules DIR --agents DIR [--jobs N] [--show] [NAME...]
 
-NAME chooses drivers, such as `openai-python`, or cases, such as `rescued`. --show prints each result. `scripts/clients` installs
-the clients and calls this. A case is a row of cases.py; what a client raises is a row of classes.py.
+NAME chooses targets (`service`, `gateway`), drivers, such as `openai-python`, agents (`codex`, `claude-code`), or cases, such as `rescued` or
+`storm`. --show prints each result. `scripts/clients` installs the clients and calls this. A case is a row of cases.py; what a client raises is
+a row of classes.py.
 """
 
 import argparse
 import concurrent.futures
 import contextlib
 import json
-import os
 import pathlib
-import queue
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 
+import agents
 import cases
 import classes
+import servers
+import storm
 
 HERE = pathlib.Path(__file__).parent
-#: What would change what a client or the service calls.
-SETTINGS = ("OPENROUTER_", "OPENAI_", "ANTHROPIC_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-START = 30  # seconds in which a server must listen
 ANSWER = 60  # seconds in which a driver must answer
-
-
-class Server:
-    """A process that prints the address it listens on."""
-
-    def __init__(self, command, mark, environment, directory):
-        self.log = tempfile.NamedTemporaryFile(dir=directory, delete=False)
-        self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT
-        )
-        self.base = self.wait(mark)
-
-    def wait(self, mark):
-        until = time.monotonic() + START
-        while time.monotonic() < until:
-            text = self.text()
-            if mark in text and "\n" in text.split(mark, 1)[1]:
-                host = text.split(mark, 1)[1].split()[0].removeprefix("http://").split("/")[0]
-                return "http://" + host
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.01)
-        raise RuntimeError(f"a server did not start: {self.text()[-2000:]}")
-
-    def text(self):
-        return pathlib.Path(self.log.name).read_text(errors="replace")
-
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-
-class Pair:
-    """A simulator, and the service over it."""
-
-    def __init__(self, options, directory, settings=()):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
-        self.simulator = Server([options.simulator, "--port", "0"], "listening at ", environment, directory)
-        environment |= {
-            "OPENROUTER_API_KEY": "sk-or-v1-simulated",
-            "OPENROUTER_BASE_URL": self.simulator.base + "/api/v1",
-            "LISTEN": "127.0.0.1:0",
-            "RUST_LOG": "warn",
-            **dict(settings),
-        }
-        try:
-            self.service = Server([options.service], "listening on ", environment, directory)
-        except BaseException:
-            self.simulator.stop()
-            raise
-
-    def play(self, plans):
-        body = json.dumps({"models": plans}).encode()
-        with urllib.request.urlopen(self.simulator.base + "/__sim/script", data=body, timeout=10):
-            pass
-
-    def stop(self):
-        self.service.stop()
-        self.simulator.stop()
-
-
-class Pairs:
-    """Pairs that are started ahead: a case that fails upstream has one to itself, since its circuits and pauses last."""
-
-    def __init__(self, options, directory, ahead):
-        self.ready = queue.Queue(ahead)
-        self.options, self.directory, self.ended = options, directory, False
-        self.by_settings, self.lock = {}, threading.Lock()
-        self.thread = threading.Thread(target=self.fill, daemon=True)
-        self.thread.start()
-
-    def fill(self):
-        while not self.ended:
-            try:
-                pair = Pair(self.options, self.directory)
-            except Exception as error:  # raised when it is taken
-                pair = error
-            while not self.ended:
-                with contextlib.suppress(queue.Full):
-                    self.ready.put(pair, timeout=0.2)
-                    pair = None
-                    break
-            if isinstance(pair, Pair):
-                pair.stop()
-
-    def take(self):
-        pair = self.ready.get(timeout=2 * START)
-        if isinstance(pair, Exception):
-            raise pair
-        return pair
-
-    def with_settings(self, settings):
-        """The one pair whose service has these settings: for cases that leave nothing behind."""
-        with self.lock:
-            if settings not in self.by_settings:
-                self.by_settings[settings] = Pair(self.options, self.directory, settings)
-            return self.by_settings[settings]
-
-    def stop(self):
-        self.ended = True
-        self.thread.join()
-        for pair in self.by_settings.values():
-            pair.stop()
-        while not self.ready.empty():
-            pair = self.ready.get()
-            if isinstance(pair, Pair):
-                pair.stop()
 
 
 class Driver:
     """A process that makes one call for each line."""
 
-    def __init__(self, command, environment, directory):
+    def __init__(self, command, directory):
         self.errors = tempfile.NamedTemporaryFile(dir=directory, delete=False)
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
+            command, env=servers.environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True
         )
 
     def ask(self, ask):
@@ -191,73 +81,116 @@ def lay_out(options, directory):
 
 
 def run_driver(name, apis, wanted, options, pairs, directory):
-    """All cases of one driver: a list of (case, what is wrong, what came)."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(SETTINGS)}
-    driver = Driver(command_of(name, options, directory), environment, directory)
-    shared, results = None, []
+    """All cases of one driver: a list of (case, what is wrong, its plans, what came)."""
+    rows = [
+        (target, api, case)
+        for target in pairs
+        for api in apis
+        for case in cases.of(target, api)
+        if case.runs_for(name, api) and wanted(case.name)
+    ]
+    results, shared, driver = [], {}, None
     try:
-        for api in apis:
-            for case in cases.of(api):
-                if not case.runs_for(name, api) or not wanted(case.name):
-                    continue
-                if case.fails_upstream:
-                    pair = pairs.take()
-                elif case.settings:
-                    pair = pairs.with_settings(case.settings)
-                else:
-                    pair = shared = shared or pairs.take()
-                try:
-                    pair.play(case.plans)
-                    got = driver.ask(case.ask_of(api, pair.service.base))
-                finally:
-                    if case.fails_upstream:
-                        pair.stop()
-                results.append((f"{name} {api} {case.name}", case.check(api, got, classes.of(name, api)), case, got))
+        for target, api, case in rows:
+            driver = driver or Driver(command_of(name, options, directory), directory)
+            settings = case.pair_settings(target)
+            if settings:
+                pair = pairs[target].with_settings(settings)
+            elif case.fails_upstream:
+                pair = pairs[target].take()
+            else:
+                pair = shared[target] = shared.get(target) or pairs[target].take()
+            try:
+                got = ask(driver, case, target, api, pair)
+            finally:
+                if case.fails_upstream and not settings:
+                    pair.stop()
+            results.append((f"{target} {name} {api} {case.name}", case.check(target, api, got, classes.of(name, api)), case.plans, got))
     except Exception as error:
-        results.append((f"{name}", [f"{type(error).__name__}: {error}"], None, None))
+        results.append((name, [f"{type(error).__name__}: {error}"], None, None))
     finally:
-        if shared:
-            shared.stop()
-        driver.stop()
+        for pair in shared.values():
+            pair.stop()
+        if driver:
+            driver.stop()
     return results
+
+
+def ask(driver, case, target, api, pair):
+    pair.play(case.plans)
+    key = pair.key(case.key) if target == cases.GATEWAY else "unused"
+    line = case.ask_of(api, pair.service.base, key)
+    if case.used:
+        driver.ask(line)
+    return driver.ask(line)
+
+
+def run_storm(options, directory):
+    try:
+        wrong, got = storm.run(options, directory, lambda name: Driver(command_of(name, options, directory), directory))
+    except Exception as error:
+        wrong, got = [f"{type(error).__name__}: {error}"], None
+    return [("gateway storm", wrong, storm.PLANS, got)]
+
+
+def jobs_of(options, directory, pairs):
+    """What is to run: functions that give results."""
+    known = {*classes.DRIVERS, *agents.AGENTS, *pairs}
+    chosen = [name for name in options.names if name not in known]
+    named = [name for name in options.names if name in known and name not in pairs]
+
+    def wanted(case):
+        return not chosen or case in chosen
+
+    for name, apis in classes.DRIVERS.items():
+        if not named or name in named:
+            yield lambda name=name, apis=apis: run_driver(name, apis, wanted, options, pairs, directory)
+    if cases.GATEWAY in pairs:
+        for name in agents.AGENTS:
+            if name in named or not named:
+                yield lambda name=name: agents.run(name, wanted, options, directory)
 
 
 def main():
     parser = argparse.ArgumentParser(usage=__doc__)
-    for option in ("service", "simulator", "rust", "python", "node", "modules"):
+    for option in ("service", "gateway", "simulator", "rust", "python", "node", "modules", "agents"):
         parser.add_argument("--" + option, required=True)
-    parser.add_argument("--jobs", type=int, default=3)
+    parser.add_argument("--jobs", type=int, default=4)
     parser.add_argument("--show", action="store_true")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()
-    drivers = [name for name in options.names if name in classes.DRIVERS] or list(classes.DRIVERS)
-    chosen = [name for name in options.names if name not in classes.DRIVERS]
     begin, passed, broken = time.monotonic(), 0, []
+
+    def report(results):
+        nonlocal passed
+        for where, wrong, plans, got in results:
+            if wrong:
+                broken.append(where)
+                print(f"FAILED {where}: {'; '.join(wrong)}\n    plans {plans}\n    got {json.dumps(got)}")
+            else:
+                passed += 1
+                if options.show:
+                    print(f"ok {where}: {json.dumps(got)}")
+
+    targets = [name for name in (cases.SERVICE, cases.GATEWAY) if name in options.names] or [cases.SERVICE, cases.GATEWAY]
     with tempfile.TemporaryDirectory() as directory:
         lay_out(options, directory)
-        pairs = Pairs(options, directory, options.jobs)
+        options.certificates = servers.trust_little(directory)
+        pairs = {target: servers.Pairs(target, options, directory, options.jobs) for target in targets}
         try:
             with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-                jobs = [
-                    pool.submit(
-                        run_driver, name, classes.DRIVERS[name], lambda case: not chosen or case in chosen, options, pairs, directory
-                    )
-                    for name in drivers
-                ]
+                jobs = [pool.submit(job) for job in jobs_of(options, directory, pairs)]
                 for job in concurrent.futures.as_completed(jobs):
-                    for where, wrong, case, got in job.result():
-                        if wrong:
-                            broken.append(where)
-                            print(f"FAILED {where}: {'; '.join(wrong)}\n    plans {case and case.plans}\n    got {json.dumps(got)}")
-                        else:
-                            passed += 1
-                            if options.show:
-                                print(f"ok {where}: {json.dumps(got)}")
+                    report(job.result())
         finally:
-            pairs.stop()
+            for each in pairs.values():
+                each.stop()
+        # By itself: all of its calls come at once.
+        if cases.GATEWAY in targets and (not set(options.names) - set(targets) or "storm" in options.names):
+            report(run_storm(options, directory))
     for where in broken:
         print(f"FAILED {where}")
-    print(f"clients: {len(drivers)} drivers, {time.monotonic() - begin:.0f} s")
+    print(f"clients: {len(classes.DRIVERS)} drivers, {len(agents.AGENTS)} agents, {time.monotonic() - begin:.0f} s")
     print(f"{passed} passed, {len(broken)} failed")
     return 1 if broken or not passed else 0
 

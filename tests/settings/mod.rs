@@ -1,14 +1,25 @@
 //! Settings from a file: each key has an effect, everything that is wrong is reported with its place, and nothing is lost when they are replaced.
 
+mod attempts;
+mod elsewhere;
 mod keys;
+mod limits;
+mod money;
 mod out_of_range;
+mod play;
 mod reading;
 mod reference;
 mod reload;
+mod scene;
 mod schema;
+mod sent;
 mod setters;
+mod time;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use serde_json::Value;
 use tower_openrouter::settings::Settings;
@@ -20,12 +31,11 @@ pub(crate) fn file(name: &str, text: &str) -> PathBuf {
     path
 }
 
-/// The place of a key that the simulator takes, as settings write it.
+/// The place of a key that the simulator takes, as settings write it. Written once: other tests may be reading it.
 pub(crate) fn key() -> String {
-    format!(
-        "file:{}",
-        file("a.key", "sk-or-v1-0123456789abcdef0123456789abtest\n").display()
-    )
+    static PLACE: OnceLock<String> = OnceLock::new();
+    let write = || file("a.key", "sk-or-v1-0123456789abcdef0123456789abtest\n");
+    PLACE.get_or_init(|| format!("file:{}", write().display())).clone()
 }
 
 /// A key of the schema, by its path: `[]` stands for each entry of a list.

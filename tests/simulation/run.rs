@@ -117,13 +117,19 @@ async fn simulate(seed: u64, plant: Plant) -> Report {
     };
     wrong.extend(record.all_wrong());
     wrong.extend(evidence.wrong());
+    let story = story(&evidence);
+    if story.contains("sk-or-v1-simulated") {
+        wrong.push(
+            "invariant 9: a key is printed in an error, a log of attempts, an entry, or the description".to_owned(),
+        );
+    }
     wrong.dedup();
     Report {
         wrong,
         trace: trace(&evidence),
         calls: evidence.seen.len(),
         exchanges: evidence.exchanges.len(),
-        story: story(&evidence),
+        story,
     }
 }
 

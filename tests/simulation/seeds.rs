@@ -11,7 +11,7 @@ use super::{
 const SHARDS: u64 = 4;
 
 /// Seeds of a run that does not say how many.
-const SEEDS: u64 = 1_500;
+const SEEDS: u64 = 2_000;
 
 /// A shard tells its progress after so many seeds.
 const PROGRESS: u64 = 250;

@@ -120,6 +120,14 @@ pub(crate) struct Setup {
     pub(crate) before_midnight: Duration,
     /// Stores are out of order from the first instant to the second.
     pub(crate) outage: (Duration, Duration),
+    /// OpenRouter is to say what it has tried by itself.
+    pub(crate) router_metadata: bool,
+    /// The second candidate has parameters of its own.
+    pub(crate) own_parameters: bool,
+    /// A finish reason that no answer here has counts as a failure.
+    pub(crate) fails_on_finish: bool,
+    /// The capacity of the channel of events.
+    pub(crate) events: Option<usize>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -194,6 +202,10 @@ impl Setup {
             jump: draw.maybe(10, |draw| (draw.millis(1..40_000), draw.millis(1_000..7_200_000))),
             before_midnight: draw.millis(0..60_000),
             outage: (outage, outage + draw.millis(0..30_000)),
+            router_metadata: draw.chance(12),
+            own_parameters: draw.chance(15),
+            fails_on_finish: draw.chance(12),
+            events: draw.maybe(20, |draw| draw.pick(&[1, 10_000])),
         }
     }
 
@@ -223,7 +235,7 @@ impl Cap {
     fn of(draw: &mut Draw) -> Self {
         Self {
             micros: draw.weighed(&[(1, 300), (1, 3_000), (3, 30_000), (3, 300_000), (2, 10_000_000)]),
-            window: draw.pick(&["day", "month", "ever"]),
+            window: draw.pick(&["day", "month", "ever", "hour"]),
             each: draw.pick(&[None, Some("tenant"), Some("model"), Some("upstream")]),
             soft: draw.chance(10),
         }

@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tower::layer::util::Identity;
 use tower_openrouter::{
-    ApiKey, Candidate, Error, KeyPool, Keys, Stack, Tags, UsdAmount,
+    ApiKey, Candidate, Error, FailureKind, KeyPool, Keys, Stack, Tags, UsdAmount,
     degrade::CannedReply,
     layers::{
         FixedPrices, TimeoutOverrides, WorstCasePrice,
@@ -14,6 +14,7 @@ use tower_openrouter::{
         cache::Cache,
         circuit_breaker::CircuitPolicy,
         cost::UnknownPrice,
+        events::{self, EventReceiver},
         fallback::{Hedge, RequestedModel},
         rate_limit::{Limits, Rate},
         reconcile::Reconciler,
@@ -46,6 +47,8 @@ pub(crate) struct Built {
     pub(crate) cache: Option<(Cache<tower_openrouter::ChatFrame>, u64)>,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) reconciler: Option<Reconciler>,
+    /// Read by nothing: a channel that is full holds no call up.
+    pub(crate) _events: Option<EventReceiver>,
 }
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -64,9 +67,12 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         .enumerate()
         .map(|(index, model)| {
             let candidate = Candidate::new(setup.upstream(index), model).unwrap();
-            let has_own = setup.own_timeouts && index == 0;
-            if has_own {
+            if setup.own_timeouts && index == 0 {
                 candidate.with_timeouts(own_timeouts())
+            } else if setup.own_parameters && index == 1 {
+                candidate
+                    .with_parameter("temperature", "0.5")
+                    .without_parameter("top_p")
             } else {
                 candidate
             }
@@ -126,7 +132,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
             if let Some(budgets) = &budgets {
                 late = late.budgets(budgets.clone());
             }
-            let late = late.spawn_on(tokio::runtime::Handle::current());
+            let late = late.spawn_on(tokio::runtime::Handle::current()).unwrap();
             builder = builder.reconciler(late.clone());
             reconciler = Some(late);
         }
@@ -136,6 +142,12 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         let kept = Cache::new(size).time_to_live(time_to_live).stale_if_error(stale);
         cache = Some((kept.clone(), size));
         builder = builder.cache(ChatCache::new(kept, TenantKey::tag("tenant")).single_flight(single_flight));
+    }
+    let mut _events = None;
+    if let Some(capacity) = setup.events {
+        let (sender, receiver) = events::channel(capacity);
+        builder = builder.events(sender);
+        _events = Some(receiver);
     }
     if setup.own_call == Own::Plain {
         builder = builder.around_call(Identity::new());
@@ -158,6 +170,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         cache,
         candidates,
         reconciler,
+        _events,
     })
 }
 
@@ -226,7 +239,10 @@ fn with_options(builder: StackBuilder, setup: &Setup) -> StackBuilder {
     if setup.requires_tag {
         builder = builder.require_tag("tenant");
     }
-    builder
+    if setup.fails_on_finish {
+        builder = builder.fail_on_finish_reason("a_reason_of_no_answer", FailureKind::Upstream);
+    }
+    builder.router_metadata(setup.router_metadata)
 }
 
 fn own_timeouts() -> TimeoutOverrides {

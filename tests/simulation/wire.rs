@@ -71,9 +71,10 @@ impl Answer {
         let text = string(&self.words.concat(), draw);
         let usage = self.usage().map(|usage| format!(r#","usage":{usage}"#));
         let (before, after) = draw.pick(&[("", ""), ("  \n", ""), ("", "\n\n")]);
+        let more = draw.pick(&["", "", UNKNOWN]);
         let mut written = Written::default();
         written.put(&format!(
-            r#"{before}{{"id":"{}","object":"chat.completion","choices":[{{"index":0,"message":{{"role":"assistant","content":{text}}},"finish_reason":"{}"}}]{}}}"#,
+            r#"{before}{{"id":"{}","object":"chat.completion","choices":[{{"index":0,"message":{{"role":"assistant","content":{text}{more}}},"finish_reason":"{}"{more}}}]{}{more}}}"#,
             self.id,
             self.finish,
             usage.unwrap_or_default()
@@ -98,7 +99,7 @@ impl Answer {
         if style.preamble {
             written.event(
                 &style,
-                &self.chunk(r#"{"role":"assistant","content":""}"#, "null", None),
+                &self.chunk(&style, r#"{"role":"assistant","content":""}"#, "null", None),
             );
         }
         let mut shown = 0;
@@ -109,14 +110,14 @@ impl Answer {
             }
             shown += piece.len();
             let delta = format!(r#"{{"content":{}}}"#, string(&piece, draw));
-            written.event(&style, &self.chunk(&delta, "null", None));
+            written.event(&style, &self.chunk(&style, &delta, "null", None));
             written.texts.push((written.bytes.len(), shown));
         }
         written.pause(longest_pause, draw);
         let usage = self.usage();
         let finish = format!("\"{}\"", self.finish);
         let joined = if style.usage_apart { None } else { usage.as_deref() };
-        written.event(&style, &self.chunk("{}", &finish, joined));
+        written.event(&style, &self.chunk(&style, "{}", &finish, joined));
         let newline = style.newline.len();
         // The blank line behind the last event may be missing.
         written.whole = written.bytes.len() - 2 * newline;
@@ -143,10 +144,11 @@ impl Answer {
         written
     }
 
-    fn chunk(&self, delta: &str, finish: &str, usage: Option<&str>) -> String {
+    fn chunk(&self, style: &Style, delta: &str, finish: &str, usage: Option<&str>) -> String {
         let usage = usage.map(|usage| format!(r#","usage":{usage}"#)).unwrap_or_default();
+        let more = style.unknown;
         format!(
-            r#"{{"id":"{}","object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}}}]{usage}}}"#,
+            r#"{{"id":"{}","object":"chat.completion.chunk","choices":[{{"index":0,"delta":{delta},"finish_reason":{finish}{more}}}]{usage}{more}}}"#,
             self.id
         )
     }
@@ -186,7 +188,12 @@ struct Style {
     /// The usage comes behind `[DONE]`.
     usage_last: bool,
     done: bool,
+    /// Members that no reader knows.
+    unknown: &'static str,
 }
+
+/// Members that no reader knows, behind others.
+const UNKNOWN: &str = r#","x_new":{"y":[null,1.5,"z"]},"x_more":false"#;
 
 impl Style {
     fn of(draw: &mut Draw) -> Self {
@@ -199,6 +206,7 @@ impl Style {
             usage_apart: draw.chance(60),
             usage_last: draw.chance(10),
             done: draw.chance(80),
+            unknown: draw.weighed(&[(4, ""), (1, UNKNOWN)]),
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::{
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
 };
 
 use tracing::subscriber::{DefaultGuard, set_default};
+use tracing_log::LogTracer;
 
 /// Where everything that is logged goes.
 #[derive(Clone, Default)]
@@ -22,8 +23,11 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Listens to what passes this filter, until the guard goes.
+    /// Listens to what passes this filter, until the guard goes: also to what crates say through `log`.
     pub(crate) fn listen(filter: &str) -> (Self, DefaultGuard) {
+        static BRIDGE: Once = Once::new();
+        // Of the process; a test that needs it asserts that something came through.
+        BRIDGE.call_once(|| drop(LogTracer::init()));
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http_body::Frame;
+use http_body::{Body, Frame};
 use http_body_util::StreamBody;
 use proptest::{
     collection::vec,
@@ -12,9 +12,10 @@ use proptest::{
     sample::select,
     test_runner::{Config, RngSeed},
 };
-use tower_openrouter::{Answer, ChatBody};
+use tower_openrouter::{Answer, Api, ChatBody};
 
-use super::recorded::{DONE, bill, hello, part, say, stop};
+use super::recorded::{DONE, bill, good_answer, hello, part, say, stop};
+use crate::any_bytes::near::kept;
 
 /// Streams that end with a whole `Hello world`.
 fn streams() -> Vec<String> {
@@ -54,13 +55,23 @@ enum End {
     Broken,
 }
 
-/// The text, if the answer is complete.
-async fn read(pieces: Vec<Bytes>, end: End) -> Option<String> {
+fn wire(pieces: Vec<Bytes>, end: End) -> impl Body<Data = Bytes, Error = std::io::Error> + Send + 'static {
     let broken = matches!(end, End::Broken).then(|| Err(std::io::Error::other("reset")));
     let frames = stream::iter(pieces)
         .map(|piece| Ok(Frame::data(piece)))
         .chain(stream::iter(broken));
-    let body = ChatBody::from_event_stream(StreamBody::new(frames));
+    StreamBody::new(frames)
+}
+
+/// The text, if the answer is complete.
+async fn read(pieces: Vec<Bytes>, end: End) -> Option<String> {
+    let body = ChatBody::from_event_stream(wire(pieces, end));
+    Answer::new(http::Response::new(body)).text().await.ok()
+}
+
+/// The same of a plain answer of this API.
+async fn read_plain(api: Api, bytes: Bytes, end: End) -> Option<String> {
+    let body = ChatBody::from_plain_of(api, wire(vec![bytes], end));
     Answer::new(http::Response::new(body)).text().await.ok()
 }
 
@@ -83,23 +94,46 @@ async fn an_answer_that_is_cut_is_never_complete() {
     }
 }
 
+/// The same stream as other servers write it.
+fn variants(text: &str) -> [String; 17] {
+    [
+        text.to_owned(),
+        text.replace('\n', "\r\n"),
+        text.replace('\n', "\r"),
+        text.replace("\n\n", "\n: between\n\n"),
+        text.replace("data: ", ": before\ndata:"),
+        text.replace("data: ", "id: 7\nretry: 10\ndata: "),
+        text.replace("\n\n", "\n\n\n\n"),
+        format!("\u{feff}\n{text}"),
+        text.replace("data: {", "data: {\"new\":[null,{}],"),
+        // In other case.
+        text.replace("data: ", "DATA: "),
+        text.replace("data: ", "Data:"),
+        text.replace("data: ", "event: message\ndata: "),
+        text.replace("data: ", "EVENT: message\nDATA: "),
+        text.replace("data: ", "Event: message\nData: "),
+        text.replace("\"stop\"", "\"STOP\""),
+        text.replace("\"stop\"", "\"Stop\""),
+        text.replace("[DONE]", "[done]"),
+    ]
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_good_stream_is_the_same_however_it_comes() {
-    for text in streams() {
-        let variants = [
-            text.clone(),
-            text.replace('\n', "\r\n"),
-            text.replace('\n', "\r"),
-            text.replace("\n\n", "\n: between\n\n"),
-            text.replace("data: ", ": before\ndata:"),
-            text.replace("data: ", "id: 7\nretry: 10\ndata: "),
-            text.replace("\n\n", "\n\n\n\n"),
-            format!("\u{feff}\n{text}"),
-            text.replace("data: {", "data: {\"new\":[null,{}],"),
-        ];
-        for variant in variants {
+    for (number, text) in streams().into_iter().enumerate() {
+        for variant in variants(&text) {
             let bytes = Bytes::from(variant.clone());
-            for cut in (0..=bytes.len()).step_by(7) {
+            for length in [1, 2, 13] {
+                let pieces = bytes.chunks(length).map(Bytes::copy_from_slice).collect();
+                assert_eq!(
+                    read(pieces, End::Closed).await.as_deref(),
+                    Some("Hello world"),
+                    "by {length}: {variant:?}"
+                );
+            }
+            // The first has every kind of line, the third one no finish.
+            let last = if matches!(number, 0 | 2) { bytes.len() } else { 0 };
+            for cut in 0..=last {
                 let pieces = vec![bytes.slice(..cut), Bytes::new(), bytes.slice(cut..)];
                 assert_eq!(
                     read(pieces, End::Closed).await.as_deref(),
@@ -107,11 +141,38 @@ async fn a_good_stream_is_the_same_however_it_comes() {
                     "{cut} {variant:?}"
                 );
             }
-            let single = bytes.chunks(1).map(Bytes::copy_from_slice).collect();
+        }
+    }
+}
+
+/// Of a document all is there or nothing: what is before its last bracket is never taken for it.
+#[tokio::test(start_paused = true)]
+async fn a_part_of_a_plain_answer_is_never_complete() {
+    let chat = Bytes::from(good_answer(""));
+    let mut answers = vec![(Api::Chat, "good".to_owned(), chat)];
+    for (api, folder) in [
+        (Api::Responses, "responses-plain"),
+        (Api::Messages, "messages-plain"),
+        (Api::Embeddings, "embeddings-plain"),
+    ] {
+        answers.extend(kept(folder).into_iter().map(|(name, text)| (api, name, text)));
+    }
+    for (api, name, text) in answers {
+        let whole = text.trim_ascii_end().len();
+        let said = read_plain(api, text.clone(), End::Closed).await;
+        assert!(said.is_some(), "{api}/{name}");
+        for cut in 0..whole {
+            let part = text.slice(..cut);
+            assert_eq!(read_plain(api, part, End::Closed).await, None, "{api}/{name} at {cut}");
+        }
+        // A document that was whole when the connection broke is whole.
+        for cut in (0..=whole).rev().step_by(5) {
+            let expected = said.clone().filter(|_| cut == whole);
+            let part = text.slice(..cut);
             assert_eq!(
-                read(single, End::Closed).await.as_deref(),
-                Some("Hello world"),
-                "{variant:?}"
+                read_plain(api, part, End::Broken).await,
+                expected,
+                "{api}/{name} at {cut}"
             );
         }
     }

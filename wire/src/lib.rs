@@ -4,6 +4,7 @@
 mod answer;
 mod api;
 mod decimal;
+mod letters;
 mod modality;
 mod read;
 mod view;

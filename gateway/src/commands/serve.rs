@@ -2,7 +2,11 @@
 
 use std::{future::Future, net::SocketAddr, time::Duration};
 
-use tokio::{select, task::JoinHandle, time::sleep};
+use tokio::{
+    select,
+    task::JoinHandle,
+    time::{Instant, sleep},
+};
 
 use super::{
     cli::Serve,
@@ -13,13 +17,13 @@ use super::{
 };
 use crate::{
     OpenError,
-    gateway::{Gateway, forget_entries, tidy_metrics, watch_file, watch_keys},
+    gateway::{Gateway, forget_entries, tidy_metrics, watch_file, watch_idempotency, watch_keys},
     routes::Routes,
     server::{Connections, Limits, Stage, bind, serve},
     settings::{AdminSide, Config},
 };
 
-/// How long the answers that are cut may take to settle what they cost.
+/// How long the answers that are cut may take to end with an error, and to settle what they cost.
 const CUT: Duration = Duration::from_secs(1);
 
 /// A gateway that answers calls.
@@ -60,6 +64,7 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
     let file = config.file.clone();
     let settings = config.own.server.clone();
     let keep = config.own.storage.on().and_then(|storage| storage.keep);
+    let shares = config.own.shared.is_some();
     let gateway = Gateway::open(config.clone()).await.map_err(Failed::new)?;
     let routes = {
         let (gateway, config) = (gateway.clone(), config);
@@ -91,6 +96,9 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
     if let Some(keep) = keep {
         tasks.push(tokio::spawn(forget_entries(gateway.clone(), keep.0)));
     }
+    if shares {
+        tasks.push(tokio::spawn(watch_idempotency(gateway.clone())));
+    }
     if let Some(file) = &file {
         tasks.push(tokio::spawn(watch_file(gateway.clone(), file.clone())));
     }
@@ -109,19 +117,22 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
 
 impl Running {
     /// Ends in order: says 503 at `/readyz` while it still answers, then accepts no connection and lets answers in progress end up to a limit, then
-    /// writes what is waiting. `hurry` cuts the first two short.
+    /// ends the others with an error and writes what is waiting. `hurry` cuts the first two short.
     pub async fn drain(mut self, hurry: impl Future<Output = ()>) {
         select! {
             () = self.leave() => {}
             () = hurry => tracing::warn!(target: "gateway", connections = self.connections.open(), "answers in progress are cut: a second signal came"),
         }
-        let stages = self.gateway.stages();
+        let (stages, begun) = (self.gateway.stages(), Instant::now());
+        // Each call that is still in progress ends with the error of its API, if its client takes it.
+        stages.enter(Stage::Cut);
+        self.connections.ended(CUT / 2).await;
         stages.enter(Stage::Ended);
         for task in &self.tasks {
             task.abort();
         }
         // What was cut is settled when its tasks are dropped.
-        self.connections.ended(CUT).await;
+        self.connections.ended(CUT.saturating_sub(begun.elapsed())).await;
         // At the same time: one limit holds for all that is written at the end.
         let telemetry = self.telemetry.take();
         let spans = async {

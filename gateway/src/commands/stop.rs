@@ -31,8 +31,11 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 _ = self.hang_up.recv() => match file {
-                    // What is wrong with it was logged.
-                    Some(file) => drop(gateway.reload(file).await),
+                    Some(file) => {
+                        tracing::info!(target: "gateway", "SIGHUP: the settings file is read again");
+                        // What is wrong with it was logged.
+                        drop(gateway.reload(file).await);
+                    }
                     None => tracing::warn!(target: "gateway", "there is no settings file to read again"),
                 },
             }

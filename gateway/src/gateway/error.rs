@@ -23,6 +23,9 @@ pub enum OpenError {
     /// The shared store does not answer.
     #[error("{0}")]
     Store(#[from] StoreError),
+    /// The operating system has no random numbers.
+    #[error("no secret for idempotency keys can be drawn: {0}")]
+    Random(#[from] getrandom::Error),
     /// Not all keys of the database are in force.
     #[error(
         "not all client keys of the database are in force: the settings with their budgets were refused, and are tried again"

@@ -3,6 +3,7 @@
 mod backoff;
 mod catalogue;
 mod error;
+mod idempotency;
 mod metrics;
 mod open;
 mod outage;
@@ -31,11 +32,12 @@ use tower_openrouter::{
 
 use backoff::Backoff;
 pub use error::OpenError;
+use idempotency::SharedIdempotency;
 pub(crate) use open::{check, key_database, ledger_to_read};
 use outage::Outage;
 pub(crate) use places::admin_token;
 pub use upkeep::forget_entries;
-pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_keys};
+pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_idempotency, watch_keys};
 
 use crate::{
     accounts::Accounts,
@@ -62,6 +64,7 @@ struct Inner {
     calls: Calls,
     recorder: Option<Recorder>,
     store: Option<redis::Store>,
+    idempotency: Option<SharedIdempotency>,
     stages: Stages,
     close_timeout: Duration,
     metrics: Option<PrometheusHandle>,

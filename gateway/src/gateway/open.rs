@@ -19,6 +19,7 @@ use tower_openrouter::{
 use super::{
     Gateway, InForce, Inner, OpenError,
     catalogue::Refreshed,
+    idempotency::SharedIdempotency,
     metrics::recorder,
     places::{self, Places, problem},
     reload,
@@ -64,6 +65,10 @@ impl Gateway {
             Some(store) => Some(store.connect().await?),
             None => None,
         };
+        let idempotency = match &store {
+            Some(store) => Some(SharedIdempotency::open(store, &config.stack).await?),
+            None => None,
+        };
         let limits = store
             .as_ref()
             .map(|store| Arc::new(store.limits()) as Arc<dyn LimitStore>);
@@ -99,7 +104,9 @@ impl Gateway {
                 .ledger(Arc::new(ledger))
                 .budgets(budgets.clone())
                 .spawn_on(Handle::current())
+                .map_err(|error| problem(&config, "storage", error.to_string()))
         });
+        let reconciler = reconciler.transpose()?;
         let mut tasks = JoinSet::new();
         if let (Some(reconciler), Some(ledger)) = (&reconciler, &ledger) {
             if config.sqlite().is_some() {
@@ -116,6 +123,7 @@ impl Gateway {
             ledger: ledger.clone(),
             reconciler,
             limits,
+            idempotency: idempotency.clone(),
             catalogue: catalogue.clone(),
             calls: calls.clone(),
             recorder: recording.clone(),
@@ -140,6 +148,7 @@ impl Gateway {
             calls,
             recorder: recording,
             store,
+            idempotency,
             stages: Stages::default(),
             close_timeout,
             metrics: recorder(),
@@ -162,6 +171,7 @@ struct Added {
     ledger: Option<DatabaseLedger>,
     reconciler: Option<Reconciler>,
     limits: Option<Arc<dyn LimitStore>>,
+    idempotency: Option<SharedIdempotency>,
     catalogue: Refreshed,
     calls: Calls,
     recorder: Option<Recorder>,
@@ -187,6 +197,10 @@ impl Added {
                 .tenant_limit_store(Arc::clone(limits))
                 .upstream_limit_store(Arc::clone(limits));
         }
+        if let Some(keys) = &self.idempotency {
+            // In the place of those that the settings keep in this process: two gateways would make one call twice.
+            stack = keys.apply(stack);
+        }
         stack
     }
 }
@@ -204,6 +218,7 @@ pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
         ledger: None,
         reconciler: None,
         limits: None,
+        idempotency: None,
         catalogue: Refreshed::new(config, account.is_some()),
         calls: Calls::new(),
         recorder: None,

@@ -162,12 +162,32 @@ impl Gateway {
         self.refill_new_budgets(&in_force.budgets, &settings).await?;
         let names: Vec<_> = settings.budget.iter().map(|budget| budget.name.clone()).collect();
         let handle = self.0.handle.clone();
-        match spawn_blocking(move || handle.replace(settings)).await {
-            Ok(replaced) => replaced?,
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        let before = handle.settings();
+        if let Some(keys) = &self.0.idempotency {
+            keys.follow(&settings);
         }
+        let replaced = match spawn_blocking(move || handle.replace(settings)).await {
+            Ok(replaced) => replaced,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        };
+        if let (Err(_), Some(keys)) = (&replaced, &self.0.idempotency) {
+            keys.follow(&before);
+        }
+        replaced?;
         in_force.budgets.extend(names);
         Ok(())
+    }
+
+    /// Gives the shared store the secret of idempotency keys back if it has lost it, or takes the one that another gateway has drawn since.
+    pub(super) async fn renew_idempotency(&self) -> Result<(), OpenError> {
+        let Some(keys) = &self.0.idempotency else { return Ok(()) };
+        if !keys.renew().await? {
+            return Ok(());
+        }
+        tracing::warn!(target: "gateway", "the shared store has another secret of idempotency keys: this gateway uses it from now on");
+        let mut in_force = self.0.in_force.lock().await;
+        let settings = self.0.handle.settings();
+        self.replace(&mut in_force, settings).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! What runs beside the calls: follows the settings file and the keys of the database, and empties the histograms.
+//! What runs beside the calls: follows the settings file, the keys of the database and the secret of idempotency keys, and empties the histograms.
 
 use std::{path::PathBuf, sync::PoisonError, time::Duration};
 
@@ -12,6 +12,9 @@ pub const RELOAD_EVERY: Duration = Duration::from_millis(500);
 
 /// How often the histograms are emptied.
 const TIDY_EVERY: Duration = Duration::from_secs(5);
+
+/// How often the secret of idempotency keys is read from the shared store: one that has lost it, such as by a restart, gets it back.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// Follows the keys of the database until it is dropped.
 pub async fn watch_keys(gateway: Gateway) {
@@ -30,6 +33,17 @@ pub async fn watch_keys(gateway: Gateway) {
                     tracing::error!(target: "gateway::keys", %error, ?since, "the client keys are not those of the database: new ones are not in force, revoked ones may be");
                 }
             }
+        }
+    }
+}
+
+/// Follows the secret of idempotency keys in the shared store until it is dropped.
+pub async fn watch_idempotency(gateway: Gateway) {
+    loop {
+        sleep(RENEW_EVERY).await;
+        if let Err(error) = gateway.renew_idempotency().await {
+            // The store logs its own failures when they begin.
+            tracing::debug!(target: "gateway", %error, "the secret of idempotency keys is not renewed");
         }
     }
 }

@@ -9,6 +9,9 @@ use super::ClientKey;
 /// Tools of the client: the upstream does not run them, and a schema may well have a member `model`.
 const OF_CLIENT: [&str; 2] = ["function", "custom"];
 
+/// A group of tools, as Codex sends those of its subagents.
+const NAMESPACE: &str = "namespace";
+
 /// Tools and plugins of the upstream that call no model. Any other one must name its models: one that is not known here may choose them.
 const CALL_NO_MODEL: [&str; 17] = [
     "openrouter:apply_patch",
@@ -63,6 +66,10 @@ fn of_item(key: &ClientKey, member: &str, item: &Value) -> Option<String> {
         let kind = text("type").unwrap_or_default();
         if OF_CLIENT.contains(&kind) {
             return None;
+        }
+        if kind == NAMESPACE {
+            let tools = item.get("tools").and_then(Value::as_array)?;
+            return tools.iter().find_map(|tool| of_item(key, member, tool));
         }
         (kind, kind.starts_with("openrouter:"))
     };

@@ -14,8 +14,8 @@ mod models;
 mod refusal_log;
 mod refuse;
 mod ring;
-mod secret;
 
+pub use crate::secret::{KeyHash, NotAHash, TAG, new_key};
 pub(crate) use auth::is_cross_site;
 pub use auth::{Auth, AuthFuture, AuthLayer};
 pub use database::{KeyDatabase, KeyDatabaseError, StoredKey};
@@ -24,7 +24,3 @@ pub use limits::{KeyLimits, KeyLimitsLayer};
 pub use models::ModelPattern;
 pub(crate) use refusal_log::RefusalLog;
 pub use ring::{ClientKey, KeyName, KeyOnRing, KeyRing, Presented};
-pub use secret::{KeyHash, NotAHash, new_key};
-
-/// The tag that has the name of the key.
-pub const TAG: &str = "key";

@@ -8,6 +8,7 @@ use tower_openrouter::{ChatServiceExt, endpoint::Envelope};
 use super::{
     OuterLayer,
     browser::{KnownOriginLayer, cors, origins},
+    cut::CutShort,
     key,
     models::Models,
 };
@@ -19,7 +20,7 @@ use crate::{
 
 /// What clients call. Any other path is the endpoints' own 404.
 pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
-    let endpoints = Guarded::new(gateway.stack())
+    let endpoints = Guarded::new(CutShort::new(gateway.stack(), gateway.stages().clone()))
         .into_endpoints()
         .largest_body(config.own.server.max_body_bytes)
         .body_timeout(config.own.server.body_timeout.0);

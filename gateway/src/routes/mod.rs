@@ -13,7 +13,9 @@
 
 mod admin;
 mod browser;
+mod caught;
 mod clients;
+mod cut;
 mod ending;
 mod health;
 mod key;

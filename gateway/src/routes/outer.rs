@@ -1,9 +1,9 @@
-//! What surrounds every request: a panic in one call is that call's 500, and a request's id comes back with its response.
+//! What surrounds every request: a panic in one call is that call's 500, or the end of its stream, and a request's id comes back with its response.
 
 use std::{
     convert::Infallible,
     future::Future,
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -16,12 +16,14 @@ use tower_layer::Layer;
 use tower_openrouter::endpoint::Refusal;
 use tower_service::Service;
 
+use super::caught::{caught, quietly};
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The longest id that comes back, in bytes.
 const LONGEST_ID: usize = 256;
 
-/// Makes a panic in one request that request's 500, and gives the client its `x-request-id` back.
+/// Makes a panic in one request that request's 500, or the end of its body once the head is sent, and gives the client its `x-request-id` back.
 ///
 /// # Cancellation
 ///
@@ -60,8 +62,9 @@ where
             .filter(|id| id.len() <= LONGEST_ID)
             .cloned();
         let path = request.uri().path().into();
+        let called = catch_unwind(AssertUnwindSafe(|| self.0.call(request)));
         OuterFuture {
-            inner: AssertUnwindSafe(self.0.call(request)).catch_unwind(),
+            inner: called.ok().map(|called| AssertUnwindSafe(called).catch_unwind()),
             id,
             path,
         }
@@ -72,8 +75,9 @@ where
 #[pin_project]
 #[derive(Debug)]
 pub struct OuterFuture<F> {
+    /// There until it panics.
     #[pin]
-    inner: CatchUnwind<AssertUnwindSafe<F>>,
+    inner: Option<CatchUnwind<AssertUnwindSafe<F>>>,
     id: Option<HeaderValue>,
     path: Box<str>,
 }
@@ -82,10 +86,15 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFut
     type Output = Result<Response<Body>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let response = match std::task::ready!(this.inner.poll(cx)) {
-            Ok(response) => response,
-            Err(_) => {
+        let mut this = self.project();
+        let answered = match this.inner.as_mut().as_pin_mut() {
+            Some(inner) => std::task::ready!(inner.poll(cx)).ok(),
+            None => None,
+        };
+        let response = match answered {
+            Some(response) => response,
+            None => {
+                quietly(|| this.inner.set(None));
                 // The panic hook has logged where.
                 tracing::error!(target: "gateway", path = &**this.path, "a request panicked");
                 let refusal = Refusal::new(
@@ -96,7 +105,8 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFut
                 Ok(refusal.into_response(this.path).map(Body::new))
             }
         };
-        Poll::Ready(response.map(|mut response| {
+        Poll::Ready(response.map(|response| {
+            let mut response = response.map(|body| caught(body, this.path));
             if let Some(id) = this.id.take() {
                 response.headers_mut().insert(REQUEST_ID, id);
             }
@@ -107,6 +117,10 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFut
 
 #[cfg(test)]
 mod tests {
+    use std::future::Ready;
+
+    use bytes::Bytes;
+    use futures_util::{StreamExt, stream};
     use http_body_util::BodyExt;
     use tower::{ServiceExt, service_fn};
 
@@ -133,5 +147,29 @@ mod tests {
                 assert!(text.contains("api_error") && !text.contains("planted"), "{text}");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_panic_before_there_is_a_future_is_a_500_too() {
+        let planted = |_: Request<&str>| -> Ready<Result<Response<Body>, Infallible>> { panic!("planted") };
+        let request = Request::builder().uri("/v1/messages").body("").unwrap();
+        let response = OuterLayer.layer(service_fn(planted)).oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 500);
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_body_is_its_last_frame() {
+        let service = OuterLayer.layer(service_fn(async |_: Request<&str>| {
+            let frames = stream::iter([0, 1]).map(|number| {
+                assert!(number < 1, "planted");
+                Ok::<_, Infallible>(Bytes::from_static(b"a"))
+            });
+            Ok::<_, Infallible>(Response::new(Body::from_stream(frames)))
+        }));
+        let response = service.oneshot(Request::new("")).await.unwrap();
+        let mut body = response.into_body();
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().await.unwrap().is_err());
+        assert!(body.frame().await.is_none());
     }
 }

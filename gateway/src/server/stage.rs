@@ -13,6 +13,8 @@ pub enum Stage {
     Leaving,
     /// No connection is accepted, and answers in progress end.
     Draining,
+    /// Calls that are still in progress end with an error.
+    Cut,
     /// All connections end now.
     Ended,
 }

@@ -11,7 +11,7 @@ use tower_openrouter::{
     settings::{BudgetSettings, RateSettings, Usd, WindowSettings},
 };
 
-use crate::keys::KeyHash;
+use crate::secret::{KeyHash, TAG};
 
 /// A client key in the file: its name, its hash, and what it may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +149,7 @@ impl KeyRules {
         let budgets = self.budget.iter().map(|budget| {
             let mut settings = BudgetSettings::new(format!("key/{name}/{}", window(budget.per)), budget.usd);
             settings.per = budget.per;
-            settings.only.insert(crate::keys::TAG.to_owned(), name.to_owned());
+            settings.only.insert(TAG.to_owned(), name.to_owned());
             settings
         });
         budgets.collect()

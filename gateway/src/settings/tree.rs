@@ -20,7 +20,7 @@ pub struct GatewaySettings {
     pub key: Vec<KeyEntry>,
     /// Where the ledger and the client keys are kept; `off` keeps nothing.
     pub storage: OrOff<StorageSettings>,
-    /// Shares budgets and limits with other gateways. Off by default.
+    /// Shares budgets, limits and idempotency keys with other gateways. Off by default.
     pub shared: Option<SharedSettings>,
     /// Limits and timeouts of connections.
     pub server: ServerSettings,
@@ -61,7 +61,7 @@ pub struct StorageSettings {
     pub keep: Option<Time>,
 }
 
-/// The store of budgets and limits that several gateways share.
+/// The store of budgets, limits and idempotency keys that several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedSettings {
@@ -116,7 +116,7 @@ pub struct ServerSettings {
     pub cors: Vec<String>,
     /// How long requests are still accepted at a shutdown, while `/readyz` says 503.
     pub leave_delay: Time,
-    /// How long answers in progress may take to end at a shutdown.
+    /// How long answers in progress may take to end at a shutdown. Then each ends with the error of its API.
     pub drain_timeout: Time,
 }
 

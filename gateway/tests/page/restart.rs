@@ -112,9 +112,14 @@ fn the_page_follows_a_gateway_that_was_away() {
     proxy.lead(None);
     browser.until("document.getElementById('live-text').textContent === 'Reconnecting…'");
     drop(running);
-    while proxy.refused.load(Ordering::Relaxed) == 0 {
+    // A minute at most.
+    for _ in 0..3_000 {
+        if proxy.refused.load(Ordering::Relaxed) > 0 {
+            break;
+        }
         browser.value("new Promise(done => setTimeout(done, 20))");
     }
+    assert!(proxy.refused.load(Ordering::Relaxed) > 0, "the page asks again");
     // A refusal closes the source for good: the page opens another one.
     proxy.lead(Some(runtime.block_on(served(&first))));
     browser.until(LIVE);

@@ -1,12 +1,15 @@
 //! The real program.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex},
     thread::{JoinHandle, spawn},
 };
+
+use super::waiting::until;
 
 /// A command of the program, run to its end.
 pub(crate) fn command(arguments: &[&str], folder: &Path) -> Output {
@@ -24,7 +27,8 @@ pub(crate) struct Binary {
     child: Child,
     pub(crate) address: SocketAddr,
     printed: Vec<String>,
-    log: Option<JoinHandle<String>>,
+    log: Arc<Mutex<String>>,
+    logging: Option<JoinHandle<()>>,
     rest: Option<JoinHandle<String>>,
 }
 
@@ -41,11 +45,17 @@ impl Binary {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut errors = child.stderr.take().unwrap();
-        let log = spawn(move || {
-            let mut text = Vec::new();
-            drop(errors.read_to_end(&mut text));
-            String::from_utf8_lossy(&text).into_owned()
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let logging = spawn({
+            let log = Arc::clone(&log);
+            move || {
+                for line in errors.split(b'\n').map_while(Result::ok) {
+                    let mut log = log.lock().unwrap();
+                    log.push_str(&String::from_utf8_lossy(&line));
+                    log.push('\n');
+                }
+            }
         });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (mut printed, mut address) = (Vec::new(), None);
@@ -62,14 +72,16 @@ impl Binary {
             }
         }
         let Some(address) = address else {
-            panic!("it does not listen: {printed:?}\n{}", log.join().unwrap());
+            logging.join().unwrap();
+            panic!("it does not listen: {printed:?}\n{}", log.lock().unwrap());
         };
         let rest = spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
         Self {
             child,
             address,
             printed,
-            log: Some(log),
+            log,
+            logging: Some(logging),
             rest: Some(rest),
         }
     }
@@ -80,6 +92,17 @@ impl Binary {
 
     pub(crate) fn printed(&self) -> String {
         self.printed.join("\n")
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn logged(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until it has logged this so many times.
+    pub(crate) async fn until_logged(&self, part: &str, times: usize) {
+        let what = format!("{times} lines with `{part}`");
+        until(&what, async || self.logged().matches(part).count() >= times).await;
     }
 
     /// Sends it a signal, such as `-TERM`.
@@ -94,9 +117,11 @@ impl Binary {
     /// Waits for its end. Gives how it ended, and all that it printed and logged.
     pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
-        let log = self.log.take().map(|log| log.join().unwrap()).unwrap_or_default();
+        if let Some(logging) = self.logging.take() {
+            logging.join().unwrap();
+        }
         let rest = self.rest.take().map(|rest| rest.join().unwrap()).unwrap_or_default();
-        (status, format!("{}\n{rest}\n{log}", self.printed()))
+        (status, format!("{}\n{rest}\n{}", self.printed(), self.logged()))
     }
 }
 

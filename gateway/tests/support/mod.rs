@@ -2,6 +2,7 @@
 
 mod binary;
 mod raw;
+mod waiting;
 
 use std::{
     fs,
@@ -19,6 +20,7 @@ use openrouter_gateway::{
 use openrouter_simulator::Simulator;
 pub(crate) use raw::raw;
 use serde_json::Value;
+pub(crate) use waiting::{until, within};
 
 /// Keys that no text holds by chance.
 pub(crate) const UPSTREAM_KEY: &str = "sk-or-v1-7c2fUPSTREAMSECRET91d4";

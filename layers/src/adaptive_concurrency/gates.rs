@@ -1,3 +1,5 @@
+//! The learned limits of all candidates: bounded in number.
+
 use std::{fmt, sync::Arc};
 
 use super::{ConcurrencyError, ConcurrencyPolicy, gate::Gate};

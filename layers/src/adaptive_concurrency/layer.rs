@@ -1,3 +1,5 @@
+//! The layer of adaptive concurrency limits.
+
 use tower_layer::Layer;
 
 use super::{AdaptiveConcurrency, ConcurrencyError, ConcurrencyLimits, ConcurrencyPolicy};

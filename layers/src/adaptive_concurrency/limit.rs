@@ -1,3 +1,5 @@
+//! How one limit is learned from the times of first tokens.
+
 use std::time::Duration;
 
 use super::ConcurrencyPolicy;

@@ -1,3 +1,5 @@
+//! The settings of learned limits, and what is wrong with them.
+
 use std::fmt;
 
 /// How the concurrency limit is learnt. The same for every candidate.

@@ -1,3 +1,5 @@
+//! The service of adaptive concurrency limits.
+
 use http::{Request, Response};
 use tokio::time::Instant;
 use tower_service::Service;

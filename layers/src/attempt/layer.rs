@@ -1,3 +1,5 @@
+//! The layer that makes each exchange an attempt, with a number and a cap.
+
 use tower_layer::Layer;
 
 use super::AttemptService;

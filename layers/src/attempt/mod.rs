@@ -41,6 +41,7 @@
 //! ```
 
 mod continued;
+mod guard;
 mod layer;
 mod service;
 mod watch;

@@ -1,7 +1,9 @@
+//! The service that makes each exchange an attempt, with a number and a cap.
+
 use http::{Request, Response};
 use tower_service::Service;
 
-use super::{AttemptBody, AttemptFuture, continued::Continuing, watch::AttemptStart};
+use super::{AttemptBody, AttemptFuture, continued::Continuing, guard::AttemptGuard, watch::AttemptStart};
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
     protocol::candidate_of,
@@ -46,8 +48,8 @@ where
         let candidate = candidate_of(request.body());
         let continuing = Continuing::prepare(request.body_mut(), candidate.as_ref());
         let begun = continuing.and_then(|continuing| {
-            let guard = request.body_mut().call_mut().begin_attempt(candidate, self.cap)?;
-            Ok((guard, continuing))
+            let (line, started) = request.body_mut().call_mut().begin_attempt(candidate, self.cap)?;
+            Ok((AttemptGuard::new(line, started), continuing))
         });
         let (guard, continuing) = match begun {
             Ok(begun) => begun,

@@ -4,10 +4,9 @@ use http::Response;
 use http_body::Body;
 use tracing::span::Entered;
 
-use super::{AttemptBody, continued::Continuing};
+use super::{AttemptBody, continued::Continuing, guard::AttemptGuard};
 use crate::{
     AttemptLog, Candidate, Failure, Frame, LlmRequest, Stage,
-    call::AttemptGuard,
     observe::{Record, begin_attempt},
     protocol::publish,
     watch::{Respond, Scope, Watch, WatchBody},
@@ -38,7 +37,7 @@ impl AttemptStart {
         opened: Option<AttemptLog>,
         continuing: Option<Box<Continuing>>,
     ) -> Self {
-        let record = begin_attempt(request, guard.number);
+        let record = begin_attempt(request, guard.number());
         let guard = Some(guard);
         let watch = AttemptWatch {
             guard,
@@ -61,7 +60,7 @@ impl AttemptStart {
     pub(super) fn say<R: LlmRequest>(&self, request: &R) {
         let candidate = request.call().candidate();
         tracing::debug!(
-            attempt = self.watch.guard.as_ref().map(|guard| guard.number),
+            attempt = self.watch.guard.as_ref().map(|guard| guard.number()),
             upstream = candidate.map(Candidate::upstream),
             model = candidate.map_or(request.model(), |candidate| Some(candidate.model())),
             stream = request.is_streaming(),
@@ -88,7 +87,7 @@ where
                 if let Some(guard) = &self.watch.guard {
                     let after = guard.began();
                     let _inside = self.watch.enter();
-                    tracing::debug!(attempt = guard.number, first_token = ?after, "answer began");
+                    tracing::debug!(attempt = guard.number(), first_token = ?after, "answer began");
                 }
                 self.watch.record.responded(response.extensions());
                 Ok(response.map(|body| WatchBody::new(body, self.watch)))
@@ -124,7 +123,7 @@ impl AttemptWatch {
         {
             let _inside = self.enter();
             tracing::warn!(
-                attempt = guard.number,
+                attempt = guard.number(),
                 kind = error.kind().as_str(),
                 status = error.status(),
                 retry_after = ?error.retry_after(),
@@ -157,7 +156,7 @@ impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
         let after = guard.answered();
         {
             let _inside = self.enter();
-            tracing::debug!(attempt = guard.number, duration = ?after, "answer ended");
+            tracing::debug!(attempt = guard.number(), duration = ?after, "answer ended");
         }
         self.record.answered();
     }

@@ -1,3 +1,5 @@
+//! An API key: redacted wherever it is printed.
+
 use std::fmt;
 
 use bytes::Bytes;

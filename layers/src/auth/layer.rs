@@ -1,3 +1,5 @@
+//! The layer that puts the key on each attempt.
+
 use tower_layer::Layer;
 
 use super::{Auth, Keys};

@@ -1,3 +1,5 @@
+//! Sources of keys: one key, a pool, or a provider of one's own.
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use super::{ApiKey, KeyPool};

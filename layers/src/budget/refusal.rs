@@ -198,9 +198,9 @@ impl fmt::Display for Refusal {
                 f.write_str("; retry when an attempt in flight has ended")
             }
             (RefusalReason::StoreDown { .. }, _) => Ok(()),
-            (RefusalReason::Spent { .. }, _) if needed > budget.cap() => {
-                f.write_str("; it is more than the whole budget: request fewer `max_tokens`, or raise the budget")
-            }
+            (RefusalReason::Spent { .. }, _) if needed > budget.cap() => f.write_str(
+                "; it is more than the whole budget: request fewer `max_tokens` or tool calls, or raise the budget",
+            ),
             (_, Some(resets)) if matches!(budget.window(), Window::Rolling(_)) => {
                 write!(f, "; enough of it is free again at {resets}")
             }

@@ -1,3 +1,5 @@
+//! The bodies of the cache: a replayed answer, or one that passes.
+
 use std::{
     fmt,
     marker::PhantomData,

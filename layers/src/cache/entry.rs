@@ -1,3 +1,5 @@
+//! What is kept of an answer, and how many bytes that takes.
+
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response, StatusCode, Version, header::SET_COOKIE, response::Parts};

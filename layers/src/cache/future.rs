@@ -1,3 +1,5 @@
+//! The future of the cache.
+
 use std::{
     fmt,
     future::Future,

@@ -1,3 +1,5 @@
+//! The key of a request in the cache, under a secret of the process.
+
 use std::{
     fmt,
     hash::{BuildHasher, Hash, Hasher, RandomState},

@@ -1,3 +1,5 @@
+//! The layer of the cache.
+
 use std::{fmt, sync::Arc};
 
 use http::{HeaderName, Request};

@@ -1,3 +1,5 @@
+//! The service of the cache.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! What the cache did, in a response's extensions.
+
 use std::{fmt, time::Duration};
 
 use super::AnswerKey;

@@ -5,8 +5,12 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::FirstTokenTimer;
-use super::{Attempt, AttemptGuard, AttemptHandle, AttemptLog, Call, Candidate, Line, Outcome, Role, state::CallState};
-use crate::{FailureKind, LayerError};
+use super::{Attempt, AttemptHandle, AttemptLog, Call, Candidate, Line, Outcome, Role, state::CallState};
+use crate::FailureKind;
+
+/// The cap on the attempts of a call is spent: this one.
+#[derive(Debug)]
+pub(crate) struct CapSpent(pub(crate) u32);
 
 impl Call {
     /// What was tried so far; `None` before the first layer has seen the call.
@@ -45,14 +49,18 @@ impl Call {
         Some(AttemptLog::new(state))
     }
 
-    /// Takes one attempt out of the cap and opens its line in the log.
-    pub(crate) fn begin_attempt(&mut self, candidate: Option<Candidate>, cap: u32) -> Result<AttemptGuard, LayerError> {
+    /// Takes one attempt out of the cap and opens its line in the log: the line, and when the attempt started.
+    pub(crate) fn begin_attempt(
+        &mut self,
+        candidate: Option<Candidate>,
+        cap: u32,
+    ) -> Result<(AttemptHandle, Instant), CapSpent> {
         let Some(state) = &self.log else {
-            return Err(LayerError::AttemptsSpent { cap: 0 });
+            return Err(CapSpent(0));
         };
         // A layer between may have lowered it since the call was opened.
         let cap = self.options.attempt_limit.map_or(cap, |limit| limit.min(cap));
-        let number = state.claim(cap).map_err(|cap| LayerError::AttemptsSpent { cap })?;
+        let number = state.claim(cap).map_err(CapSpent)?;
         let started = crate::util::now();
         let mut line = Attempt::new(number, candidate, state.since_begin(started));
         line.turn = self.turn.number;
@@ -62,13 +70,20 @@ impl Call {
             _ => None,
         };
         let index = state.push(line);
+        let state = Arc::clone(state);
         self.line = Some(Line::new(index, number, false));
-        Ok(AttemptGuard::new(Arc::clone(state), index, number, started))
+        let line = AttemptHandle {
+            state,
+            index,
+            number,
+            is_repeat: false,
+        };
+        Ok((line, started))
     }
 
     /// Begins an exchange with the upstream that has a cost of its own. A second one over the same line, by a service of the user's
     /// between here and the attempt, takes another attempt out of the cap, and opens a line that ends with the exchange.
-    pub(crate) fn begin_exchange(&mut self) -> Result<Option<AttemptHandle>, LayerError> {
+    pub(crate) fn begin_exchange(&mut self) -> Result<Option<AttemptHandle>, CapSpent> {
         let (Some(line), Some(state)) = (self.line, &self.log) else {
             return Ok(None);
         };
@@ -76,7 +91,7 @@ impl Call {
             return Ok(self.attempt());
         }
         let cap = self.options.attempt_limit.unwrap_or(u32::MAX);
-        let number = state.claim(cap).map_err(|cap| LayerError::AttemptsSpent { cap })?;
+        let number = state.claim(cap).map_err(CapSpent)?;
         let index = state.repeat_exchange(line.index as usize, number);
         self.line = Some(Line::new(index, number, true));
         Ok(self.attempt())
@@ -104,10 +119,10 @@ impl Call {
         sent.any(|line| candidate.is_none() || line.candidate.as_ref() == candidate)
     }
 
-    /// Writes down a candidate that was passed over.
-    pub(crate) fn skipped(&self, candidate: Candidate, reason: &str) {
+    /// Writes down a candidate that was passed over, after `noted` has read the line.
+    pub(crate) fn skipped(&self, candidate: Candidate, reason: &str, noted: impl FnOnce(&Attempt)) {
         if let Some(state) = &self.log {
-            state.skipped(candidate, reason);
+            state.skipped(candidate, reason, noted);
         }
     }
 

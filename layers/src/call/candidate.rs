@@ -7,6 +7,9 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+/// The longest name of a model or an upstream, in bytes: far longer than any there is. Names are keys of tables, and stand in logs and metrics.
+const LONGEST_NAME: usize = 400;
+
 /// One place in a chain: a model at an upstream. Cheap to clone, to compare and to look up.
 #[derive(Clone)]
 pub struct Candidate(Arc<Names>);
@@ -70,14 +73,39 @@ pub enum CandidateError {
     BlankModel,
     /// The upstream is blank.
     BlankUpstream,
+    /// A name is longer than 400 bytes.
+    NameTooLong {
+        /// `model` or `upstream`.
+        field: &'static str,
+    },
+    /// A name has a control character in it.
+    ControlCharacter {
+        /// `model` or `upstream`.
+        field: &'static str,
+    },
+}
+
+impl CandidateError {
+    /// Whether a name was given at all.
+    pub(crate) const fn is_blank(&self) -> bool {
+        matches!(self, Self::BlankModel | Self::BlankUpstream)
+    }
 }
 
 impl fmt::Display for CandidateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::BlankModel => "`model` of a candidate is blank: name one, e.g. `openai/gpt-5`",
-            Self::BlankUpstream => "`upstream` of a candidate is blank: name one, e.g. `openrouter`",
-        })
+        match self {
+            Self::BlankModel => f.write_str("`model` of a candidate is blank: name one, e.g. `openai/gpt-5`"),
+            Self::BlankUpstream => f.write_str("`upstream` of a candidate is blank: name one, e.g. `openrouter`"),
+            Self::NameTooLong { field } => write!(
+                f,
+                "`{field}` of a candidate is a name of over {LONGEST_NAME} bytes: give a shorter one"
+            ),
+            Self::ControlCharacter { field } => write!(
+                f,
+                "`{field}` of a candidate is a name with control characters: give one without"
+            ),
+        }
     }
 }
 
@@ -88,7 +116,7 @@ impl Candidate {
     ///
     /// # Errors
     ///
-    /// If a name is blank.
+    /// If a name is blank, has a control character in it, or is longer than 400 bytes. Blanks around it do not count.
     pub fn new(upstream: &str, model: &str) -> Result<Self, CandidateError> {
         let (upstream, model) = (upstream.trim(), model.trim());
         if upstream.is_empty() {
@@ -96,6 +124,14 @@ impl Candidate {
         }
         if model.is_empty() {
             return Err(CandidateError::BlankModel);
+        }
+        for (field, name) in [("upstream", upstream), ("model", model)] {
+            if name.len() > LONGEST_NAME {
+                return Err(CandidateError::NameTooLong { field });
+            }
+            if name.contains(char::is_control) {
+                return Err(CandidateError::ControlCharacter { field });
+            }
         }
         Ok(Self(Arc::new(Names::new(upstream, model, upstream))))
     }
@@ -200,5 +236,45 @@ impl fmt::Debug for Candidate {
             "Candidate({} at {}, pool {})",
             self.0.model, self.0.upstream, self.0.pool
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_cannot_be_is_refused_with_its_field() {
+        let long = "é".repeat(LONGEST_NAME / 2);
+        assert_eq!(Candidate::new(&long, &format!(" {long}\n")).unwrap().model(), long);
+        let (longer, control) = (format!("{long}x"), "a\u{0}b");
+        for (upstream, model, error, name) in [
+            ("u", &*longer, CandidateError::NameTooLong { field: "model" }, "model"),
+            (
+                &*longer,
+                "m",
+                CandidateError::NameTooLong { field: "upstream" },
+                "upstream",
+            ),
+            (
+                "u",
+                control,
+                CandidateError::ControlCharacter { field: "model" },
+                "model",
+            ),
+            (
+                control,
+                "m",
+                CandidateError::ControlCharacter { field: "upstream" },
+                "upstream",
+            ),
+            ("u", " ", CandidateError::BlankModel, "model"),
+            ("", "m", CandidateError::BlankUpstream, "upstream"),
+        ] {
+            let found = Candidate::new(upstream, model).unwrap_err();
+            assert_eq!(found, error);
+            let text = found.to_string();
+            assert!(text.contains(&format!("`{name}`")) && text.len() < 200, "{text}");
+        }
     }
 }

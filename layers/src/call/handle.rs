@@ -4,13 +4,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::Candidate;
-use super::{Outcome, state::CallState};
-use crate::{
-    UsdAmount,
-    events::{EventKind, emit},
-    util::bounded_name,
-};
+use super::{Attempt, Candidate, Outcome, RouterAttempt, state::CallState};
+use crate::{UsdAmount, util::bounded_name};
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
 ///
@@ -100,7 +95,6 @@ impl AttemptHandle {
     }
 
     /// Whether nothing below has refused to send it, or is still preparing it.
-    #[cfg(feature = "cost")]
     pub(crate) fn is_sent(&self) -> bool {
         self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
     }
@@ -154,7 +148,7 @@ impl AttemptHandle {
     }
 
     #[cfg(feature = "cost")]
-    pub(crate) fn call_id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
+    pub(crate) fn call_id(&self, at: crate::UtcTime) -> super::CallId {
         self.state.id(at)
     }
 
@@ -177,9 +171,37 @@ impl AttemptHandle {
         });
     }
 
+    /// The answer of the attempt has begun, so long after its start. Of an attempt that was sent again below, each exchange writes that itself.
+    pub(crate) fn began(&self, after: Duration) {
+        self.change_whole(|line| {
+            line.outcome = Outcome::Answering;
+            line.first_token = Some(after.saturating_sub(line.local_wait));
+        });
+    }
+
+    /// What the router tried by itself.
+    pub(crate) fn routed(&self, attempts: Vec<RouterAttempt>) {
+        self.change_whole(|line| line.router_attempts = attempts.into());
+    }
+
+    /// The attempt has ended: `end` writes how, unless a service below sent the request again. `ended` reads the line as it ended.
+    pub(crate) fn close(&self, end: impl FnOnce(&mut Attempt), ended: impl FnOnce(&Attempt)) {
+        self.state.change(self.index, |line| {
+            if line.exchanges <= 1 {
+                end(line);
+            }
+            ended(line);
+        });
+    }
+
+    /// Writes, unless a service below sent the request again: then each exchange writes its own line.
+    fn change_whole(&self, change: impl FnOnce(&mut Attempt)) {
+        self.close(change, |_| {});
+    }
+
     /// This exchange has ended so, and cost so much. The guard of the attempt writes its own end after this, unless the exchange was
-    /// repeated.
-    pub(crate) fn exchange_ended(&self, end: &ExchangeEnd) {
+    /// repeated: then `ended` reads the line as it ended.
+    pub(crate) fn exchange_ended(&self, end: &ExchangeEnd, ended: impl FnOnce(&Attempt)) {
         self.state.change(self.index, |line| {
             line.outcome = end.outcome;
             line.first_token = line.first_token.or(end.first_token);
@@ -190,7 +212,7 @@ impl AttemptHandle {
                 line.cost_is_estimate = is_estimate;
             }
             if self.is_repeat {
-                emit(|| EventKind::AttemptEnded(Box::new(line.clone())));
+                ended(line);
             }
         });
     }

@@ -78,7 +78,7 @@ impl AttemptLog {
     /// The id under which ledgers know the call; `None` before its first entry.
     #[cfg(feature = "cost")]
     #[must_use]
-    pub fn call_id(&self) -> Option<crate::ledger::CallId> {
+    pub fn call_id(&self) -> Option<super::CallId> {
         self.0.known_id()
     }
 

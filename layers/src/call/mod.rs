@@ -5,11 +5,14 @@ mod cache_mode;
 mod candidate;
 mod continuation;
 mod first_token_timer;
-mod guard;
 mod handle;
+#[cfg(feature = "cost")]
+mod id;
 mod known;
 mod line;
 mod log;
+mod modalities;
+mod needs;
 mod options;
 mod overrides;
 mod priority;
@@ -21,19 +24,23 @@ mod turn;
 
 use std::{fmt, sync::Arc};
 
+pub(crate) use attempting::CapSpent;
 pub use cache_mode::CacheMode;
 pub use candidate::{Candidate, CandidateError};
 pub use continuation::ContinueBy;
 pub(crate) use continuation::{Continuation, Learned};
 pub(crate) use first_token_timer::FirstTokenTimer;
-pub(crate) use guard::AttemptGuard;
 pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
 pub(crate) use handle::ExchangeEnd;
 pub(crate) use handle::Preparing;
+#[cfg(feature = "cost")]
+pub use id::{CallId, EntryId};
 pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
+pub use modalities::Modalities;
+pub use needs::{Needs, ToolLoop};
 pub use overrides::TimeoutOverrides;
 pub use priority::Priority;
 pub use route::Route;

@@ -13,10 +13,7 @@ use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use super::{Attempt, Candidate, Outcome};
-use crate::{
-    events::{EventKind, emit},
-    util::Lock,
-};
+use crate::util::Lock;
 
 /// The lines of a call. Most calls make one attempt: its line needs no allocation of its own.
 pub(super) type Lines = SmallVec<[Attempt; 1]>;
@@ -27,7 +24,7 @@ pub(crate) struct CallState {
     /// The deadline, in nanoseconds after the beginning; `u64::MAX` without one.
     ends: AtomicU64,
     #[cfg(feature = "cost")]
-    id: std::sync::OnceLock<crate::ledger::CallId>,
+    id: std::sync::OnceLock<super::CallId>,
     cap: AtomicU32,
     claimed: AtomicU32,
     turns: AtomicU32,
@@ -80,13 +77,13 @@ impl CallState {
 
     /// The call's id in the ledger: made when it is first requested.
     #[cfg(feature = "cost")]
-    pub(super) fn id(&self, at: crate::UtcTime) -> crate::ledger::CallId {
-        *self.id.get_or_init(|| crate::ledger::CallId::new(at))
+    pub(super) fn id(&self, at: crate::UtcTime) -> super::CallId {
+        *self.id.get_or_init(|| super::CallId::new(at))
     }
 
     /// The same if it was requested before.
     #[cfg(feature = "cost")]
-    pub(super) fn known_id(&self) -> Option<crate::ledger::CallId> {
+    pub(super) fn known_id(&self) -> Option<super::CallId> {
         self.id.get().copied()
     }
 
@@ -193,12 +190,12 @@ impl CallState {
         line.sendings == 1
     }
 
-    /// Writes down a candidate that was passed over.
-    pub(super) fn skipped(&self, candidate: Candidate, reason: &str) {
+    /// Writes down a candidate that was passed over, after `noted` has read the line.
+    pub(super) fn skipped(&self, candidate: Candidate, reason: &str, noted: impl FnOnce(&Attempt)) {
         let mut line = Attempt::new(0, Some(candidate), self.elapsed());
         line.outcome = Outcome::Skipped;
         line.summary = Some(reason.into());
-        emit(|| EventKind::CandidateSkipped(Box::new(line.clone())));
+        noted(&line);
         self.push(line);
     }
 

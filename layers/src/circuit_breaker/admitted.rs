@@ -1,3 +1,5 @@
+//! One attempt that a circuit let through: its result, or its place given back.
+
 use std::{sync::Arc, time::Duration};
 
 use super::{circuit::Circuit, pass::Pass};

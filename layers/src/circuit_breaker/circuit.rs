@@ -1,3 +1,5 @@
+//! One circuit: closed, open, probed, closing again.
+
 use std::{
     sync::{
         Arc, Weak,

@@ -1,3 +1,5 @@
+//! The circuits of all candidates: bounded in number.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;

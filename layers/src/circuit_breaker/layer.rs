@@ -1,3 +1,5 @@
+//! The layer of circuits.
+
 use tower_layer::Layer;
 
 use super::{CircuitBreaker, CircuitError, CircuitPolicy, Circuits};

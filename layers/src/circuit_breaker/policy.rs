@@ -1,3 +1,5 @@
+//! When a circuit opens and closes, and what is wrong with such settings.
+
 use std::{fmt, time::Duration};
 
 /// When a circuit opens, and how it closes again. The same for every candidate.

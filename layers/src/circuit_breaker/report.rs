@@ -1,3 +1,5 @@
+//! What a caller may see of a circuit.
+
 use std::time::Duration;
 
 use crate::Candidate;

@@ -1,3 +1,5 @@
+//! The service of circuits.
+
 use http::{Request, Response};
 use tower_service::Service;
 

@@ -1,3 +1,5 @@
+//! The future that checks answers against what was requested.
+
 use std::{
     fmt,
     future::Future,

@@ -1,3 +1,5 @@
+//! The layer that checks answers against what was requested.
+
 use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;

@@ -66,7 +66,8 @@ mod future;
 mod layer;
 mod service;
 
-pub use check::{AnswerText, ConformanceCheck, Nonconformity, Unshown};
+pub use crate::protocol::{AnswerText, Nonconformity};
+pub use check::{ConformanceCheck, Unshown};
 pub use future::ConformanceFuture;
 pub use layer::ConformanceLayer;
 pub use service::Conformance;

@@ -1,3 +1,5 @@
+//! The service that checks answers against what was requested.
+
 use std::{fmt, sync::Arc};
 
 use http::{Request, Response};

@@ -7,6 +7,7 @@ use crate::{
     AttemptHandle, Candidate, Outcome, Quote, TokenUsage, UsdAmount, UtcTime,
     budget::Reservation,
     call::ExchangeEnd,
+    events::attempt_ended,
     ledger::{Entry, EntryId, EntryOutcome, EntryState, difference_per_mille},
 };
 
@@ -67,7 +68,7 @@ impl Running {
     /// Tells the attempt's line how the exchange ended.
     pub(super) fn end_line(&self, outcome: EntryOutcome, at: Instant, cost: Option<(UsdAmount, bool)>) {
         let Some(line) = &self.line else { return };
-        line.exchange_ended(&ExchangeEnd {
+        let end = ExchangeEnd {
             outcome: match outcome {
                 EntryOutcome::Answered => Outcome::Answered,
                 EntryOutcome::Failed(kind) => Outcome::Failed(kind),
@@ -77,7 +78,8 @@ impl Running {
             cost,
             first_token: self.first_token,
             duration: at.saturating_duration_since(self.started),
-        });
+        };
+        line.exchange_ended(&end, attempt_ended);
     }
 
     fn sums(&self, outcome: EntryOutcome, free: bool, ended: Instant) -> Sums {

@@ -1,3 +1,5 @@
+//! The layer that reserves and settles money.
+
 use std::{sync::Arc, time::Duration};
 
 use http::HeaderName;

@@ -17,7 +17,7 @@ use crate::{
     call::Preparing,
     ledger::{CallId, EntryOutcome},
     metering::Held,
-    money::PromptEstimate,
+    prices::PromptEstimate,
     util::bounded_name,
     watch::{Scope, Watch},
 };

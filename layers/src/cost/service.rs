@@ -1,3 +1,5 @@
+//! The service that reserves and settles money.
+
 use std::{
     sync::Arc,
     task::{Context, Poll},
@@ -64,7 +66,7 @@ impl<S> Cost<S> {
     {
         let line = match request.body_mut().call_mut().begin_exchange() {
             Ok(line) => line,
-            Err(spent) => return CostFuture::refused(spent.into()),
+            Err(spent) => return CostFuture::refused(LayerError::from(spent).into()),
         };
         let started = crate::util::now();
         let began = UtcTime::at(started);

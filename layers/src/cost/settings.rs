@@ -1,3 +1,5 @@
+//! The settings of the cost layer.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;

@@ -2,7 +2,7 @@
 
 use crate::{
     Frame, Stage, TokenUsage, UsdAmount,
-    money::{PromptEstimate, ShownTokens},
+    prices::{PromptEstimate, ShownTokens},
 };
 
 /// Follows an answer frame by frame.

@@ -1,3 +1,5 @@
+//! The body that ends at the deadline.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

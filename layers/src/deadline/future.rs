@@ -1,3 +1,5 @@
+//! The future of the deadline over a whole call.
+
 use std::{
     future::Future,
     pin::Pin,

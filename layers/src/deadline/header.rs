@@ -1,3 +1,5 @@
+//! The header in which a caller says how much time is left.
+
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Request};

@@ -1,3 +1,5 @@
+//! The layer of the deadline over a whole call.
+
 use std::time::Duration;
 
 use http::HeaderName;

@@ -1,3 +1,5 @@
+//! The layer of degraded answers.
+
 use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;

@@ -1,3 +1,5 @@
+//! The service of degraded answers.
+
 use std::fmt;
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! The body that sends events of each call.
+
 use std::{
     pin::Pin,
     task::{Context, Poll},

@@ -1,3 +1,5 @@
+//! The future that sends events of each call.
+
 use std::{
     future::Future,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The layer that sends events of each call.
+
 use tower_layer::Layer;
 
 use super::{EventSender, Events};

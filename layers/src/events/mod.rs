@@ -47,6 +47,7 @@ mod channel;
 mod event;
 mod future;
 mod layer;
+mod lines;
 mod scope;
 mod service;
 
@@ -55,5 +56,6 @@ pub use channel::{EventReceiver, EventSender, channel};
 pub use event::{Event, EventKind};
 pub use future::EventsFuture;
 pub use layer::EventsLayer;
+pub(crate) use lines::{attempt_ended, candidate_skipped};
 pub(crate) use scope::emit;
 pub use service::Events;

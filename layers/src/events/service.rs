@@ -1,3 +1,5 @@
+//! The service that sends events of each call.
+
 use http::{Request, Response};
 use tower_service::Service;
 

@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{
     FallbackFuture,
-    beside::pass_over,
+    beside::{advance, pass_over},
     future::Next,
     lane::Turn,
     verdict::{is_local, says_more},
@@ -81,9 +81,7 @@ where
             call.decided(turn.number, |line| line.note = Some(crate::call::ATTEMPTS_SPENT.into()));
             return Some(error);
         }
-        let next = others
-            .cursor
-            .advance(|candidate, reason| pass_over(original, candidate, &reason.text));
+        let next = advance(&mut others.cursor, original);
         // A single candidate was called as the last one that there is.
         if next.is_none() && others.is_alone {
             return Some(error);

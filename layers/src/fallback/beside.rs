@@ -1,10 +1,14 @@
 //! Which candidate is the hedge of a slow one.
 
-use super::{Hedge, cursor::Cursor};
+use super::{
+    Hedge,
+    cursor::{Cursor, keeps},
+    lane::set_model,
+};
 use crate::{
     Candidate, LlmRequest, Route,
     call::Role,
-    events::{EventKind, emit},
+    events::{EventKind, candidate_skipped, emit},
     protocol::route_of,
 };
 
@@ -19,6 +23,9 @@ pub(super) fn beside<R: LlmRequest>(
     // One that waits for its turn, or for its retry, has its attempt still before it.
     let own = u32::from(!call.is_waiting_in(late));
     let found = cursor.beside().filter(|_| call.attempts_left() > own)?;
+    if !set_model(&mut original.clone(), &found.0) {
+        return None;
+    }
     let track = hedge.track(&found.0, route_of(original), original.is_streaming());
     (!track.is_some_and(|track| track.is_degraded())).then_some(found)
 }
@@ -59,7 +66,27 @@ pub(super) fn pass_over<R: LlmRequest>(request: &R, candidate: &Candidate, reaso
         reason,
         "candidate passed over"
     );
-    request.call().skipped(candidate.clone(), reason);
+    request.call().skipped(candidate.clone(), reason, candidate_skipped);
+}
+
+/// Passes over a candidate since the request keeps another model, and with it all others of other models. Returns why.
+pub(super) fn learn_model<R: LlmRequest>(cursor: &mut Cursor, request: &R, candidate: &Candidate) -> String {
+    let kept = request.model().unwrap_or_default();
+    cursor.keep_model(kept);
+    let reason = keeps(kept);
+    pass_over(request, candidate, &reason);
+    reason
+}
+
+/// The next candidate whose model the request takes.
+pub(super) fn advance<R: LlmRequest>(cursor: &mut Cursor, original: &R) -> Option<Candidate> {
+    loop {
+        let next = cursor.advance(|candidate, reason| pass_over(original, candidate, &reason.text))?;
+        if set_model(&mut original.clone(), &next) {
+            return Some(next);
+        }
+        learn_model(cursor, original, &next);
+    }
 }
 
 /// What a hedge tells requests apart by; nothing without one.

@@ -1,3 +1,5 @@
+//! The chain: candidates in their order, and which of them a request may use.
+
 use std::{any::Any, collections::HashSet, fmt, sync::Arc};
 
 use crate::{Candidate, Capability, LlmRequest};

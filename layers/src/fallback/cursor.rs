@@ -1,8 +1,14 @@
+//! The position of one call in the chain, and what it may no longer try.
+
 use std::{sync::Arc, time::Duration};
 
-use super::{Chain, same_model::is_same_model};
+use super::{
+    Chain,
+    interrupted::{late, twice},
+    same_model::is_same_model,
+};
 use crate::{
-    Candidate, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope,
+    Candidate, CandidateError, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope,
     call::Continuation,
     protocol::{in_pool_of, requested},
 };
@@ -35,6 +41,10 @@ pub(super) struct Cursor {
     resorts: bool,
     /// Whether a candidate whose answer was interrupted is being tried once more.
     repeats: bool,
+    /// Why the model that the request names cannot be one.
+    bad_model: Option<CandidateError>,
+    /// The model that the request keeps, whatever its setter is given.
+    kept_model: Option<Box<str>>,
 }
 
 /// A candidate that was not called.
@@ -47,7 +57,7 @@ struct Aside {
 
 /// What a failure rules out.
 #[derive(Debug)]
-enum Ban {
+pub(super) enum Ban {
     Pool(Candidate),
     Upstream(Candidate),
     ContextUpTo(u64),
@@ -76,9 +86,15 @@ impl From<String> for Reason {
 
 impl Cursor {
     pub(super) fn new<R: LlmRequest>(chain: &Chain, request: &R) -> Self {
+        let mut bad_model = None;
         let asked = request.model().filter(|_| chain.takes_asked_model()).and_then(|model| {
             let known = chain.candidates().iter().find(|candidate| candidate.model() == model);
-            known.cloned().or_else(|| requested::<R>(chain.upstream(), model))
+            let of_its_own = || requested::<R>(chain.upstream(), model);
+            let asked = known.cloned().map_or_else(of_its_own, Ok);
+            // A blank name is no name: the chain decides.
+            asked
+                .map_err(|error| bad_model = (!error.is_blank()).then_some(error))
+                .ok()
         });
         let mut needs = chain.has_capabilities().then(|| Box::new(request.needs()));
         let call = request.call();
@@ -124,6 +140,8 @@ impl Cursor {
             aside: Vec::new(),
             resorts: false,
             repeats: false,
+            bad_model,
+            kept_model: None,
         };
         let wants_answer = cursor.needs.as_ref().is_some_and(|needs| needs.max_tokens > 0);
         cursor.is_prompt_alone = wants_answer && cursor.is_at_end();
@@ -139,6 +157,22 @@ impl Cursor {
                 Some(reason) => passed_over(&candidate, reason),
             }
         }
+    }
+
+    /// Why the model that the request names cannot be one; no candidate is called then.
+    pub(super) const fn bad_model(&self) -> Option<&CandidateError> {
+        self.bad_model.as_ref()
+    }
+
+    /// Notes that the request keeps this model: from now on only candidates with it are called.
+    pub(super) fn keep_model(&mut self, model: &str) {
+        self.kept_model = Some(model.into());
+    }
+
+    /// The longest answer of a candidate, in tokens, if the request allows a longer one.
+    pub(super) fn longest_answer(&self, candidate: &Candidate) -> Option<u64> {
+        let needs = self.needs.as_ref()?;
+        self.chain.capability(candidate)?.limits(needs)
     }
 
     /// The candidates that may still be tried after this one, as far as is known now.
@@ -312,6 +346,11 @@ impl Cursor {
         if self.continuation.as_ref().is_some_and(cannot_continue) {
             return Some("it cannot continue an interrupted answer".to_owned().into());
         }
+        if let Some(kept) = &self.kept_model
+            && **kept != *candidate.model()
+        {
+            return Some(keeps(kept).into());
+        }
         if let Some(only) = &self.only
             && !is_same_model(only, candidate.model())
         {
@@ -346,28 +385,7 @@ impl Cursor {
     }
 }
 
-/// Those whose answers were interrupted more than once.
-fn twice(broken: Vec<Candidate>) -> Vec<Candidate> {
-    let (mut once, mut twice) = (Vec::new(), Vec::new());
-    for candidate in broken {
-        if !once.contains(&candidate) {
-            once.push(candidate);
-        } else if !twice.contains(&candidate) {
-            twice.push(candidate);
-        }
-    }
-    twice
-}
-
-/// Of those whose answers were interrupted: which is tried once more, and which have been.
-fn late(broken: Vec<Candidate>) -> (Vec<Candidate>, Vec<Ban>) {
-    let (mut late, mut bans) = (Vec::new(), Vec::new());
-    for candidate in broken {
-        if late.contains(&candidate) {
-            bans.push(Ban::BrokeOff(candidate));
-        } else {
-            late.push(candidate);
-        }
-    }
-    (late, bans)
+/// Why no other candidate is called for a request that keeps its model.
+pub(super) fn keeps(model: &str) -> String {
+    format!("the request keeps its model {model}: `LlmRequest::set_model` did not change it")
 }

@@ -1,3 +1,5 @@
+//! The future of the chain of candidates.
+
 use std::{
     fmt,
     future::Future,
@@ -13,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     Chain, Hedge,
-    beside::{beside, pass_over, routes_of, take_beside},
+    beside::{beside, learn_model, pass_over, routes_of, take_beside},
     cursor::Cursor,
     lane::{Lane, Turn},
     shortened::Largest,
@@ -100,44 +102,61 @@ where
             stopped: None,
             before: None,
         });
-        let (mut reasons, mut is_too_long) = (Vec::new(), true);
-        let first = others.cursor.advance(|candidate, reason| {
-            pass_over(request.body(), candidate, &reason.text);
-            reasons.push(format!("{}: {}", candidate.model(), reason.text));
-            is_too_long &= reason.is_context;
-        });
-        let Some(candidate) = first else {
-            let error = if is_too_long && !reasons.is_empty() {
-                LayerError::PromptTooLong { reasons }
-            } else {
-                LayerError::NoCandidate { reasons }
-            };
+        if let Some(problem) = others.cursor.bad_model().cloned() {
             return Self {
                 lane: None,
-                next: Next::NoCandidate(error),
+                next: Next::NoCandidate(LayerError::BadModel { problem }),
                 others,
                 opened,
             };
-        };
-        let is_alone = others.cursor.is_at_end();
-        others.is_alone = is_alone;
-        // If it fails, the log says why no other model was called.
-        if !is_alone || others.cursor.is_bound() {
-            others.original = Some(request.clone());
-            others.service = Some(service.clone());
         }
-        let role = if is_alone {
-            Role::Only
-        } else {
-            Role::InOrder {
-                is_last: request.body().call().attempts_left() <= 1,
-                is_last_resort: false,
+        let (mut reasons, mut is_too_long) = (Vec::new(), true);
+        let (turn, told) = loop {
+            let first = others.cursor.advance(|candidate, reason| {
+                pass_over(request.body(), candidate, &reason.text);
+                reasons.push(format!("{}: {}", candidate.model(), reason.text));
+                is_too_long &= reason.is_context;
+            });
+            let Some(candidate) = first else {
+                let error = if is_too_long && !reasons.is_empty() {
+                    LayerError::PromptTooLong { reasons }
+                } else {
+                    LayerError::NoCandidate { reasons }
+                };
+                return Self {
+                    lane: None,
+                    next: Next::NoCandidate(error),
+                    others,
+                    opened,
+                };
+            };
+            let is_alone = others.cursor.is_at_end();
+            others.is_alone = is_alone;
+            // If it fails, the log says why no other model was called.
+            if (!is_alone || others.cursor.is_bound()) && others.original.is_none() {
+                others.original = Some(request.clone());
+                others.service = Some(service.clone());
+            }
+            let role = if is_alone {
+                Role::Only
+            } else {
+                Role::InOrder {
+                    is_last: request.body().call().attempts_left() <= 1,
+                    is_last_resort: false,
+                }
+            };
+            let told = routes_of(request.body(), others.hedge.is_some());
+            match Turn::give(&mut request, candidate, &others.cursor, role) {
+                Ok(turn) => break (turn, told),
+                Err(candidate) => {
+                    let reason = learn_model(&mut others.cursor, request.body(), &candidate);
+                    reasons.push(format!("{}: {reason}", candidate.model()));
+                    is_too_long = false;
+                }
             }
         };
-        let told = routes_of(request.body(), others.hedge.is_some());
-        let turn = Turn::give(&mut request, candidate, &others.cursor, role);
         let lane = Lane::new(service.call(request), turn, others.hedge.as_ref(), told);
-        if let Some(hedge) = others.hedge.as_ref().filter(|_| !is_alone) {
+        if let Some(hedge) = others.hedge.as_ref().filter(|_| !others.is_alone) {
             hedge.deposit();
             others.delay = hedge.delay(lane.track());
         }
@@ -342,7 +361,14 @@ where
             return Poll::Pending;
         };
         let told = routes_of(request.body(), others.hedge.is_some());
-        let turn = Turn::give(&mut request, candidate, &others.cursor, role);
+        let turn = match Turn::give(&mut request, candidate, &others.cursor, role) {
+            Ok(turn) => turn,
+            Err(candidate) => {
+                let reason = learn_model(&mut others.cursor, request.body(), &candidate);
+                let reasons = vec![format!("{}: {reason}", candidate.model())];
+                return Poll::Ready(Err(LayerError::NoCandidate { reasons }.into()));
+            }
+        };
         let lane = Lane::new(service.call(request), turn, others.hedge.as_ref(), told);
         if matches!(role, Role::Hedge { .. }) {
             others.beside = Some(Box::pin(lane));

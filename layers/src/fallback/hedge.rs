@@ -1,3 +1,5 @@
+//! When a second candidate is called beside the first, and what that may cost.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::track::Track;

@@ -1,3 +1,5 @@
+//! One turn of a candidate, and its attempt in flight.
+
 use std::{
     future::Future,
     pin::Pin,
@@ -35,13 +37,13 @@ pub(super) struct Lane<F> {
 }
 
 impl Turn {
-    /// Makes the request this candidate's.
+    /// Makes the request this candidate's. The candidate comes back if the request keeps another model.
     pub(super) fn give<R: LlmRequest>(
         request: &mut Request<R>,
         candidate: Candidate,
         cursor: &Cursor,
         role: Role,
-    ) -> Self {
+    ) -> Result<Self, Candidate> {
         let body = request.body_mut();
         let mut mark = mark(&*body, &candidate, cursor.chain());
         if let Role::Shortened {
@@ -53,8 +55,18 @@ impl Turn {
                 mark = Some(Box::new(shortened));
             }
         }
-        if body.model() != Some(candidate.model()) {
-            body.set_model(candidate.model());
+        if !set_model(body, &candidate) {
+            return Err(candidate);
+        }
+        // A longer answer than its longest is one that an upstream refuses to begin.
+        if let Some(most) = cursor.longest_answer(&candidate) {
+            let is_lowered = body.budgeted().is_some_and(|body| body.set_max_tokens(most));
+            tracing::debug!(
+                model = candidate.model(),
+                most,
+                is_lowered,
+                "max_tokens is over its longest answer"
+            );
         }
         for (name, json) in candidate.parameters() {
             if !body.set_parameter(name, json) {
@@ -83,13 +95,21 @@ impl Turn {
             .then(|| cursor.chain().capability(&candidate));
         let takes_prefill = takes_prefill.flatten().and_then(|known| known.prefill);
         let number = body.call_mut().give_turn(candidate.clone(), role, takes_prefill);
-        Self {
+        Ok(Self {
             candidate,
             number,
             along,
             mark,
-        }
+        })
     }
+}
+
+/// Requests the candidate's model; whether the request does not name another one then. One that names none may choose by its candidate.
+pub(super) fn set_model<R: LlmRequest>(body: &mut R, candidate: &Candidate) -> bool {
+    if body.model() != Some(candidate.model()) {
+        body.set_model(candidate.model());
+    }
+    body.model().is_none_or(|model| model == candidate.model())
 }
 
 /// The mark of an answer by a cheaper model; `None` if the request named that model.

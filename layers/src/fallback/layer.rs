@@ -1,3 +1,5 @@
+//! The layer of the chain of candidates.
+
 use tower_layer::Layer;
 
 use super::{Chain, Fallback, Hedge};

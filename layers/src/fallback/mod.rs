@@ -56,6 +56,7 @@ mod chain;
 mod cursor;
 mod future;
 mod hedge;
+mod interrupted;
 mod lane;
 mod layer;
 mod same_model;

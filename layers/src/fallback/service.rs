@@ -1,3 +1,5 @@
+//! The service of the chain of candidates.
+
 use http::{Request, Response};
 use tower_service::Service;
 

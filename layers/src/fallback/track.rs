@@ -1,3 +1,5 @@
+//! The times of a candidate's first tokens, from which a hedge takes its delay.
+
 use std::time::Duration;
 
 use crate::{FailureKind, Health, util::Lock};

@@ -1,3 +1,5 @@
+//! The correction of an entry that was an estimate.
+
 use super::{Entry, EntryId, EntryState};
 use crate::{TokenUsage, UsdAmount, UtcTime};
 

@@ -1,3 +1,5 @@
+//! An entry of the ledger: one attempt, what it cost, and how sure that is.
+
 use std::{str::FromStr, time::Duration};
 
 use super::{CallId, EntryId};

@@ -1,3 +1,5 @@
+//! A ledger in memory.
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,

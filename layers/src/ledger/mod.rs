@@ -5,16 +5,15 @@
 
 mod correction;
 mod entry;
-mod id;
 mod memory;
 mod sink;
 mod spend;
 mod traced;
 
+pub use crate::call::{CallId, EntryId};
 pub use correction::Correction;
 pub(crate) use entry::difference_per_mille;
 pub use entry::{Entry, EntryOutcome, EntryState};
-pub use id::{CallId, EntryId};
 pub use memory::{MAX_ENTRIES, MAX_GROUPS, MemoryLedger, OTHERS};
 pub use sink::{Ledger, Tee};
 pub use spend::{GroupBy, Spend, SpendRow};

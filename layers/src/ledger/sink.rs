@@ -1,3 +1,5 @@
+//! The trait of a ledger, and one that writes to two.
+
 use std::{fmt, sync::Arc};
 
 use super::{Correction, Entry};

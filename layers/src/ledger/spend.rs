@@ -1,3 +1,5 @@
+//! Spend in groups.
+
 use std::borrow::Cow;
 
 use super::{Entry, EntryOutcome};

@@ -1,3 +1,5 @@
+//! A ledger of tracing events.
+
 use super::{Correction, Entry, EntryOutcome, Ledger};
 
 /// A ledger of events: one for each entry and each correction, under the target `llm::ledger`.

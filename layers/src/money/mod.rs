@@ -1,16 +1,10 @@
-//! Exact money, and what is priced by it.
+//! Exact money, and the counts that are charged.
 
-#[cfg(any(feature = "cost", feature = "rate-limit"))]
-mod counted;
-mod fixed;
-mod price;
+mod ceiling;
 mod usage;
 mod usd;
 
-#[cfg(any(feature = "cost", feature = "rate-limit"))]
-pub(crate) use counted::{PromptEstimate, ShownTokens};
-pub use fixed::FixedPrices;
-pub use price::{PriceCeiling, PriceList, Quote, WorstCasePrice};
+pub use ceiling::PriceCeiling;
 #[cfg(feature = "rate-limit")]
 pub(crate) use usage::MOST_TOKENS;
 pub use usage::{PriceTier, TokenUsage};

@@ -1,3 +1,5 @@
+//! How an operation or an attempt ended, as metrics and spans name it.
+
 use crate::{Failure, FailureKind};
 
 /// How an operation or an attempt ended.

@@ -1,3 +1,5 @@
+//! The layer of spans and metrics of an operation.
+
 use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;

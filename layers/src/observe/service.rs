@@ -1,3 +1,5 @@
+//! The service of spans and metrics of an operation.
+
 use std::{fmt, sync::Arc};
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! What is recorded of tags and addresses.
+
 use std::sync::Arc;
 
 use crate::Tags;

@@ -13,7 +13,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Pauses, RateLimitStatus, ticket::Ticket, verdict};
 use crate::{
-    Call, Candidate, Failure, LayerError, LlmRequest, metering,
+    Call, Candidate, Failure, LayerError, LlmRequest,
+    events::candidate_skipped,
+    metering,
     watch::{Admit, Respond, Scope},
 };
 
@@ -121,7 +123,7 @@ where
                 tracing::debug!(why = %refusal, "not called");
                 let call = request.body().call();
                 if let Some(candidate) = call.candidate() {
-                    call.skipped(candidate.clone(), &refusal.to_string());
+                    call.skipped(candidate.clone(), &refusal.to_string(), candidate_skipped);
                 }
                 let mut error = E::from(refusal);
                 // No retry need wait for what was not worth waiting for.

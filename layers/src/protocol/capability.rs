@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Modalities, Needs};
+use crate::{Modalities, Needs};
 
 /// A set of APIs, by their names: eight at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,6 +71,13 @@ impl Capability {
         self.lack(needs, needs.max_tokens).map(|lack| lack.reason)
     }
 
+    /// The longest answer that this candidate gives, in tokens, if the request allows a longer one. That excludes no candidate: the limit in
+    /// the request is lowered to it.
+    #[must_use]
+    pub fn limits(&self, needs: &Needs) -> Option<u64> {
+        self.max_output.filter(|most| needs.max_tokens > *most)
+    }
+
     /// The same, if the context is to hold an answer of so many tokens.
     pub(crate) fn lack(&self, needs: &Needs, answer: u64) -> Option<Lack> {
         let other = |reason: String| Lack {
@@ -82,16 +89,13 @@ impl Capability {
         {
             return Some(other(format!("its upstream does not speak {api}, only {apis}")));
         }
+        let answer = self.max_output.map_or(answer, |most| answer.min(most));
         let wanted = needs.prompt_tokens.saturating_add(answer);
         if let Some(context) = self.context_length.filter(|context| wanted > *context) {
             return Some(Lack {
                 reason: format!("about {wanted} tokens do not fit its context of {context}"),
                 is_context: true,
             });
-        }
-        if let Some(most) = self.max_output.filter(|most| needs.max_tokens > *most) {
-            let reason = format!("max_tokens {} is over its limit of {most}", needs.max_tokens);
-            return Some(other(reason));
         }
         let flags = [
             (needs.tools, self.tools, "tools"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{FailureKind, Phase};
+use crate::{CandidateError, FailureKind, Phase, call::CapSpent};
 
 /// How long after a store has failed to answer it is called again at the latest.
 pub(super) const STORE_PROBE: Duration = Duration::from_secs(1);
@@ -31,7 +31,7 @@ pub enum LayerError {
         kind: FailureKind,
     },
     /// The answer is not what the request asked for.
-    Nonconformant(Box<crate::conformance::Nonconformity>),
+    Nonconformant(Box<super::Nonconformity>),
     /// The upstream sent many frames and nothing to show.
     NeverBegan {
         /// How many frames were held back.
@@ -41,6 +41,11 @@ pub enum LayerError {
     NoCandidate {
         /// Each candidate with the reason why not.
         reasons: Vec<String>,
+    },
+    /// The model that the request names cannot be one.
+    BadModel {
+        /// Why not.
+        problem: CandidateError,
     },
     /// The request is too long for the context of every candidate of the chain.
     PromptTooLong {
@@ -179,7 +184,7 @@ pub enum LayerError {
     #[cfg(feature = "cache")]
     BadIdempotencyKey {
         /// Why not.
-        problem: crate::cache::idempotency::BadIdempotencyKey,
+        problem: super::BadIdempotencyKey,
     },
     /// The call has an idempotency key, and must not be stored.
     IdempotencyNoStore,
@@ -210,6 +215,12 @@ pub enum LayerError {
 
 impl std::error::Error for LayerError {}
 
+impl From<CapSpent> for LayerError {
+    fn from(CapSpent(cap): CapSpent) -> Self {
+        Self::AttemptsSpent { cap }
+    }
+}
+
 /// What your error type takes over: see [`Failure`](super::Failure).
 impl LayerError {
     /// What went wrong.
@@ -221,6 +232,7 @@ impl LayerError {
             Self::NeverBegan { .. } => FailureKind::Malformed,
             Self::Nonconformant(_) => FailureKind::Nonconformant,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
+            Self::BadModel { .. } => FailureKind::BadRequest,
             Self::NoCandidate { .. } => FailureKind::NoEndpoint,
             Self::PromptTooLong { .. } => FailureKind::ContextLengthExceeded,
             Self::NoKey {

@@ -34,6 +34,7 @@ impl fmt::Display for LayerError {
             Self::NoCandidate { reasons } => {
                 write!(f, "no candidate can take this request: {}", reasons.join("; "))
             }
+            Self::BadModel { problem } => write!(f, "`model` of the request is no name of a model: {problem}"),
             // Agents know a full context by the first words.
             Self::PromptTooLong { reasons } => {
                 write!(

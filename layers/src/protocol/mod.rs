@@ -2,14 +2,16 @@
 
 mod block;
 mod cache_key;
+mod cache_mode;
 mod capability;
 mod failure;
 mod frame;
+#[cfg(feature = "cache")]
+mod idempotency_key;
 mod key_extractor;
 mod layer_error;
 mod layer_error_text;
-mod modalities;
-mod needs;
+mod nonconformity;
 mod request;
 mod requested;
 
@@ -21,10 +23,11 @@ pub(crate) use failure::{in_pool_of, publish};
 #[cfg(feature = "cache")]
 pub use frame::StorableFrame;
 pub use frame::{Frame, Shown, Stage};
+#[cfg(feature = "cache")]
+pub use idempotency_key::BadIdempotencyKey;
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
-pub use modalities::Modalities;
-pub use needs::{Needs, ToolLoop};
+pub use nonconformity::{AnswerText, Nonconformity};
 pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting};
 pub(crate) use request::{candidate_of, route_of, with_candidate};
 pub(crate) use requested::requested;

@@ -2,8 +2,8 @@
 
 use std::{borrow::Cow, time::Duration};
 
-use super::{Needs, requested};
-use crate::{Call, Candidate, ContinueBy, Route};
+use super::requested;
+use crate::{Call, Candidate, ContinueBy, Needs, Route};
 
 /// The body of a request to a model.
 ///
@@ -20,7 +20,8 @@ pub trait LlmRequest: Clone {
     /// The requested model; `None` if the request names none.
     fn model(&self) -> Option<&str>;
 
-    /// Requests another model. A chain calls it for each candidate.
+    /// Requests another model. A chain calls it for each candidate, and passes over one if [`model`](Self::model) still names another model
+    /// afterwards.
     fn set_model(&mut self, model: &str);
 
     /// What the request needs of the model, its estimated size above all: budgets, limits and chains with a catalogue read it.
@@ -128,7 +129,7 @@ pub(crate) fn candidate_of<R: LlmRequest>(request: &R) -> Option<Candidate> {
 pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&Candidate) -> Option<T>) -> Option<T> {
     match request.call().candidate() {
         Some(candidate) => look(candidate),
-        None => look(&requested::<R>("upstream", request.model()?)?),
+        None => look(&requested::<R>("upstream", request.model()?).ok()?),
     }
 }
 

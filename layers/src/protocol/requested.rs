@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use super::LlmRequest;
-use crate::Candidate;
+use crate::{Candidate, CandidateError};
 
 /// Candidates that a thread keeps: calls name few models, and making a candidate takes four allocations and three hashes.
 const KEPT: usize = 8;
@@ -15,15 +15,19 @@ thread_local! {
     static RECENT: RefCell<[Option<Candidate>; KEPT]> = const { RefCell::new([const { None }; KEPT]) };
 }
 
-/// The candidate of a model that a request names; `None` if a name is blank.
-pub(crate) fn requested<R: LlmRequest>(upstream: &str, model: &str) -> Option<Candidate> {
+/// The candidate of a model that a request names.
+///
+/// # Errors
+///
+/// If a name is none.
+pub(crate) fn requested<R: LlmRequest>(upstream: &str, model: &str) -> Result<Candidate, CandidateError> {
     let kept = RECENT.try_with(|recent| {
         let recent = recent.try_borrow().ok()?;
         let known = recent.get(place(model))?.as_ref()?;
         let is_same = known.model() == model && known.upstream() == upstream;
         (is_same && known.pool() == R::pool_of(upstream, model).as_deref().unwrap_or(upstream)).then(|| known.clone())
     });
-    kept.ok().flatten().or_else(|| new::<R>(upstream, model))
+    kept.ok().flatten().map_or_else(|| new::<R>(upstream, model), Ok)
 }
 
 fn place(model: &str) -> usize {
@@ -32,8 +36,8 @@ fn place(model: &str) -> usize {
 }
 
 #[cold]
-fn new<R: LlmRequest>(upstream: &str, model: &str) -> Option<Candidate> {
-    let mut candidate = Candidate::new(upstream, model).ok()?;
+fn new<R: LlmRequest>(upstream: &str, model: &str) -> Result<Candidate, CandidateError> {
+    let mut candidate = Candidate::new(upstream, model)?;
     if let Some(pool) = R::pool_of(candidate.upstream(), candidate.model()) {
         candidate = candidate.with_pool(&pool);
     }
@@ -44,7 +48,7 @@ fn new<R: LlmRequest>(upstream: &str, model: &str) -> Option<Candidate> {
             recent.get_mut(place(model))?.replace(candidate.clone())
         });
     }
-    Some(candidate)
+    Ok(candidate)
 }
 
 #[cfg(test)]
@@ -94,7 +98,9 @@ mod tests {
                 assert_eq!(apart, Candidate::new(upstream, model).unwrap());
             }
         }
-        assert!(requested::<Of<true>>("a", " ").is_none());
+        assert_eq!(requested::<Of<true>>("a", " "), Err(CandidateError::BlankModel));
+        let error = CandidateError::NameTooLong { field: "model" };
+        assert_eq!(requested::<Of<true>>("a", &"m".repeat(401)), Err(error));
         assert_eq!(requested::<Of<false>>(" a ", " m ").unwrap().model(), "m");
     }
 }

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     Failure, Frame, LayerError, LlmRequest, metering,
-    money::PromptEstimate,
+    prices::PromptEstimate,
     watch::{Admit, Respond, Scope, WatchBody},
 };
 

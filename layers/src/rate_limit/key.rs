@@ -1,3 +1,5 @@
+//! What a limit counts by: the candidate, a tenant, or all calls together.
+
 use std::sync::Arc;
 
 use http::Request;

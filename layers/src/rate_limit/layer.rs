@@ -1,3 +1,5 @@
+//! The layer of rate and concurrency limits.
+
 use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;

@@ -1,6 +1,8 @@
+//! Limits by key, in this process: bounded in keys and bytes.
+
 use std::{
     collections::HashMap,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
     sync::Arc,
 };
 
@@ -11,6 +13,24 @@ use crate::util::Lock;
 
 /// Locks that keys are spread over, so that calls of different keys seldom meet.
 const SHARDS: usize = 16;
+
+/// The longest key that is kept, in bytes.
+const LONGEST_KEY: usize = 256;
+
+/// A key of at most [`LONGEST_KEY`] bytes: of a longer one its beginning and a hash of all of it, the same in every process that shares a store.
+fn bounded(key: Arc<str>) -> Arc<str> {
+    if key.len() <= LONGEST_KEY {
+        return key;
+    }
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    let hash = format!("~{:016x}", hasher.finish());
+    let mut end = LONGEST_KEY.saturating_sub(hash.len());
+    while !key.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{hash}", key.get(..end).unwrap_or_default()).into()
+}
 
 /// The buckets of all keys: never more than so many.
 #[derive(Debug)]
@@ -56,7 +76,7 @@ impl Limiter {
         let (store, limits) = self.store.as_ref()?;
         Some(Shared {
             store: Arc::clone(store),
-            key: Arc::clone(key),
+            key: bounded(Arc::clone(key)),
             limits: *limits,
         })
     }
@@ -73,6 +93,7 @@ impl Limiter {
 
     /// The bucket of this key.
     pub(super) fn bucket(&self, key: Arc<str>) -> Option<Arc<Bucket>> {
+        let key = bounded(key);
         let hash = usize::try_from(self.hasher.hash_one(&*key) >> 32).unwrap_or_default();
         let shard = self.shards.get(hash.checked_rem(self.shards.len())?)?;
         let mut shard = shard.lock();
@@ -108,5 +129,27 @@ impl Limiter {
             spare -= usize::from(goes);
             !goes
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_key_is_kept_short_and_stays_distinct() {
+        let long = "é".repeat(128 * 1024);
+        let key = |end: &str| bounded(format!("{long}{end}").into());
+        assert!(key("a").len() <= LONGEST_KEY && key("a").starts_with('é'));
+        assert_eq!(key("a"), key("a"));
+        assert_ne!(key("a"), key("b"));
+        assert_eq!(&*bounded("tenant".into()), "tenant");
+        let limiter = Limiter::new(Limits::new(), 100);
+        for end in ["a", "b", "a"] {
+            limiter.bucket(format!("{long}{end}").into()).unwrap();
+        }
+        let longest = |shard: &Lock<Shard>| shard.lock().keys().map(|key| key.len()).max();
+        assert_eq!(limiter.len(), 2);
+        assert_eq!(limiter.shards.iter().filter_map(longest).max(), Some(LONGEST_KEY - 1));
     }
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
-    money::PromptEstimate,
+    prices::PromptEstimate,
     util::{inner_accessors, ready_as_inner},
 };
 

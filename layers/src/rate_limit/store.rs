@@ -1,3 +1,5 @@
+//! The trait of a store whose limits several processes share.
+
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use super::{LimitUse, Limits};

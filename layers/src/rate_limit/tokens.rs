@@ -62,6 +62,8 @@ impl Tokens {
 
     /// A call that was thought to use so many used so many.
     pub(super) fn true_up(&self, thought: u64, used: u64) {
+        // No more was taken than the longest debt holds, so no more is given back.
+        let thought = thought.min(self.most_taken());
         let mut full_at = self.full_at.lock();
         if used > thought {
             let now = Instant::now();
@@ -77,11 +79,41 @@ impl Tokens {
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    /// When so many more will have been refilled, and no debt is longer than [`LONGEST_DEBT`].
+    /// When so many more will have been refilled, and no debt is longer than the longest.
     fn later(&self, instant: Instant, tokens: u64, now: Instant) -> Instant {
-        let whole = self.rate.per().max(self.refill(self.rate.most_at_once().into()));
-        let longest = now + whole.max(LONGEST_DEBT);
+        let longest = now + self.longest_debt();
         let full_at = instant.checked_add(self.refill(tokens)).unwrap_or(longest);
         full_at.min(longest)
+    }
+
+    fn longest_debt(&self) -> Duration {
+        let whole = self.rate.per().max(self.refill(self.rate.most_at_once().into()));
+        whole.max(LONGEST_DEBT)
+    }
+
+    /// The tokens that are refilled within the longest debt.
+    fn most_taken(&self) -> u64 {
+        let most = self
+            .longest_debt()
+            .as_nanos()
+            .saturating_mul(u128::from(self.rate.amount()));
+        u64::try_from(most / self.rate.per().as_nanos().max(1)).unwrap_or(u64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_over_the_longest_debt_is_not_given_back() {
+        let hour = Duration::from_secs(3_600);
+        let tokens = Tokens::new(Rate::new(1, hour).unwrap());
+        tokens.take(60).unwrap();
+        assert_eq!(tokens.full_in(), 24 * hour);
+        // It used fewer than it was thought to use, and more than the rate allows at once.
+        tokens.true_up(60, 15);
+        assert_eq!(tokens.full_in(), 15 * hour);
+        assert!(tokens.take(1).is_err());
     }
 }

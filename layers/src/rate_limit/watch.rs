@@ -3,7 +3,8 @@
 use super::bucket::Grant;
 use crate::{
     Frame, TokenUsage,
-    money::{MOST_TOKENS, PromptEstimate, ShownTokens},
+    money::MOST_TOKENS,
+    prices::{PromptEstimate, ShownTokens},
     watch::{Scope, Watch},
 };
 

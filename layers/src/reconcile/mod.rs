@@ -9,15 +9,18 @@
 //!
 //! A bill that never comes leaves the estimate: the entry becomes [unbilled](crate::ledger::EntryState::Unbilled), the budgets keep no more
 //! than it, and it is logged. So does an entry at once that finds no place to wait in, is too old, or is of an upstream without bills.
+//! Settings that cannot be are refused when it starts: a [`ReconcilerError`] names all of them.
 //!
 //! # Cancellation
 //!
 //! Dropping the last handle ends all waits; the entries are still estimates in the ledger, and are resumed from there.
 
+mod error;
 mod reconciler;
 mod schedule;
 mod source;
 
+pub use error::{ReconcilerError, ReconcilerProblem};
 pub use reconciler::{MAX_AGE, MAX_PENDING, MAX_REQUESTS, Reconciler, ReconcilerBuilder};
 pub use schedule::{FIRST_WAIT, LONGEST_WAIT};
 pub use source::{Bill, BillError, BillFuture, BillSource};

@@ -1,3 +1,5 @@
+//! Asks for late bills in the background, and corrects the entries.
+
 use std::{
     fmt,
     sync::{
@@ -15,7 +17,8 @@ use tokio::{
 };
 
 use super::{
-    Bill, BillError, BillSource,
+    Bill, BillError, BillSource, ReconcilerError,
+    error::check,
     schedule::{FIRST_WAIT, LONGEST_WAIT, waits},
 };
 use crate::{
@@ -85,7 +88,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// How many entries may wait at once; [`MAX_PENDING`] by default.
+    /// How many entries may wait at once, 1 or more; [`MAX_PENDING`] by default.
     #[must_use]
     pub const fn max_pending(mut self, entries: usize) -> Self {
         self.max_pending = entries;
@@ -100,21 +103,22 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// How many questions may be on their way at once; [`MAX_REQUESTS`] by default, and at least one.
+    /// How many questions may be on their way at once, 1 or more; [`MAX_REQUESTS`] by default.
     #[must_use]
     pub const fn max_requests(mut self, requests: usize) -> Self {
-        self.max_requests = if requests == 0 { 1 } else { requests };
+        self.max_requests = requests;
         self
     }
 
-    /// From the end of an attempt to the first question; [`FIRST_WAIT`] by default. Each further wait is twice as long.
+    /// From the end of an attempt to the first question, from 1 ms to the [longest wait](Self::longest_wait); [`FIRST_WAIT`] by default. Each
+    /// further wait is twice as long.
     #[must_use]
     pub const fn first_wait(mut self, wait: Duration) -> Self {
         self.first_wait = wait;
         self
     }
 
-    /// The longest wait between two questions, after which the bill is given up; [`LONGEST_WAIT`] by default.
+    /// The longest wait between two questions, after which the bill is given up, from 1 ms to 1 day; [`LONGEST_WAIT`] by default.
     #[must_use]
     pub const fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;
@@ -122,14 +126,19 @@ impl ReconcilerBuilder {
     }
 
     /// Starts it on this runtime.
-    #[must_use]
-    pub fn spawn_on(self, runtime: Handle) -> Reconciler {
-        Reconciler {
+    ///
+    /// # Errors
+    ///
+    /// If a wait is out of its bounds, or a count is 0. The error names every wrong setting at once, its value, and the fix.
+    pub fn spawn_on(self, runtime: Handle) -> Result<Reconciler, ReconcilerError> {
+        let counts = [("max_pending", self.max_pending), ("max_requests", self.max_requests)];
+        check(self.first_wait, self.longest_wait, counts)?;
+        Ok(Reconciler {
             work: Arc::new(Work {
                 source: self.source,
                 ledger: self.ledger,
                 budgets: self.budgets,
-                requests: Semaphore::new(self.max_requests),
+                requests: Semaphore::new(self.max_requests.min(Semaphore::MAX_PERMITS)),
                 most: self.max_pending,
                 max_age: self.max_age,
                 waits: (self.first_wait, self.longest_wait),
@@ -139,7 +148,7 @@ impl ReconcilerBuilder {
             }),
             tasks: Arc::default(),
             runtime,
-        }
+        })
     }
 }
 

@@ -1,3 +1,5 @@
+//! The times at which a bill is looked up.
+
 use std::time::Duration;
 
 /// From the end of an attempt to the first question for its bill. It is seldom there sooner.
@@ -7,12 +9,19 @@ pub const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// last ten minutes later: bills have been seen to take over eight.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
+/// The shortest wait that can be set: one of zero, doubled, never reaches the longest.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+/// The longest wait that can be set.
+pub(super) const MOST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// How far each wait is spread, up or down, so that the bills of many answers interrupted together are not requested together.
 const SPREAD: f64 = 0.2;
 
-/// The waits before each question: each twice the one before.
+/// The waits before each question: each twice the one before. They end, and overflow by no input: both are bounded here again.
 pub(super) fn waits(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
-    let mut next = Some(first.min(longest));
+    let longest = longest.clamp(SHORTEST_WAIT, MOST_WAIT);
+    let mut next = Some(first.clamp(SHORTEST_WAIT, longest));
     std::iter::from_fn(move || {
         let wait = next?;
         next = (wait < longest).then(|| (wait * 2).min(longest));
@@ -39,5 +48,22 @@ mod tests {
     #[test]
     fn a_first_wait_past_the_longest_is_cut() {
         assert_eq!(waits(LONGEST_WAIT * 2, LONGEST_WAIT).count(), 1);
+    }
+
+    #[test]
+    fn the_waits_end_and_overflow_by_no_input() {
+        for (first, longest, count) in [
+            (Duration::ZERO, Duration::ZERO, 1),
+            (Duration::ZERO, LONGEST_WAIT, 21),
+            (Duration::ZERO, Duration::MAX, 28),
+            (Duration::MAX, Duration::MAX, 1),
+            (Duration::MAX, Duration::ZERO, 1),
+        ] {
+            assert_eq!(
+                waits(first, longest).take(1_000).count(),
+                count,
+                "{first:?} {longest:?}"
+            );
+        }
     }
 }

@@ -1,3 +1,5 @@
+//! The trait of what knows an answer's bill.
+
 use std::{fmt, future::Future, pin::Pin};
 
 use crate::{TokenUsage, UsdAmount, ledger::Entry};

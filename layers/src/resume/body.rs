@@ -1,3 +1,5 @@
+//! The body that resumes an interrupted stream.
+
 use std::{
     collections::VecDeque,
     fmt,

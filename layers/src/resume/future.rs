@@ -1,3 +1,5 @@
+//! The future that resumes an interrupted stream.
+
 use std::{
     fmt,
     future::Future,

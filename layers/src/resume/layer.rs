@@ -1,3 +1,5 @@
+//! The layer that resumes an interrupted stream.
+
 use std::{fmt, sync::Arc};
 
 use tower_layer::Layer;

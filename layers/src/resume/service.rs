@@ -1,3 +1,5 @@
+//! The service that resumes an interrupted stream.
+
 use std::sync::Arc;
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! What was shown of an answer so far, and how a continuation joins it.
+
 use std::{collections::VecDeque, fmt, sync::Arc};
 
 use http::Request;

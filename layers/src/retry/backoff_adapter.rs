@@ -1,3 +1,5 @@
+//! Delays of the crate `backoff`.
+
 use backoff::{ExponentialBackoff, backoff::Backoff};
 
 use super::{Delays, Schedule};

@@ -1,3 +1,5 @@
+//! How many retries the process may make.
+
 use std::sync::Arc;
 
 use tokio::time::Instant;

@@ -1,3 +1,5 @@
+//! What follows from a failure: again, after which wait, or the error.
+
 use std::time::Duration;
 
 use super::{Delays, RetryPolicy, budget::Withdrawn};

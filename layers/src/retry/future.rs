@@ -1,3 +1,5 @@
+//! The future of retries at the same candidate.
+
 use std::{
     fmt,
     future::Future,

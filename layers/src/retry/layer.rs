@@ -1,3 +1,5 @@
+//! The layer of retries at the same candidate.
+
 use std::{sync::Arc, time::Duration};
 
 use tower_layer::Layer;

@@ -1,3 +1,5 @@
+//! When a retry is allowed.
+
 use std::time::Duration;
 
 use super::RetryBudget;

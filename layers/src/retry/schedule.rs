@@ -1,3 +1,5 @@
+//! The delays between retries.
+
 use std::{
     fmt,
     sync::{

@@ -1,3 +1,5 @@
+//! The service of retries at the same candidate.
+
 use std::sync::Arc;
 
 use http::{Request, Response};

@@ -1,3 +1,5 @@
+//! The layer of tags.
+
 use std::sync::Arc;
 
 use http::Request;

@@ -1,3 +1,5 @@
+//! The service of tags.
+
 use std::{fmt, sync::Arc};
 
 use http::Request;

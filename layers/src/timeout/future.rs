@@ -1,3 +1,5 @@
+//! The future of timeouts of one attempt.
+
 use std::{
     future::Future,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The layer of timeouts of one attempt.
+
 use std::time::Duration;
 
 use tower_layer::Layer;

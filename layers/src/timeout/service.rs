@@ -1,3 +1,5 @@
+//! The service of timeouts of one attempt.
+
 use http::{Request, Response};
 use tower_service::Service;
 

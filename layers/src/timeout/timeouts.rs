@@ -1,3 +1,5 @@
+//! The timeouts of an attempt, and the slowest stream that is waited for.
+
 use std::time::Duration;
 
 use crate::{Phase, TimeoutOverrides};

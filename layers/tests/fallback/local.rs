@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    AttemptLog, FailureKind,
+    AttemptLog, FailureKind, LayerError, UsdAmount, UtcTime,
     attempt::AttemptLayer,
-    budget::{Budget, Budgets},
+    budget::{AccountRef, Budget, BudgetStore, Budgets, Decision, Refusal, RefusalReason, ReserveRequest},
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::CostLayer,
     fallback::FallbackLayer,
-    rate_limit::{Limits, PerCandidate, Rate, RateLimitLayer},
+    rate_limit::{Admitting, LimitStore, LimitWait, Limits, PerCandidate, Rate, RateLimitLayer, WaitReason},
 };
 
 use crate::support::{Kept, Leaf, Prices, Probe, Step, ask, chain, fails, read, secs, streamed};
@@ -77,4 +77,84 @@ async fn an_open_circuit_leaves_the_others_and_what_was_sent_does_not() {
         "{:?}",
         probe.models()
     );
+}
+
+const CAUSE: &str = "no answer in 250ms";
+
+/// A shared store that is down.
+#[derive(Debug)]
+struct Down;
+
+impl BudgetStore for Down {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
+        let line = &ask.lines[0];
+        let reason = RefusalReason::StoreDown {
+            cause: CAUSE.to_owned(),
+        };
+        Decision::Now(Err(Box::new(Refusal::new(
+            &line.budget,
+            &line.account,
+            reason,
+            ask.at_least,
+            ask.at,
+        ))))
+    }
+
+    fn adjust(&self, _: &[AccountRef], _: UsdAmount, _: UtcTime) {}
+}
+
+impl LimitStore for Down {
+    fn admit(&self, _: &Arc<str>, _: &Limits, _: u64) -> Admitting {
+        Box::pin(async {
+            Err(LimitWait {
+                wait: secs(60),
+                reason: WaitReason::StoreDown {
+                    cause: CAUSE.to_owned(),
+                },
+                used: None,
+            })
+        })
+    }
+}
+
+/// No other candidate would be counted either: the call ends with the store's failure, and the caller learns when the store is probed again.
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_down_ends_the_chain() {
+    let limits = Limits::new().requests(Rate::new(100, secs(60)).unwrap());
+    for (budgets_down, limits_down) in [(true, false), (false, true), (true, true)] {
+        let (leaf, probe) = leaf();
+        let budget = Budget::usd("all", "1.00").unwrap();
+        let budgets = if budgets_down {
+            Budgets::in_store([budget], Arc::new(Down)).unwrap()
+        } else {
+            Budgets::new([budget]).unwrap()
+        };
+        let limit = RateLimitLayer::new(limits, PerCandidate).unwrap();
+        let limit = if limits_down {
+            limit.store(Arc::new(Down))
+        } else {
+            limit
+        };
+        let service = ServiceBuilder::new()
+            .layer(FallbackLayer::new(chain(["a", "b"])))
+            .layer(limit)
+            .layer(AttemptLayer::new())
+            .layer(CostLayer::new().prices(Arc::new(Prices)).budgets(budgets))
+            .service(leaf);
+        for _ in 0..3 {
+            let what = format!("budgets {budgets_down}, limits {limits_down}");
+            let error = ask(&service, streamed()).await.err().unwrap();
+            assert_eq!(error.kind, FailureKind::StoreUnavailable, "{what}: {error:?}");
+            assert_eq!(error.hint, Some(secs(1)), "{what}");
+            let is_of_the_store = match error.layer.as_ref().unwrap() {
+                LayerError::BudgetExceeded(refusal) => budgets_down && !limits_down && refusal.is_store_down(),
+                LayerError::LimitsDown { cause } => limits_down && cause == CAUSE,
+                _ => false,
+            };
+            assert!(is_of_the_store, "{what}: {error:?}");
+            assert!(error.summary.contains(CAUSE), "{what}: {}", error.summary);
+            assert_eq!(error.log().sent(), 0, "{what}: nothing was sent");
+        }
+        assert_eq!(probe.calls(), 0);
+    }
 }

@@ -1,10 +1,13 @@
 //! The candidate at which a call starts, and how far it may go.
 
-use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
-    Candidate, FailureKind, LayerError, LlmRequest,
+    Candidate, CandidateError, FailureKind, LayerError, LlmRequest,
+    adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
+    circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     fallback::{Chain, ChainError, FallbackLayer, RequestedModel},
+    pause::PauseLayer,
 };
 
 use super::{asking, run};
@@ -40,6 +43,70 @@ async fn without_a_chain_the_request_must_name_a_model() {
     assert!(Chain::new([twice.clone(), other.clone()]).is_ok());
     let error = Chain::new([twice.clone(), other, twice.clone()]).unwrap_err();
     assert_eq!(error, ChainError::Twice { candidate: twice });
+}
+
+/// Nor by a layer that stands without a chain.
+#[tokio::test(start_paused = true)]
+async fn a_model_that_is_no_name_is_refused_and_kept_by_no_layer() {
+    let leaf = Leaf::new(std::iter::repeat_n(
+        Step::fail(fails(FailureKind::RateLimited).hint(secs(30))),
+        10_000,
+    ));
+    let probe = leaf.probe();
+    let circuits = CircuitBreakerLayer::new(CircuitPolicy::new().min_calls(1)).unwrap();
+    let (pauses, places) = (
+        PauseLayer::new(),
+        AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap(),
+    );
+    let within = ServiceBuilder::new()
+        .layer(circuits.clone())
+        .layer(pauses.clone())
+        .layer(places.clone())
+        .layer(AttemptLayer::new())
+        .service(leaf);
+    let named = |model: String| {
+        let mut request = streamed();
+        request.body_mut().model = Some(model);
+        request
+    };
+    for chain in [Chain::asked("router".into()), chain(["a", "b"])] {
+        let service = FallbackLayer::new(chain).layer(within.clone());
+        for number in 0..1_000 {
+            let (model, problem) = if number % 2 == 0 {
+                let long = format!("{number}{}", "m".repeat(256 * 1024));
+                (long, CandidateError::NameTooLong { field: "model" })
+            } else {
+                (
+                    format!("m\u{7f}{number}"),
+                    CandidateError::ControlCharacter { field: "model" },
+                )
+            };
+            let error = ask(&service, named(model.clone())).await.err().unwrap();
+            assert_eq!(error.layer, Some(LayerError::BadModel { problem }));
+            assert_eq!(error.kind, FailureKind::BadRequest);
+            assert!(
+                error.summary.contains("`model`") && error.summary.len() < 300,
+                "{}",
+                error.summary
+            );
+            assert_eq!(probe.calls(), 0, "nothing was sent");
+        }
+    }
+    for number in 0..2_000 {
+        let long = format!("{number}{}", "m".repeat(256 * 1024));
+        assert!(ask(&within, named(long)).await.is_err());
+    }
+    assert_eq!(probe.calls(), 2_000, "without a chain the inner service decides");
+    let kept = (
+        circuits.circuits().reports().len(),
+        pauses.pauses().reports().len(),
+        places.limits().reports().len(),
+    );
+    assert_eq!(kept, (0, 0, 0), "circuits, pauses and queues");
+    // A name of its own is kept by each.
+    assert!(ask(&within, named("x".into())).await.is_err());
+    assert_eq!(pauses.pauses().reports().len(), 1);
+    assert_eq!(circuits.circuits().reports().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -16,6 +16,9 @@ mod shared;
 mod spans;
 #[cfg(feature = "metrics")]
 mod standing;
+#[cfg(all(feature = "metrics", feature = "auth", feature = "cost"))]
+mod unsent;
+mod values;
 
 use std::{sync::Arc, time::Duration};
 

@@ -10,19 +10,30 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceBuilder, util::BoxCloneService};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, Outcome, Stage, TokenUsage, UsdAmount,
+    AttemptLog, FailureKind, Outcome, Stage, Tags, TokenUsage, UsdAmount,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
     budget::{Budget, Budgets, InMemoryBudgetStore},
+    cache::{
+        Cache, CacheLayer,
+        idempotency::{IdempotencyLayer, InMemoryIdempotency},
+    },
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
+    conformance::{ConformanceCheck, ConformanceLayer, Nonconformity},
     cost::CostLayer,
     deadline::DeadlineLayer,
+    degrade::{DegradeLayer, NoDegradation},
+    events::{self, EventsLayer},
     fallback::{FallbackLayer, Hedge},
     first_token::FirstTokenLayer,
     observe::ObserveLayer,
-    rate_limit::{Limits, PerCandidate, RateLimitLayer},
+    pause::PauseLayer,
+    provider_health::{ProviderHealth, ProviderHealthLayer, ProviderPolicy},
+    rate_limit::{GlobalKey, Limits, PerCandidate, RateLimitLayer},
+    resume::ResumeLayer,
     retry::{Exponential, RetryLayer},
+    tagging::TaggingLayer,
     timeout::AttemptTimeoutLayer,
 };
 
@@ -39,18 +50,37 @@ enum Between {
     Nothing,
     /// Waits for 200 ms before it calls inwards: fetches a tenant, say.
     Awaits,
-    /// Calls again where the first call fails, as tower's retry does.
+    /// Calls again if the first call fails, as tower's retry does.
     CallsAgain,
+    /// Sends the request twice at the same time, returns the first result, and drops the second.
+    CallsTwice,
 }
 
 /// How many places there are between two layers.
-const PLACES: usize = 12;
+const PLACES: usize = 22;
 
 /// The first place that is above the auth layer: what a service below that sends again, no layer sees.
 const ABOVE_AUTH: usize = 1;
 
 /// The first place that is above the deadline layer, which opens the call: what calls again there makes two calls, each with a log of its own.
-const BELOW_DEADLINE: usize = PLACES - 1;
+const ABOVE_DEADLINE: usize = PLACES - 4;
+
+/// The first place above the cache: it makes one call of two that are identical.
+const ABOVE_CACHE: usize = ABOVE_DEADLINE - 2;
+
+/// Finds nothing wrong.
+#[derive(Debug, Clone)]
+struct AnyAnswer;
+
+impl ConformanceCheck<TestRequest, crate::support::TestFrame> for AnyAnswer {
+    fn applies_to(&self, _: &TestRequest) -> bool {
+        true
+    }
+
+    fn check(&self, _: &TestRequest, _: &[crate::support::TestFrame]) -> Result<(), Nonconformity> {
+        Ok(())
+    }
+}
 
 #[derive(Clone)]
 struct Middleware {
@@ -76,6 +106,11 @@ impl Service<Request<TestRequest>> for Middleware {
                 tokio::time::sleep(millis(200)).await;
             }
             let kept = request.clone();
+            if between == Between::CallsTwice {
+                let second = tower::ServiceExt::oneshot(again, kept);
+                let (first, _dropped) = tokio::join!(ready.call(request), second);
+                return first;
+            }
             match ready.call(request).await {
                 Err(_) if between == Between::CallsAgain => tower::ServiceExt::oneshot(again, kept).await,
                 result => result,
@@ -133,13 +168,23 @@ fn world(place: usize, between: Between, leaf: Leaf, attempts: u32) -> World {
         FirstTokenLayer::new(),
         AttemptTimeoutLayer::new(secs(10)),
         AttemptLayer::new().cap(8),
-        RateLimitLayer::new(limits, PerCandidate).unwrap(),
+        ProviderHealthLayer::new(ProviderHealth::new(ProviderPolicy::new()).unwrap()),
+        RateLimitLayer::new(limits.clone(), PerCandidate).unwrap(),
+        PauseLayer::new(),
         AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap(),
         CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap(),
+        ConformanceLayer::new(AnyAnswer),
         retry,
         FallbackLayer::new(chain(["costly", "a"])).hedge(hedge),
+        ResumeLayer::new(),
+        RateLimitLayer::new(limits, GlobalKey).unwrap(),
+        CacheLayer::new(Cache::new(1 << 20), GlobalKey),
+        IdempotencyLayer::new(InMemoryIdempotency::new(1 << 20), GlobalKey),
         DeadlineLayer::new(secs(90)),
+        DegradeLayer::new(NoDegradation),
         ObserveLayer::new(),
+        TaggingLayer::new(|_: &Request<TestRequest>| Tags::new([("tenant", "acme")]).ok()),
+        EventsLayer::new(events::channel(64).0),
     );
     assert_eq!(number, PLACES);
     World {
@@ -242,7 +287,7 @@ async fn retries_and_fallbacks_pay_on_their_own_lines() {
 /// the cost layer it is refused, since no entry would account for it.
 #[tokio::test(start_paused = true)]
 async fn a_service_that_calls_again_makes_attempts_of_its_own() {
-    for place in ABOVE_AUTH..BELOW_DEADLINE {
+    for place in ABOVE_AUTH..ABOVE_DEADLINE {
         let broken = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(FailureKind::Reset))]);
         let failed = Step::fail(fails(FailureKind::Overloaded));
         for (first, reads) in [(failed, 0), (broken, 100)] {
@@ -265,12 +310,33 @@ async fn a_service_that_calls_again_makes_attempts_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn it_never_passes_the_cap_or_the_budget() {
-    for place in ABOVE_AUTH..BELOW_DEADLINE {
+    for place in ABOVE_AUTH..ABOVE_DEADLINE {
         let leaf = Leaf::new([]).on("costly", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let leaf = leaf.on("a", vec![Step::fail(fails(FailureKind::Overloaded)); 40]);
         let world = world(place, Between::CallsAgain, leaf, 5);
         let log = call(&world).await;
         check(&world, &log, &format!("at {place}"));
         assert!(world.probe.calls() <= 8, "at {place}: {}\n{log}", world.probe.calls());
+    }
+}
+
+/// Two at the same time are two attempts, each with its own entry and line; the one that nothing reads is paid for as dropped. Below the
+/// cost layer the second is refused, and above the cache it shares the first one's.
+#[tokio::test(start_paused = true)]
+async fn two_at_the_same_time_pay_on_their_own_lines() {
+    for place in ABOVE_AUTH..ABOVE_DEADLINE {
+        for wait in [0, 100] {
+            let leaf = Leaf::new([]).always("costly", Step::Answer(millis(wait), answer(2)));
+            let world = world(place, Between::CallsTwice, leaf, 1);
+            let log = call(&world).await;
+            let what = format!("at {place} after {wait} ms");
+            check(&world, &log, &what);
+            let is_one = place == ABOVE_AUTH || place >= ABOVE_CACHE;
+            assert_eq!(world.probe.calls(), if is_one { 1 } else { 2 }, "{what}\n{log}");
+            let outcomes = |wanted| log.attempts().iter().filter(|line| line.outcome == wanted).count();
+            assert_eq!(outcomes(Outcome::Answered), 1, "{what}\n{log}");
+            assert_eq!(outcomes(Outcome::Dropped), usize::from(!is_one), "{what}\n{log}");
+            world.probe.assert_quiet();
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! All layers in their order.
 
+#[cfg(feature = "cache")]
 mod between;
 mod caps;
 mod drops;

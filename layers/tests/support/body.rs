@@ -1,3 +1,5 @@
+//! A body that follows a script.
+
 use std::{
     borrow::Cow,
     collections::VecDeque,

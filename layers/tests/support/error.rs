@@ -1,3 +1,5 @@
+//! The error of the test service.
+
 use std::time::Duration;
 
 use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Scope};

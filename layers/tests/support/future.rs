@@ -1,3 +1,5 @@
+//! The future of the test service, which panics if it is polled after its end.
+
 use std::{
     future::Future,
     pin::Pin,

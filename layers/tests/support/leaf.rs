@@ -1,3 +1,5 @@
+//! The test service: it meets each request with the next step of its script.
+
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,

@@ -1,3 +1,5 @@
+//! Prices and usage of the tests.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

@@ -1,3 +1,5 @@
+//! Counts what an inner service and its clones went through.
+
 use std::{
     sync::{Arc, Mutex},
     time::Duration,

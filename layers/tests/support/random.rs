@@ -1,3 +1,5 @@
+//! Property tests with fixed seeds, in virtual time.
+
 use std::time::Duration;
 
 use proptest::{

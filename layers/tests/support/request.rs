@@ -1,3 +1,5 @@
+//! The request of the test service.
+
 use http::Request;
 use tower_llm_layers::{Budgeted, Call, Candidate, Continuable, ContinueBy, LlmRequest, Needs, Route};
 
@@ -97,6 +99,17 @@ impl Budgeted for TestRequest {
     fn set_max_tokens(&mut self, tokens: u64) -> bool {
         self.max_tokens = Some(tokens);
         true
+    }
+}
+
+/// It names no providers itself, and its router takes none.
+impl tower_llm_layers::ProviderRouting for TestRequest {
+    fn has_provider_preferences(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    fn set_providers(&mut self, _ignore: &[Box<str>], _order: &[Box<str>]) -> bool {
+        false
     }
 }
 

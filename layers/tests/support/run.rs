@@ -1,3 +1,5 @@
+//! Makes a service ready, calls it, reads its answer.
+
 use std::{
     future::Future,
     pin::Pin,

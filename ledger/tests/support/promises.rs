@@ -188,7 +188,11 @@ async fn a_bill_is_claimed_by_one_of_several_processes(options: impl Fn() -> Led
             Box::pin(async { Ok(None) })
         }
     }
-    let reconciler = || Reconciler::builder(Arc::new(NoBills)).spawn_on(tokio::runtime::Handle::current());
+    let reconciler = || {
+        Reconciler::builder(Arc::new(NoBills))
+            .spawn_on(tokio::runtime::Handle::current())
+            .unwrap()
+    };
     let one = options().open().await.unwrap();
     // A file belongs to one process: there the same one claims twice at once.
     let two = options().open().await.unwrap_or_else(|_| one.clone());

@@ -1,5 +1,8 @@
 -- An account: settled, reserved, overrun, each in two parts, and the window they are of; of one that rolls (`r`), the last time that was
 -- seen. Beside it, under names that no account can have: when the lease of each reservation ends, how much it is, and what was spent when.
+-- An account that is made has a generation (`g`) of its own, and each change a version (`v`): a process that has seen another generation in
+-- the same window knows that the server has lost what was spent. What was counted again is kept (`f`) by the generation that was lost, with
+-- the version of it that was seen, so that each is counted once, by however many processes it was seen; what was seen before a reset (`z`) is not.
 local function holds_of(key) return key .. '\30holds' end
 local function amounts_of(key) return key .. '\30amounts' end
 
@@ -86,19 +89,49 @@ local function roll(key, a, now, length, rolled)
     end
 end
 
+-- Lost generations that one window of an account remembers; those beyond are not counted again.
+local MOST_LOST = 8
+
+-- Unlike any other generation of this account: the first key is of this call or this process alone.
+local function new_generation()
+    local time = redis.call('TIME')
+    return time[1] .. '.' .. time[2] .. '.' .. KEYS[1]:match('[^:]*$'):gsub('[^%w]', ''):sub(-16)
+end
+
+-- Generations by their names: version, amount (two parts), and when it was seen.
+local function lost_of(written)
+    local lost = {}
+    for g, v, d, p, at in written:gmatch('([^,;]+),(%d+),(%-?%d+),(%d+),(%d+)') do
+        lost[g] = {tonumber(v), tonumber(d), tonumber(p), tonumber(at)}
+    end
+    return lost
+end
+
+local function written_of(lost)
+    local all = {}
+    for g, part in pairs(lost) do
+        all[#all + 1] = g .. ',' .. text(part[1]) .. ',' .. text(part[2]) .. ',' .. text(part[3]) .. ',' .. text(part[4])
+    end
+    return table.concat(all, ';')
+end
+
 local function load(key, start, ends, length)
-    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op', 'r')
+    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op', 'r', 'g', 'v', 'f', 'z')
     local function number(index) return tonumber(had[index] or '0') or 0 end
     local a = {
         w = number(1), sd = number(2), sp = number(3),
         rd = number(4), rp = number(5), od = number(6), op = number(7),
-        rolled = had[8] == '1',
+        rolled = had[8] == '1', g = had[9] or new_generation(), v = number(10), lost = lost_of(had[11] or ''), z = number(12),
     }
     if length then
         roll(key, a, start, length, a.rolled)
+        for g, part in pairs(a.lost) do
+            if part[4] + length <= a.w then a.lost[g], a.relost = nil, true end
+        end
     elseif start > a.w then
         -- A clock that goes back begins no window.
         a.w, a.sd, a.sp, a.od, a.op = start, 0, 0, 0, 0
+        a.lost, a.relost = {}, next(a.lost) ~= nil
     elseif ends > 0 and a.w > ends then
         -- One that goes back by more than a window takes what is spent with it.
         a.w = start
@@ -108,7 +141,10 @@ end
 
 local function save(key, a, ends, lease)
     redis.call('HSET', key, 'w', text(a.w), 'sd', text(a.sd), 'sp', text(a.sp), 'rd', text(a.rd), 'rp', text(a.rp),
-        'od', text(a.od), 'op', text(a.op))
+        'od', text(a.od), 'op', text(a.op), 'g', a.g, 'v', text(a.v + 1))
+    a.v = a.v + 1
+    if a.relost then redis.call('HSET', key, 'f', written_of(a.lost)) end
+    if a.reset then redis.call('HSET', key, 'z', text(a.z)) end
     if a.length then
         redis.call('HSET', key, 'r', '1')
         for slice in pairs(a.changed) do
@@ -171,6 +207,57 @@ local function spend(a, d, p, cd, cp, soft, at)
     a.sd, a.sp = add(a.sd, a.sp, rd, rp)
     local od, op = sub(d, p, rd, rp)
     a.od, a.op = add(a.od, a.op, od, op)
+end
+
+local function take_back(a, d, p, at)
+    if a.length then take_slices(a, math.min(at, a.w), d, p) end
+    unspend(a, d, p)
+end
+
+-- What a process has seen of generations that the server has lost counts again: `known` is the window, the last reset, then the generations as
+-- `lost_of` reads them. Returns how much was added.
+local function restore(a, known, cd, cp, soft, now)
+    local added_d, added_p = 0, 0
+    local w, z, written = known:match('^(%d+):(%d+)(.*)$')
+    if not w or (not a.length and tonumber(w) ~= a.w) then return 0, 0 end
+    local count = 0
+    z = tonumber(z)
+    if z > a.z then a.z, a.reset = z, true end
+    for g, part in pairs(a.lost) do
+        if part[4] <= a.z then
+            -- It was lost with the reset that followed it.
+            if part[2] >= 0 then take_back(a, part[2], part[3], part[4]) end
+            a.lost[g], a.relost = nil, true
+        else
+            count = count + 1
+        end
+    end
+    for g, part in pairs(lost_of(written)) do
+        local v, d, p, at = part[1], part[2], part[3], part[4]
+        local had = a.lost[g]
+        local is_of_now = at > a.z and (not a.length or at + a.length > now)
+        if g ~= a.g and is_of_now and (had and v > had[1] or not had and count < MOST_LOST) then
+            count = had and count or count + 1
+            local dd, dp = sub(d, p, had and had[2] or 0, had and had[3] or 0)
+            if dd < 0 then
+                dd, dp = sub(0, 0, dd, dp)
+                take_back(a, dd, dp, at)
+            else
+                spend(a, dd, dp, cd, cp, soft, at)
+                added_d, added_p = add(added_d, added_p, dd, dp)
+            end
+            a.lost[g], a.relost = part, true
+        end
+    end
+    return added_d, added_p
+end
+
+-- What a process is to remember of an account: its window, its generation and version, what was spent under it (two parts), the time, when it was
+-- reset, and what was counted again.
+local function seen(a, now)
+    local d, p = add(a.sd, a.sp, a.od, a.op)
+    for _, part in pairs(a.lost) do d, p = sub(d, p, part[2], part[3]) end
+    return a.length and '0' or text(a.w), a.g, text(a.v), text(d), text(p), text(now), text(a.z), written_of(a.lost)
 end
 
 -- When an attempt that needs so much fits into a rolling window: beside what is held, if it would fit without that, else in its place. 0 if

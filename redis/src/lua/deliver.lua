@@ -12,7 +12,7 @@ local words = {}
 
 -- Keys: the mark of the reservation's end, accounts. Arguments: the reservation, whether the store may not know it, what was spent (two
 -- parts), then for each account: cap (two parts), window, soft. Returns for each account: settled before and after, overrun now (two
--- parts each).
+-- parts each), and what the process is to remember of it.
 function words.settle(keys, args)
     local id, now, replies = args[1], now_millis(), {}
     if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
@@ -32,20 +32,22 @@ function words.settle(keys, args)
             spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
             save(key, a, ends, lease)
             od, op = sub(a.od, a.op, od, op)
-            replies[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op)}
+            replies[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op), seen(a, now)}
         end
     end
     return replies
 end
 
--- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above.
+-- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above. Returns for each account
+-- what the process is to remember of it, or nothing.
 function words.adjust(keys, args)
-    local now, at = now_millis(), tonumber(args[4])
+    local now, at, replies = now_millis(), tonumber(args[4]), {}
     local d, p = tonumber(args[2]), tonumber(args[3])
     for index, key in ipairs(keys) do
         local base = 5 + (index - 1) * 4
         local start, ends, length = window(args[base + 2], now)
         local counts = length and at + length > now or (not length and window(args[base + 2], at) == start)
+        replies[index] = {}
         if counts then
             local a = load(key, start, ends, length)
             if args[1] == '-' then
@@ -55,27 +57,29 @@ function words.adjust(keys, args)
                 spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at)
             end
             save(key, a, ends, lease)
+            replies[index] = {seen(a, now)}
         end
     end
-    return {}
+    return replies
 end
 
--- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays.
+-- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays. Returns as above.
 function words.reset(keys, args)
-    local now = now_millis()
+    local now, replies = now_millis(), {}
     for index, key in ipairs(keys) do
         local start, ends, length = window(args[(index - 1) * 4 + 3], now)
-        if redis.call('EXISTS', key) == 1 then
-            local a = load(key, start, ends, length)
-            a.sd, a.sp, a.od, a.op = 0, 0, 0, 0
-            if length then
-                a.slices, a.changed = {}, {}
-                redis.call('DEL', slices_of(key))
-            end
-            save(key, a, ends, lease)
+        -- Also of one that does not exist: what it was before the server lost it is not counted again.
+        local a = load(key, start, ends, length)
+        a.sd, a.sp, a.od, a.op = 0, 0, 0, 0
+        a.lost, a.relost, a.z, a.reset = {}, true, now, true
+        if length then
+            a.slices, a.changed = {}, {}
+            redis.call('DEL', slices_of(key))
         end
+        save(key, a, ends, lease)
+        replies[index] = {seen(a, now)}
     end
-    return {}
+    return replies
 end
 
 -- Keys as in admit. Arguments: the call, whether the store may not have heard of it, requests and tokens beyond those taken, then
@@ -88,8 +92,8 @@ function words.true_up(keys, args)
         redis.call('SET', keys[1], '1', 'PX', text(lease * 2))
         return {}
     end
-    correct(keys[3], unit_of(args[5], args[6]), tonumber(args[3]), now)
-    correct(keys[4], unit_of(args[7], args[8]), tonumber(args[4]), now)
+    correct(keys[3], unit_of(args[5], args[6]), tonumber(args[3]), now, args[5])
+    correct(keys[4], unit_of(args[7], args[8]), tonumber(args[4]), now, args[7])
     return {}
 end
 

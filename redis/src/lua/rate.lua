@@ -26,9 +26,13 @@ local function take(key, unit, burst, count, now)
     return at + count * unit
 end
 
--- Takes so many units more; below zero it gives back.
-local function correct(key, unit, more, now)
-    if unit > 0 and more ~= 0 then set_full_at(key, full_at(key, now) + more * unit, now) end
+-- Takes so many units more; below zero it gives back. What is used beyond the limit is paid back within a day, or within the time of the rate
+-- if that is longer, so that the refusals end whatever an upstream says was used.
+local function correct(key, unit, more, now, per)
+    if unit == 0 or more == 0 then return end
+    local at = full_at(key, now)
+    local longest = math.max(at, now + math.max(86400000000, tonumber(per)))
+    set_full_at(key, math.min(at + more * unit, longest), now)
 end
 
 -- Microseconds of a unit; 0 if there is no limit.

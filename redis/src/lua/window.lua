@@ -1,3 +1,5 @@
+-- The window of a budget that a time lies in: its start and its end.
+
 local DAY = 86400000
 local HOUR = 3600000
 

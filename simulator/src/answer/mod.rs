@@ -10,9 +10,8 @@ mod tool;
 pub(crate) use shown::Shown;
 pub(crate) use tally::Tally;
 
-use crate::catalogue::Model;
+use crate::catalogue::{Caching, Model};
 use crate::fault::{Fault, Surrogate, given};
-use crate::prompt_cache::Caching;
 use crate::request::Request;
 
 /// Stands for the first half of a surrogate pair, which no string can hold.

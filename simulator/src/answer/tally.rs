@@ -1,7 +1,7 @@
 //! Token counts, and what they cost.
 
+use crate::catalogue::Caching;
 use crate::money::Cost;
-use crate::prompt_cache::Caching;
 
 /// Token counts and what they cost.
 #[derive(Clone, Debug, Default)]

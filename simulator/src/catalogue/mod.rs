@@ -1,16 +1,17 @@
 //! The models this simulator knows, and what they cost.
 
+mod caching;
 mod models;
 mod query;
 mod show;
 
 use std::borrow::Cow;
 
+pub(crate) use caching::Caching;
 pub(crate) use query::list;
 pub(crate) use show::{endpoints, model};
 
 use crate::money::Cost;
-use crate::prompt_cache::Caching;
 
 /// The display name of the models that are in no catalogue.
 const SIMULATED: &str = "Simulated";

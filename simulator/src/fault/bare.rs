@@ -2,6 +2,9 @@
 
 use super::Fault;
 
+/// The code of an error inside a 200 if none is given.
+pub(super) const ERROR_CODE: &str = "502";
+
 /// The words, and what each stands for.
 const BARE: &[(&str, Fault)] = &[
     ("ok", Fault::Ok),
@@ -53,7 +56,7 @@ const BARE: &[(&str, Fault)] = &[
 /// Reads the word; `None` if it is none of them.
 pub(super) fn read(text: &str) -> Option<Fault> {
     if text == "error" {
-        return Some(Fault::Error(super::text::ERROR_CODE.to_owned()));
+        return Some(Fault::Error(ERROR_CODE.to_owned()));
     }
     BARE.iter()
         .find(|(word, _)| *word == text)

@@ -64,9 +64,6 @@ fn distance(one: &str, other: &str) -> usize {
 
 impl std::error::Error for FaultError {}
 
-/// The code of an error inside a 200 if none is given.
-pub(super) const ERROR_CODE: &str = "502";
-
 impl FromStr for Fault {
     type Err = FaultError;
 
@@ -86,7 +83,7 @@ fn valued(text: &str) -> Option<Fault> {
         return Some(match name {
             "cut" => Fault::Cut(at),
             "bad-json" => Fault::BadJson(at),
-            "error" => Fault::ErrorAt(ERROR_CODE.to_owned(), at),
+            "error" => Fault::ErrorAt(bare::ERROR_CODE.to_owned(), at),
             _ => return None,
         });
     }

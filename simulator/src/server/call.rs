@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::Line;
 use crate::fault::{Fault, Refusal};
+use crate::line::Line;
 use crate::plans::{Fate, Plans};
 use crate::seen::Outcome;
 use crate::stage::{Player, plain};

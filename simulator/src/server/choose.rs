@@ -3,10 +3,9 @@
 use serde_json::{Value, json};
 
 use super::{call::Call, providers};
-use crate::catalogue::{self, Model};
+use crate::catalogue::{self, Caching, Model};
 use crate::fault::{Fault, Refusal};
 use crate::plans::Fate;
-use crate::prompt_cache::Caching;
 use crate::request::{Message, Request};
 use crate::wire::error::{About, Refused};
 use crate::wire::{Api, shape_of};

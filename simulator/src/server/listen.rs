@@ -11,8 +11,9 @@ use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::line::{Line, Wire};
+use super::socket::Wire;
 use super::{route, transit};
+use crate::line::Line;
 use crate::state::Shared;
 
 /// How long accepting rests after it has failed.

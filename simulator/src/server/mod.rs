@@ -4,13 +4,11 @@ mod account;
 mod call;
 mod choose;
 mod generate;
-mod line;
 mod listen;
 mod providers;
 mod route;
+mod socket;
 mod transit;
 mod views;
 
-pub(crate) use line::Line;
 pub(crate) use listen::serve;
-pub(crate) use transit::Written;

@@ -8,9 +8,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 
 use super::call::{Call, check_key};
-use super::{Line, account, generate, views};
+use super::{account, generate, views};
 use crate::fault::text::decode;
 use crate::fault::{FaultError, Refusal};
+use crate::line::Line;
 use crate::plan::Step;
 use crate::plans::Fate;
 use crate::seen::{Attempt, Outcome};

@@ -8,12 +8,12 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
+
+use crate::written::Written;
 
 /// Half of the window that Linux opens for a new loopback connection: so much is delivered without a turn of its reader.
 const ONE_TURN: u64 = 32 * 1024;
@@ -22,27 +22,11 @@ const TURNS: u8 = 3;
 /// The longest, of real time, that the clock is held for one byte.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// What was written to the connections since the last look.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    bytes: AtomicU64,
-    bell: Notify,
-}
-
-impl Written {
-    /// Counts a write.
-    pub(super) fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.bell.notify_one();
-    }
-}
-
 /// Holds the clock after each write to a connection of the server at `address`, without end.
 pub(super) async fn hold_the_clock(written: &Written, address: SocketAddr) {
     let mut probe = None;
     loop {
-        written.bell.notified().await;
-        let bytes = written.bytes.swap(0, Ordering::Relaxed);
+        let bytes = written.next().await;
         if !is_paused() {
             continue;
         }

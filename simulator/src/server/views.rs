@@ -5,8 +5,8 @@ use http::{HeaderValue, Method, Response, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Line;
 use super::route::bare;
+use crate::line::Line;
 use crate::money::Cost;
 use crate::script::Script;
 use crate::stage::Player;

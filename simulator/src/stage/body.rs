@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 
+use crate::line::Line;
 use crate::seen::Outcome;
-use crate::server::Line;
 use crate::ticket::Ticket;
 use crate::track::{Act, Track};
 

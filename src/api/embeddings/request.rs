@@ -7,13 +7,12 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
-    Upstream,
+    Segments, Upstream, WireRequest,
     dialect::Dialect,
     request::{
         Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
         write_document,
     },
-    wire::{Segments, WireRequest},
 };
 use openrouter_wire::request::{
     RequestError, RequestFacts,

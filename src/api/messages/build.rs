@@ -1,7 +1,7 @@
 //! A request for a message, written field by field.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::MessagesRequest;
 use crate::request::{encode, setters};
@@ -38,6 +38,10 @@ impl MessagesRequest {
     setters! {
         /// How freely tokens are drawn, 0 to 1. Newer versions of the API refuse it.
         temperature(f64) = "temperature";
+        /// Draws from the likeliest tokens that make up this share, 0 to 1. Newer versions of the API refuse it.
+        top_p(f64) = "top_p";
+        /// Draws from this many of the likeliest tokens. Newer versions of the API refuse it.
+        top_k(u64) = "top_k";
         /// Which providers may serve.
         provider(ProviderPreferences) = "provider";
         /// Caches the prompt by itself.
@@ -66,6 +70,34 @@ impl MessagesRequest {
     #[must_use]
     pub fn thinking(self, budget_tokens: u64) -> Self {
         self.with("thinking", &json!({"type": "enabled", "budget_tokens": budget_tokens}))
+    }
+
+    /// What the answer is made with: `effort`, such as `{"effort":"low"}`, and `format`, which [`json_schema`](Self::json_schema) writes. It replaces
+    /// what was set before.
+    #[must_use]
+    pub fn output_config(self, config: impl Into<Value>) -> Self {
+        self.with("output_config", &config.into())
+    }
+
+    /// Asks for an answer that keeps to this JSON schema: the `format` of [`output_config`](Self::output_config), whose other members stay.
+    ///
+    /// ```
+    /// use serde_json::json;
+    /// use tower_openrouter::MessagesRequest;
+    ///
+    /// let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"], "additionalProperties": false});
+    /// let request = MessagesRequest::user("Which city is the largest?", 200).json_schema(schema);
+    /// assert!(request.facts().structured_outputs);
+    /// ```
+    #[must_use]
+    pub fn json_schema(self, schema: impl Into<Value>) -> Self {
+        let schema: Value = schema.into();
+        let before = self.read_raw("output_config");
+        let mut config: Map<String, Value> = before
+            .and_then(|raw| serde_json::from_slice(raw).ok())
+            .unwrap_or_default();
+        config.insert("format".to_owned(), json!({"type": "json_schema", "schema": schema}));
+        self.with("output_config", &config)
     }
 
     /// Texts at which the answer ends.

@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
+    Segments, WireRequest,
     dialect::Dialect,
     request::{Gives, RequestBody, Shape, typed_request},
-    wire::{Segments, WireRequest},
 };
 use openrouter_wire::document::Document;
 use openrouter_wire::messages::{check, facts};

@@ -52,6 +52,34 @@ impl ResponsesRequest {
         cache_control(CacheControl) = "cache_control";
         /// The most calls of tools that the upstream itself may run.
         max_tool_calls(u64) = "max_tool_calls";
+        /// Whether the upstream keeps the response, so that a later request can continue it; OpenAI does by default. OpenRouter keeps none: `true` is refused
+        /// there before anything is sent.
+        store(bool) = "store";
+    }
+
+    /// What happens to an input that is longer than the model's context: `"disabled"`, an error, by default; `"auto"` drops the oldest items.
+    #[must_use]
+    pub fn truncation(self, way: impl AsRef<str>) -> Self {
+        self.with("truncation", way.as_ref())
+    }
+
+    /// Further parts of the response, e.g. `"reasoning.encrypted_content"`.
+    #[must_use]
+    pub fn include<S: Into<String>>(self, parts: impl IntoIterator<Item = S>) -> Self {
+        let parts: Vec<String> = parts.into_iter().map(Into::into).collect();
+        self.with("include", &parts)
+    }
+
+    /// Continues a response that the upstream keeps. OpenRouter keeps none and is sent no such request: give it the earlier items.
+    #[must_use]
+    pub fn previous_response_id(self, id: impl AsRef<str>) -> Self {
+        self.with("previous_response_id", id.as_ref())
+    }
+
+    /// A stable id of the end user, such as a hash, by which the upstream attributes abuse.
+    #[must_use]
+    pub fn safety_identifier(self, id: impl AsRef<str>) -> Self {
+        self.with("safety_identifier", id.as_ref())
     }
 
     /// The system prompt, before the input.

@@ -5,9 +5,9 @@ use tower_llm_layers::Continuable;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
+    Segments, WireRequest,
     dialect::Dialect,
     request::{Gives, RequestBody, Shape, typed_request},
-    wire::{Segments, WireRequest},
 };
 use openrouter_wire::{
     document::Document,

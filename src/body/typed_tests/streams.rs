@@ -124,6 +124,35 @@ async fn a_stream_that_is_cut_is_never_complete() {
     }
 }
 
+/// What a caller got: the text, the kind of the failure, and each frame with its place in the answer.
+fn outcome(read: &Read) -> (&str, Option<FailureKind>, Vec<(&[u8], Stage)>) {
+    let frames = read.frames.iter().map(|frame| (&frame.bytes()[..], frame.stage()));
+    (read.text.as_str(), read.kind(), frames.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_good_stream_is_the_same_in_whichever_pieces_it_comes() {
+    let in_pieces = |api, pieces: Vec<Bytes>| read(ChatBody::from_event_stream_of(api, wire(pieces, End::Closed)));
+    for (api, events) in [(Api::Responses, &OSLO[..]), (Api::Messages, &M_OSLO[..])] {
+        let text = stream(events);
+        for variant in [
+            text.clone(),
+            text.replace('\n', "\r\n"),
+            text.replace("event: ", "Event:").replace("data: ", "DATA: "),
+        ] {
+            let bytes = Bytes::from(variant);
+            let whole = in_pieces(api, vec![bytes.clone()]).await;
+            assert_eq!((whole.text.as_str(), whole.kind()), ("Oslo.", None), "{api} {bytes:?}");
+            for cut in 1..bytes.len() {
+                let split = in_pieces(api, vec![bytes.slice(..cut), bytes.slice(cut..)]).await;
+                assert_eq!(outcome(&split), outcome(&whole), "{api} at {cut} of {bytes:?}");
+            }
+            let single = in_pieces(api, bytes.chunks(1).map(Bytes::copy_from_slice).collect()).await;
+            assert_eq!(outcome(&single), outcome(&whole), "{api} byte by byte of {bytes:?}");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn items_that_have_all_ended_make_a_response_whole_and_half_of_them_do_not() {
     let whole = stream(&OSLO[..8]);

@@ -1,3 +1,5 @@
+//! Rates of a catalogue: what usage costs, and what a request may cost at most.
+
 use tower_llm_layers::{Modalities, Needs, PriceCeiling, TokenUsage, UtcTime, WorstCasePrice};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Requests that are built: each setter writes its field.
+
 use serde_json::{Value, json};
 
 use super::body;

@@ -1,3 +1,5 @@
+//! Which requests have the same cache key.
+
 use std::collections::HashSet;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! Requests to a provider directly: what only OpenRouter reads is left out.
+
 use serde_json::Value;
 use tower_llm_layers::Budgeted;
 

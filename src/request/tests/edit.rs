@@ -1,3 +1,5 @@
+//! Edits of a request leave every other byte as it was.
+
 use super::{body, request};
 use crate::request::ChatRequest;
 use openrouter_wire::chat::Message;

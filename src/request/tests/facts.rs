@@ -1,3 +1,5 @@
+//! What a request asks of a model.
+
 use super::request;
 use tower_llm_layers::{LlmRequest as _, Needs, PriceCeiling};
 

@@ -1,3 +1,5 @@
+//! Requests that came as JSON: bytes kept, errors that say what to do.
+
 use bytes::Bytes;
 
 use super::{body, request};

@@ -1,3 +1,5 @@
+//! Requests of chat completions: built, read, edited, bounded.
+
 mod build;
 #[cfg(feature = "cache")]
 mod cache_key;

@@ -1,3 +1,5 @@
+//! The parts of a request keep what is not known.
+
 use serde_json::{Value, json};
 
 use openrouter_wire::chat::{

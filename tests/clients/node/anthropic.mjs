@@ -1,9 +1,16 @@
 // Anthropic's client.
 
 import Anthropic from "@anthropic-ai/sdk";
-import { SCHEMA, TOOL, serve } from "./driver.mjs";
+import { SCHEMA, TOOL, serve, storm } from "./driver.mjs";
 
-const anthropic = (ask) => new Anthropic({ baseURL: ask.base, apiKey: "unused", maxRetries: 0, timeout: 30_000 });
+const anthropic = (ask) =>
+  new Anthropic({
+    baseURL: ask.base,
+    apiKey: ask.key ?? "left out",
+    defaultHeaders: ask.key ? {} : { "x-api-key": null, authorization: null },
+    maxRetries: 0,
+    timeout: 30_000,
+  });
 
 async function messages(ask, answer) {
   const client = anthropic(ask);
@@ -20,7 +27,10 @@ async function messages(ask, answer) {
   // Event by event; the driver in Python uses the helper that puts them together.
   let tokensIn = 0;
   for await (const event of await client.messages.create({ ...body, stream: true })) {
-    if (event.type === "message_start") tokensIn = event.message.usage.input_tokens;
+    if (event.type === "message_start") {
+      tokensIn = event.message.usage.input_tokens;
+      answer.by(event.message.model);
+    }
     if (event.type === "content_block_start") answer.call(event.content_block.name, "");
     if (event.type === "content_block_delta") {
       answer.say(event.delta.text);
@@ -39,6 +49,7 @@ function whole(message, answer) {
     if (block.type === "tool_use") answer.call(block.name, JSON.stringify(block.input));
   }
   answer.finish = message.stop_reason;
+  answer.by(message.model);
   answer.count(message.usage.input_tokens, message.usage.output_tokens);
 }
 
@@ -47,4 +58,15 @@ async function models(ask, answer) {
   for await (const model of anthropic(ask).models.list()) answer.models.push(model.id);
 }
 
-await serve({ messages, models });
+async function calls(ask, answer) {
+  const { messages } = anthropic(ask);
+  const body = { model: ask.model, max_tokens: ask.most, messages: [{ role: "user", content: ask.prompt }] };
+  await storm(ask, answer, async (streams) => {
+    if (!streams) return (await messages.create(body)).stop_reason !== null;
+    let last;
+    for await (const event of await messages.create({ ...body, stream: true })) last = event.type;
+    return last === "message_stop";
+  });
+}
+
+await serve({ messages, models, storm: calls });

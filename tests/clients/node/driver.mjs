@@ -18,8 +18,10 @@ class Answer {
   arguments = "";
   finish = null;
   usage = null;
+  model = null;
   vectors = null;
   models = null;
+  counts = null;
   error = null;
 
   say(text) {
@@ -33,6 +35,15 @@ class Answer {
 
   count(tokensIn, tokensOut) {
     this.usage = [tokensIn, tokensOut];
+  }
+
+  by(model) {
+    this.model = model || this.model;
+  }
+
+  tally(ends) {
+    this.counts = {};
+    for (const end of ends) this.counts[end] = (this.counts[end] ?? 0) + 1;
   }
 }
 
@@ -50,13 +61,25 @@ export function failed(error) {
   };
 }
 
+// Makes many calls at once, every other one streamed, and counts how each ended: `one(streams)` tells whether it ended well.
+export async function storm(ask, answer, one) {
+  const ends = Array.from({ length: ask.count }, async (_, number) => {
+    try {
+      return (await one(number % 2 === 0)) ? "ok" : "not whole";
+    } catch (error) {
+      return String(error.status ?? error);
+    }
+  });
+  answer.tally(await Promise.all(ends));
+}
+
 // Answers each line by the call of its API: `calls[api](ask, answer)`.
 export async function serve(calls) {
   for await (const line of createInterface({ input: process.stdin })) {
     const ask = JSON.parse(line);
     const answer = new Answer();
     try {
-      await calls[ask.api](ask, answer);
+      if (ask.api !== "ready") await calls[ask.api](ask, answer);
     } catch (error) {
       answer.error = failed(error);
     }

@@ -1,9 +1,16 @@
 // OpenAI's client.
 
 import OpenAI from "openai";
-import { SCHEMA, TOOL, serve } from "./driver.mjs";
+import { SCHEMA, TOOL, serve, storm } from "./driver.mjs";
 
-const client = (ask) => new OpenAI({ baseURL: ask.base + "/v1", apiKey: "unused", maxRetries: 0, timeout: 30_000 });
+const client = (ask) =>
+  new OpenAI({
+    baseURL: ask.base + "/v1",
+    apiKey: ask.key ?? "left out",
+    defaultHeaders: ask.key ? {} : { authorization: null },
+    maxRetries: 0,
+    timeout: 30_000,
+  });
 
 async function chat(ask, answer) {
   const body = { model: ask.model, messages: ask.prompt ? [{ role: "user", content: ask.prompt }] : [] };
@@ -18,11 +25,13 @@ async function chat(ask, answer) {
     answer.say(choice.message.content);
     for (const call of choice.message.tool_calls ?? []) answer.call(call.function.name, call.function.arguments);
     answer.finish = choice.finish_reason;
+    answer.by(whole.model);
     answer.count(whole.usage.prompt_tokens, whole.usage.completion_tokens);
     return;
   }
   const stream = await completions.create({ ...body, stream: true, stream_options: { include_usage: true } });
   for await (const chunk of stream) {
+    answer.by(chunk.model);
     for (const choice of chunk.choices) {
       answer.say(choice.delta.content);
       for (const call of choice.delta.tool_calls ?? []) answer.call(call.function?.name, call.function?.arguments);
@@ -58,6 +67,7 @@ function whole(response, answer) {
     if (item.type === "function_call") answer.call(item.name, item.arguments);
   }
   answer.finish = response.status;
+  answer.by(response.model);
   if (response.usage) answer.count(response.usage.input_tokens, response.usage.output_tokens);
 }
 
@@ -72,4 +82,15 @@ async function models(ask, answer) {
   for await (const model of client(ask).models.list()) answer.models.push(model.id);
 }
 
-await serve({ chat, responses, embeddings, models });
+async function calls(ask, answer) {
+  const { responses } = client(ask);
+  const body = { model: ask.model, input: ask.prompt, max_output_tokens: ask.most };
+  await storm(ask, answer, async (streams) => {
+    if (!streams) return ["completed", "incomplete"].includes((await responses.create(body)).status);
+    let last;
+    for await (const event of await responses.create({ ...body, stream: true })) last = event.type;
+    return ["response.completed", "response.incomplete"].includes(last);
+  });
+}
+
+await serve({ chat, responses, embeddings, models, storm: calls });

@@ -5,7 +5,7 @@ import { SCHEMA, TOOL, serve } from "./driver.mjs";
 
 const client = (ask) =>
   new OpenRouter({
-    apiKey: "unused",
+    apiKey: ask.key ?? "",
     serverURL: ask.base + "/api/v1",
     retryConfig: { strategy: "none" },
     timeoutMs: 30_000,
@@ -24,10 +24,12 @@ async function chat(ask, answer) {
     answer.say(choice.message.content);
     for (const call of choice.message.toolCalls ?? []) answer.call(call.function.name, call.function.arguments);
     answer.finish = choice.finishReason;
+    answer.by(got.model);
     answer.count(got.usage.promptTokens, got.usage.completionTokens);
     return;
   }
   for await (const chunk of got) {
+    answer.by(chunk.model);
     for (const choice of chunk.choices) {
       answer.say(choice.delta.content);
       for (const call of choice.delta.toolCalls ?? []) answer.call(call.function?.name, call.function?.arguments);
@@ -70,6 +72,7 @@ function whole(response, answer) {
     if (item.type === "function_call") answer.call(item.name, item.arguments);
   }
   answer.finish = response.status;
+  answer.by(response.model);
   // A stream whose last event the upstream left out has no usage.
   if (response.usage) answer.count(response.usage.inputTokens, response.usage.outputTokens);
 }

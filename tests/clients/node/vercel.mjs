@@ -10,16 +10,16 @@ const compatible = (ask) =>
   createOpenAICompatible({
     name: "mounted",
     baseURL: ask.base + "/v1",
-    apiKey: "unused",
+    apiKey: ask.key ?? undefined,
     includeUsage: true,
     supportsStructuredOutputs: true,
   });
 
 const chat = (ask, answer) => run(compatible(ask).chatModel(ask.model), ask, answer);
 const responses = (ask, answer) =>
-  run(createOpenAI({ baseURL: ask.base + "/v1", apiKey: "unused" }).responses(ask.model), ask, answer);
+  run(createOpenAI({ baseURL: ask.base + "/v1", apiKey: ask.key ?? undefined }).responses(ask.model), ask, answer);
 const messages = (ask, answer) =>
-  run(createAnthropic({ baseURL: ask.base + "/v1", apiKey: "unused" })(ask.model), ask, answer);
+  run(createAnthropic({ baseURL: ask.base + "/v1", apiKey: ask.key ?? undefined })(ask.model), ask, answer);
 
 async function run(model, ask, answer) {
   const options = { model, prompt: ask.prompt, maxRetries: 0 };
@@ -47,6 +47,7 @@ async function whole(result, ask, answer) {
   answer.say(ask.ask === "schema" ? JSON.stringify(await result.output) : await result.text);
   for (const call of await result.toolCalls) answer.call(call.toolName, JSON.stringify(call.input));
   answer.finish = await result.finishReason;
+  answer.by((await result.response).modelId);
   const usage = await result.usage;
   answer.count(usage.inputTokens, usage.outputTokens);
 }

@@ -2,12 +2,15 @@
 
 import json
 
-from anthropic import Anthropic
+from anthropic import Anthropic, Omit
 from driver import SCHEMA, TOOL, serve
 
 
 def anthropic(ask):
-    return Anthropic(base_url=ask["base"], api_key="unused", max_retries=0, timeout=30)
+    options = {"api_key": ask["key"] or "left out", "max_retries": 0, "timeout": 30}
+    if not ask["key"]:
+        options["default_headers"] = {"X-Api-Key": Omit(), "Authorization": Omit()}
+    return Anthropic(base_url=ask["base"], **options)
 
 
 def messages(ask, answer):
@@ -38,6 +41,7 @@ def whole(message, answer):
         if block.type == "tool_use":
             answer.call(block.name, json.dumps(block.input))
     answer.finish = message.stop_reason
+    answer.by(message.model)
     answer.count(message.usage.input_tokens, message.usage.output_tokens)
 
 

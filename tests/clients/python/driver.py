@@ -1,5 +1,6 @@
 """What the drivers share: one JSON line in, one JSON line out."""
 
+import collections
 import json
 import sys
 
@@ -28,8 +29,10 @@ class Answer:
         self.arguments = ""
         self.finish = None
         self.usage = None
+        self.model = None
         self.vectors = None
         self.models = None
+        self.counts = None
         self.error = None
 
     def say(self, text):
@@ -41,6 +44,12 @@ class Answer:
 
     def count(self, tokens_in, tokens_out):
         self.usage = [tokens_in, tokens_out]
+
+    def tally(self, ends):
+        self.counts = dict(collections.Counter(ends))
+
+    def by(self, model):
+        self.model = model or self.model
 
 
 def failed(error):
@@ -61,6 +70,7 @@ def failed(error):
 
 def serve(calls):
     """Answers each line by the call of its API: `calls[api](ask, answer)`."""
+    calls = {"ready": lambda ask, answer: None} | calls
     for line in sys.stdin:
         ask = json.loads(line)
         answer = Answer()

@@ -7,17 +7,21 @@ from langchain_anthropic import ChatAnthropic
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 
+def openai(ask, **options):
+    options |= {"model": ask["model"], "base_url": ask["base"] + "/v1", "api_key": ask["key"]}
+    return ChatOpenAI(max_retries=0, timeout=30, **options)
+
+
 def chat(ask, answer):
-    model = ChatOpenAI(
-        model=ask["model"], base_url=ask["base"] + "/v1", api_key="unused", max_retries=0, timeout=30, stream_usage=True
-    )
-    run(model, ask, answer)
+    run(openai(ask, stream_usage=True), ask, answer)
+
+
+def responses(ask, answer):
+    run(openai(ask, use_responses_api=True), ask, answer)
 
 
 def messages(ask, answer):
-    model = ChatAnthropic(
-        model_name=ask["model"], base_url=ask["base"], api_key="unused", max_retries=0, timeout=30, max_tokens=4096
-    )
+    model = ChatAnthropic(model_name=ask["model"], base_url=ask["base"], api_key=ask["key"], max_retries=0, timeout=30, max_tokens=4096)
     run(model, ask, answer)
 
 
@@ -45,7 +49,8 @@ def whole(message, answer):
     for call in message.tool_calls:
         answer.call(call["name"], json.dumps(call["args"]))
     about = message.response_metadata
-    answer.finish = about.get("finish_reason") or about.get("stop_reason")
+    answer.finish = about.get("finish_reason") or about.get("stop_reason") or about.get("status")
+    answer.by(about.get("model_name") or about.get("model"))
     if message.usage_metadata:
         answer.count(message.usage_metadata["input_tokens"], message.usage_metadata["output_tokens"])
 
@@ -54,7 +59,7 @@ def embeddings(ask, answer):
     model = OpenAIEmbeddings(
         model=ask["model"],
         base_url=ask["base"] + "/v1",
-        api_key="unused",
+        api_key=ask["key"],
         max_retries=0,
         dimensions=8,
         check_embedding_ctx_length=False,
@@ -62,4 +67,4 @@ def embeddings(ask, answer):
     answer.vectors = [len(vector) for vector in model.embed_documents([ask["prompt"], "more"])]
 
 
-serve({"chat": chat, "messages": messages, "embeddings": embeddings})
+serve({"chat": chat, "responses": responses, "messages": messages, "embeddings": embeddings})

@@ -1,15 +1,22 @@
 """OpenAI's client."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 from driver import SCHEMA, TOOL, serve
-from openai import OpenAI
+from openai import APIStatusError, Omit, OpenAI
 
 
 def client(ask):
-    return OpenAI(base_url=ask["base"] + "/v1", api_key="unused", max_retries=0, timeout=30)
+    return OpenAI(base_url=ask["base"] + "/v1", api_key=ask["key"] or "left out", max_retries=0, timeout=30)
+
+
+def headers(ask):
+    """Without a key the header is left out, of each call: the client has no other way."""
+    return {} if ask["key"] else {"Authorization": Omit()}
 
 
 def chat(ask, answer):
-    options = {}
+    options = {"extra_headers": headers(ask)}
     if ask["ask"] == "tools":
         options["tools"] = [{"type": "function", "function": TOOL}]
     if ask["ask"] == "schema":
@@ -24,10 +31,12 @@ def chat(ask, answer):
         for call in choice.message.tool_calls or []:
             answer.call(call.function.name, call.function.arguments)
         answer.finish = choice.finish_reason
+        answer.by(whole.model)
         answer.count(whole.usage.prompt_tokens, whole.usage.completion_tokens)
         return
     options["stream_options"] = {"include_usage": True}
     for chunk in completions.create(model=ask["model"], messages=messages, stream=True, **options):
+        answer.by(chunk.model)
         for choice in chunk.choices:
             answer.say(choice.delta.content)
             for call in choice.delta.tool_calls or []:
@@ -38,7 +47,7 @@ def chat(ask, answer):
 
 
 def responses(ask, answer):
-    options = {"input": ask["prompt"]}
+    options = {"input": ask["prompt"], "extra_headers": headers(ask)}
     if ask["ask"] == "tools":
         options["tools"] = [{"type": "function", "strict": True, **TOOL}]
     if ask["ask"] == "schema":
@@ -61,12 +70,14 @@ def whole(response, answer):
         if item.type == "function_call":
             answer.call(item.name, item.arguments)
     answer.finish = response.status
+    answer.by(response.model)
     if response.usage:
         answer.count(response.usage.input_tokens, response.usage.output_tokens)
 
 
 def embeddings(ask, answer):
-    got = client(ask).embeddings.create(model=ask["model"], input=[ask["prompt"], "more"], dimensions=8)
+    options = {"input": [ask["prompt"], "more"], "dimensions": 8, "extra_headers": headers(ask)}
+    got = client(ask).embeddings.create(model=ask["model"], **options)
     answer.vectors = [len(row.embedding) for row in got.data]
     answer.count(got.usage.prompt_tokens, 0)
 
@@ -75,4 +86,25 @@ def models(ask, answer):
     answer.models = [model.id for model in client(ask).models.list()]
 
 
-serve({"chat": chat, "responses": responses, "embeddings": embeddings, "models": models})
+def storm(ask, answer):
+    """Many calls at once, every other one streamed: how each ended, counted."""
+    completions = client(ask).chat.completions
+    messages = [{"role": "user", "content": ask["prompt"]}]
+
+    def one(number):
+        options = {"model": ask["model"], "messages": messages, "max_tokens": ask["most"]}
+        try:
+            if number % 2:
+                return "ok" if completions.create(**options).choices else "empty"
+            ends = [chunk.choices[0].finish_reason for chunk in completions.create(stream=True, **options) if chunk.choices]
+            return "ok" if ends and ends[-1] in ("stop", "length") else f"ended by {ends[-1:]}"
+        except APIStatusError as error:
+            return str(error.status_code)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+
+    with ThreadPoolExecutor(ask["count"]) as pool:
+        answer.tally(pool.map(one, range(ask["count"])))
+
+
+serve({"chat": chat, "responses": responses, "embeddings": embeddings, "models": models, "storm": storm})

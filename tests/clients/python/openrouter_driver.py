@@ -7,7 +7,7 @@ from openrouter.utils import RetryConfig
 
 def client(ask):
     return OpenRouter(
-        api_key="unused",
+        api_key=ask["key"] or "",
         server_url=ask["base"] + "/api/v1",
         retry_config=RetryConfig("none", None, False),
         timeout_ms=30_000,
@@ -31,9 +31,11 @@ def chat(ask, answer):
             for call in choice.message.tool_calls or []:
                 answer.call(call.function.name, call.function.arguments)
             answer.finish = choice.finish_reason
+            answer.by(whole.model)
             answer.count(whole.usage.prompt_tokens, whole.usage.completion_tokens)
             return
         for chunk in openrouter.chat.send(stream=True, **options):
+            answer.by(chunk.model)
             for choice in chunk.choices:
                 answer.say(choice.delta.content)
                 for call in choice.delta.tool_calls or []:
@@ -75,6 +77,7 @@ def whole(response, answer):
         if item.type == "function_call":
             answer.call(item.name, item.arguments)
     answer.finish = response.status
+    answer.by(response.model)
     if response.usage:
         answer.count(response.usage.input_tokens, response.usage.output_tokens)
 

@@ -20,6 +20,7 @@ mod tests;
 mod tool;
 mod tool_choice;
 
+pub use crate::letters::tokens_of;
 pub use answer::{ChatChunk, ChatResponse, Choice, ChunkChoice};
 pub use cache::CacheControl;
 pub use check::check;
@@ -30,7 +31,7 @@ pub use message::{Content, Message, Role};
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
 pub use plugin::Plugin;
 pub(crate) use probe::is_sealed;
-pub use probe::{ChunkProbe, is_reasoning, tokens_of};
+pub use probe::{ChunkProbe, is_reasoning};
 pub use provider::{Cutoff, DataCollection, MaxPrice, PercentileCutoffs, ProviderPreferences, Sort, SortKey};
 pub use reasoning::{Effort, Reasoning};
 pub use response_format::{JsonSchema, ResponseFormat};

@@ -1,3 +1,5 @@
+//! Edits of a document change the edited place alone.
+
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -32,7 +32,8 @@ pub fn has_vectors(answer: &[u8]) -> bool {
 #[must_use]
 pub fn of_list(body: &[u8]) -> Option<Bytes> {
     let list = body.trim_ascii();
-    let is_list = list.first() == Some(&b'[') && all_filled(&mut Cursor::lenient(list)).ok()?;
+    let mut cursor = Cursor::lenient(list);
+    let is_list = list.first() == Some(&b'[') && all_filled(&mut cursor).ok()? && cursor.end().is_ok();
     is_list.then(|| [br#"{"object":"list","data":"#.as_slice(), list, b"}"].concat().into())
 }
 

@@ -1,3 +1,5 @@
+//! Errors in every shape that a server writes them in.
+
 use std::time::Duration;
 
 use super::{ErrorCode, RAW_LIMIT, UpstreamError, affordable_tokens};

@@ -1,12 +1,9 @@
 //! Items and blocks of an answer: what they show.
 
-use super::{
-    json::{filled, length},
-    letters::LETTERS_PER_PICTURE,
-};
+use super::json::{filled, length};
 use crate::{
-    chat::tokens_of,
     json::{Cursor, Found, JsonError, Text, full, is_text, member},
+    letters::{LETTERS_PER_PICTURE, tokens_of},
 };
 
 /// Letters of what there is to show, as a tokenizer sees them, by their kind.

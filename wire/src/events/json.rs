@@ -1,9 +1,9 @@
 //! What single values of an answer say.
 
-use super::letters::{measure, measure_json};
 use crate::{
     error::means_failure,
     json::{Cursor, Found, JsonError, full, lenient_value},
+    letters::{measure, measure_json},
 };
 
 /// How many letters a value has to a tokenizer: 0 if it is blank.

@@ -3,7 +3,6 @@
 mod course;
 mod items;
 mod json;
-mod letters;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -11,12 +10,11 @@ use super::Api;
 use crate::json::{Text, raw_member, text};
 use crate::{error::UpstreamError, finish::End, usage::ServedTier};
 
+pub use crate::letters::tokens_in;
 pub use course::{Course, Taken};
 pub(crate) use items::{Item, all, full_text};
 pub use items::{Said, texts};
 pub(crate) use json::{filled, is_error};
-pub use letters::tokens_in;
-pub(crate) use letters::{LETTERS_PER_PICTURE, LETTERS_PER_TOKEN, measure, measure_json};
 
 /// What a piece does to the course of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

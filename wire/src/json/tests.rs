@@ -1,3 +1,5 @@
+//! The cursor over JSON: what it reads, what it refuses, and where.
+
 use proptest::prelude::*;
 
 use super::error::Expected;

@@ -1,8 +1,9 @@
 //! Events and whole documents of responses: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Said, Step, all, filled, full_text, is_error, measure},
+    events::{Item, Piece, Said, Step, all, filled, full_text, is_error},
     json::{Cursor, JsonError, Text, full},
+    letters::measure,
 };
 
 /// The members that matter, wherever they stand.

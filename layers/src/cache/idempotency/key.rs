@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use http::{HeaderMap, HeaderName, Request};
 
+use super::BadIdempotencyKey;
+
 /// The header that a client sends its key in.
 pub const IDEMPOTENCY_KEY_HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -16,22 +18,6 @@ const LONGEST: usize = 255;
 /// Draw a new one for each call, e.g. a UUID, and keep it for its repetitions.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(Result<Arc<str>, BadIdempotencyKey>);
-
-/// Why a text cannot be a key, and the fix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BadIdempotencyKey {
-    /// There is nothing in it.
-    Empty,
-    /// It is longer than 255 bytes.
-    Oversized,
-    /// It has other characters than visible ASCII and spaces.
-    NotVisible,
-    /// A quoted one that does not end as a structured field's string does.
-    Unfinished,
-    /// There are several.
-    Several,
-}
 
 impl IdempotencyKey {
     /// This one.
@@ -104,20 +90,6 @@ fn check(key: &str) -> Result<(), BadIdempotencyKey> {
     let visible = key.bytes().all(|byte| (0x20..0x7f).contains(&byte));
     visible.then_some(()).ok_or(BadIdempotencyKey::NotVisible)
 }
-
-impl fmt::Display for BadIdempotencyKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "is empty: draw a new one for each call, e.g. a UUID",
-            Self::Oversized => "is longer than 255 bytes: send a shorter one, e.g. a UUID",
-            Self::NotVisible => "has other characters than visible ASCII: send e.g. a UUID",
-            Self::Unfinished => "begins with a quote and is no quoted text: write `\"…\"`, or leave the quotes out",
-            Self::Several => "is there several times: send one",
-        })
-    }
-}
-
-impl std::error::Error for BadIdempotencyKey {}
 
 impl fmt::Debug for IdempotencyKey {
     /// Without the key: it may be a customer's name or an order's number.

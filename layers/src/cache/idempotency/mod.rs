@@ -81,8 +81,9 @@ mod replay;
 mod service;
 mod store;
 
+pub use crate::protocol::BadIdempotencyKey;
 pub use future::IdempotencyFuture;
-pub use key::{BadIdempotencyKey, IDEMPOTENCY_KEY_HEADER, IdempotencyKey};
+pub use key::{IDEMPOTENCY_KEY_HEADER, IdempotencyKey};
 pub use layer::{IdempotencyLayer, InFlight};
 pub use memory::InMemoryIdempotency;
 pub use service::Idempotency;

@@ -10,6 +10,8 @@ pub(crate) struct Answer {
     arguments: String,
     pub(crate) finish: Option<Value>,
     usage: Option<[u64; 2]>,
+    /// The model that answered.
+    model: Option<String>,
     pub(crate) vectors: Option<Vec<usize>>,
     pub(crate) models: Option<Vec<String>>,
     pub(crate) error: Option<Failure>,
@@ -51,6 +53,12 @@ impl Answer {
 
     pub(crate) fn count(&mut self, tokens_in: impl Into<u64>, tokens_out: impl Into<u64>) {
         self.usage = Some([tokens_in.into(), tokens_out.into()]);
+    }
+
+    pub(crate) fn by(&mut self, model: Option<&str>) {
+        if let Some(model) = model.filter(|model| !model.is_empty()) {
+            self.model = Some(model.to_owned());
+        }
     }
 
     /// The same from JSON, with whatever names its API has for them.

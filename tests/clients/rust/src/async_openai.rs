@@ -29,7 +29,7 @@ use crate::{
 pub(crate) async fn call(ask: &Ask, answer: &mut Answer) -> Option<Failure> {
     let config = OpenAIConfig::new()
         .with_api_base(format!("{}/v1", ask.base))
-        .with_api_key("unused");
+        .with_api_key(ask.key());
     // A service of its own is how its retries are switched off.
     let client = Client::with_config(config).with_http_service(ReqwestService::new(reqwest::Client::new()));
     let result = match ask.api.as_str() {
@@ -82,6 +82,7 @@ async fn chat(client: &Client<OpenAIConfig>, ask: &Ask, answer: &mut Answer) -> 
             }
             answer.finish = choice.finish_reason.map(|reason| json!(reason));
         }
+        answer.by(Some(&whole.model));
         if let Some(usage) = &whole.usage {
             answer.count(usage.prompt_tokens, usage.completion_tokens);
         }
@@ -94,6 +95,7 @@ async fn chat(client: &Client<OpenAIConfig>, ask: &Ask, answer: &mut Answer) -> 
     let mut chunks = client.chat().create_stream(request).await?;
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
+        answer.by(Some(&chunk.model));
         for choice in &chunk.choices {
             answer.say(choice.delta.content.as_deref());
             for call in choice.delta.tool_calls.iter().flatten() {
@@ -165,6 +167,7 @@ fn whole(response: &Response, answer: &mut Answer) {
         }
     }
     answer.finish = Some(json!(response.status));
+    answer.by(Some(&response.model));
     if let Some(usage) = &response.usage {
         answer.count(usage.input_tokens, usage.output_tokens);
     }

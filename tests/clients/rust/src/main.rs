@@ -18,6 +18,8 @@ use serde::Deserialize;
 struct Ask {
     api: String,
     base: String,
+    /// The client key; `None` to send none.
+    key: Option<String>,
     model: String,
     stream: bool,
     /// `text`, `tools`, `schema`, `embed` or `models`.
@@ -26,6 +28,10 @@ struct Ask {
 }
 
 impl Ask {
+    fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or_default()
+    }
+
     fn wants(&self, what: &str) -> bool {
         self.ask == what
     }

@@ -36,7 +36,7 @@ pub(crate) async fn call(ask: &Ask, answer: &mut Answer) -> Option<Failure> {
 fn client(ask: &Ask) -> Result<OpenRouterClient, OpenRouterError> {
     OpenRouterClient::builder()
         .base_url(format!("{}/api/v1", ask.base))
-        .api_key("unused")
+        .api_key(ask.key())
         .build()
 }
 
@@ -74,6 +74,7 @@ async fn chat(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError> {
             }
             answer.finish = choice.finish_reason().map(|reason| json!(reason));
         }
+        answer.by(Some(&whole.model));
         if let Some(usage) = &whole.usage {
             answer.count(usage.prompt_tokens, usage.completion_tokens);
         }
@@ -88,8 +89,10 @@ async fn chat(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError> {
                 tool_calls,
                 finish_reason,
                 usage,
+                model,
                 ..
             } => {
+                answer.by(Some(&model));
                 for call in tool_calls {
                     answer.call(Some(&call.function.name), Some(&call.function.arguments));
                 }
@@ -156,6 +159,7 @@ fn whole_response(response: &Value, answer: &mut Answer) {
         }
     }
     answer.finish = response.get("status").cloned();
+    answer.by(response.get("model").and_then(Value::as_str));
     answer.count_json(response.get("usage").unwrap_or(&Value::Null));
 }
 
@@ -186,6 +190,7 @@ async fn messages(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError>
                 _ => {}
             }
         }
+        answer.by(whole.model.as_deref());
         answer.finish = whole.stop_reason.map(Value::from);
         answer.count_json(&json!(whole.usage));
         return Ok(());
@@ -193,6 +198,7 @@ async fn messages(ask: &Ask, answer: &mut Answer) -> Result<(), OpenRouterError>
     let mut events = client.messages().stream(&request).await?;
     while let Some(event) = events.next().await {
         match event?.data {
+            AnthropicMessagesStreamEvent::MessageStart { message } => answer.by(message.model.as_deref()),
             AnthropicMessagesStreamEvent::ContentBlockStart { content_block, .. } => {
                 if let AnthropicContentPart::ToolUse { name, .. } = *content_block {
                     answer.call(Some(&name), None);

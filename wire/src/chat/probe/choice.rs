@@ -4,9 +4,9 @@ use super::ChunkProbe;
 use super::parts::{Part, calls, parts};
 use super::values::{filled, is_error};
 use crate::{
-    events::{LETTERS_PER_PICTURE, measure},
     finish::End,
     json::{Cursor, Found, JsonError, Text, full},
+    letters::{LETTERS_PER_PICTURE, measure},
 };
 
 /// The last bit stands for all choices past it.

@@ -15,9 +15,9 @@ use std::{borrow::Cow, fmt};
 
 use crate::{
     error::UpstreamError,
-    events::LETTERS_PER_TOKEN,
     finish::End,
     json::{Cursor, JsonError, Text, check_utf8},
+    letters::tokens_of,
     usage::ServedTier,
 };
 
@@ -85,13 +85,6 @@ pub struct ChunkProbe<'a> {
     suspect: bool,
     /// There are fields that no answer has.
     unknown: bool,
-}
-
-/// Roughly how many tokens an English text of so many letters has.
-#[inline]
-#[must_use]
-pub fn tokens_of(letters: usize) -> u32 {
-    u32::try_from(letters / LETTERS_PER_TOKEN).unwrap_or(u32::MAX)
 }
 
 impl<'a> ChunkProbe<'a> {

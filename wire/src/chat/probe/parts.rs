@@ -2,8 +2,8 @@
 
 use super::values::filled;
 use crate::{
-    events::measure,
     json::{Cursor, Found, JsonError, full},
+    letters::measure,
 };
 
 /// What was found in a list of parts.

@@ -1,3 +1,5 @@
+//! What the probe finds in a chunk, whatever form it is written in.
+
 use super::ChunkProbe;
 use crate::{finish::FinishReason, usage::ServedTier};
 

@@ -2,8 +2,8 @@
 
 use crate::{
     error::means_failure,
-    events::{measure, measure_json},
     json::{Cursor, Found, JsonError, Text, full, lenient_value},
+    letters::{measure, measure_json},
 };
 
 pub(super) fn keep<'a>(place: &mut Option<Text<'a>>, value: &mut Cursor<'a>) -> Result<(), JsonError> {

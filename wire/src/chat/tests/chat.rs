@@ -1,3 +1,5 @@
+//! Plain answers and chunks: read, written again, unknown fields kept.
+
 use serde_json::{Value, json};
 
 use crate::{

@@ -1,3 +1,5 @@
+//! Answers of chat completions.
+
 mod chat;
 mod lenient;
 mod stream;
