@@ -273,7 +273,7 @@ async fn outage(given: Given, upstreams: Upstreams, streamed: bool) -> String {
         let played = play(&stack, streamed).await;
         match played.kind {
             None if played.text != TEXT && played.text != back_again => {
-                write!(wrong, "a lie in call {call}: {played:?}; ").unwrap()
+                write!(wrong, "a lie in call {call}: {played:?}; ").unwrap();
             }
             None => {}
             Some(kind) => write!(wrong, "call {call} failed: {kind}; ").unwrap(),

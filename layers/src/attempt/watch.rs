@@ -60,7 +60,7 @@ impl AttemptStart {
     pub(super) fn say<R: LlmRequest>(&self, request: &R) {
         let candidate = request.call().candidate();
         tracing::debug!(
-            attempt = self.watch.guard.as_ref().map(|guard| guard.number()),
+            attempt = self.watch.guard.as_ref().map(AttemptGuard::number),
             upstream = candidate.map(Candidate::upstream),
             model = candidate.map_or(request.model(), |candidate| Some(candidate.model())),
             stream = request.is_streaming(),

@@ -22,23 +22,23 @@ use crate::support::{Leaf, Prices, Step, TestRequest, ask, chain, fails, log, re
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Refused {
     /// The budget, which the second one fits into.
-    ByBudget,
+    Budget,
     /// The price list: it does not have the first one, and a budget applies.
-    ByPrice,
+    Price,
     /// The keys: there is none for its upstream.
-    ByKey,
+    Key,
     /// A middleware of the user's, around the attempt.
-    ByMiddleware,
+    Middleware,
 }
 
 impl Refused {
-    const ALL: [Self; 4] = [Self::ByBudget, Self::ByPrice, Self::ByKey, Self::ByMiddleware];
+    const ALL: [Self; 4] = [Self::Budget, Self::Price, Self::Key, Self::Middleware];
 
     const fn first(self) -> &'static str {
         match self {
-            Self::ByBudget => "a/costly",
-            Self::ByPrice => "a/unknown",
-            Self::ByKey | Self::ByMiddleware => "a/m",
+            Self::Budget => "a/costly",
+            Self::Price => "a/unknown",
+            Self::Key | Self::Middleware => "a/m",
         }
     }
 }
@@ -58,12 +58,12 @@ async fn refuse(how: Refused, has_second: bool) {
     let probe = leaf.probe();
     let key = || ApiKey::new("sk-the-key").unwrap();
     let keys = Keys::new().upstream("b", key());
-    let keys = if how == Refused::ByKey {
+    let keys = if how == Refused::Key {
         keys
     } else {
         keys.upstream("a", key())
     };
-    let cap = if how == Refused::ByBudget { "0.01" } else { "100" };
+    let cap = if how == Refused::Budget { "0.01" } else { "100" };
     let cost = CostLayer::new()
         .prices(Arc::new(Prices))
         .budgets(Budgets::new([Budget::usd("all", cap).unwrap()]).unwrap());
@@ -140,7 +140,7 @@ where
     fn call(&mut self, request: Request<TestRequest>) -> Self::Future {
         let call = request.body().call();
         let is_its_own = call.candidate().is_some_and(|candidate| candidate.upstream() == "a");
-        if self.how == Refused::ByMiddleware && is_its_own {
+        if self.how == Refused::Middleware && is_its_own {
             call.attempt().unwrap().not_sent();
             return Either::Right(std::future::ready(Err(fails(FailureKind::Overloaded))));
         }

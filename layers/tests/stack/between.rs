@@ -169,7 +169,7 @@ fn world(place: usize, between: Between, leaf: Leaf, attempts: u32) -> World {
         AttemptTimeoutLayer::new(secs(10)),
         AttemptLayer::new().cap(8),
         ProviderHealthLayer::new(ProviderHealth::new(ProviderPolicy::new()).unwrap()),
-        RateLimitLayer::new(limits.clone(), PerCandidate).unwrap(),
+        RateLimitLayer::new(limits, PerCandidate).unwrap(),
         PauseLayer::new(),
         AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new()).unwrap(),
         CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap(),

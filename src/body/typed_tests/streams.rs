@@ -124,8 +124,10 @@ async fn a_stream_that_is_cut_is_never_complete() {
     }
 }
 
+type Frames<'a> = Vec<(&'a [u8], Stage)>;
+
 /// What a caller got: the text, the kind of the failure, and each frame with its place in the answer.
-fn outcome(read: &Read) -> (&str, Option<FailureKind>, Vec<(&[u8], Stage)>) {
+fn outcome(read: &Read) -> (&str, Option<FailureKind>, Frames<'_>) {
     let frames = read.frames.iter().map(|frame| (&frame.bytes()[..], frame.stage()));
     (read.text.as_str(), read.kind(), frames.collect())
 }

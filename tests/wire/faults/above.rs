@@ -37,9 +37,12 @@ async fn put_together(deltas: &[&str]) -> [Value; 2] {
     ]
 }
 
+/// The source, the chunks, and the calls that they make.
+type Assembled<'a> = (&'a str, &'a [&'a str], &'a [(&'a str, &'a str)]);
+
 #[tokio::test(start_paused = true)]
 async fn assembling_neither_overwrites_nor_doubles() {
-    let rows: [(&str, &[&str], &[(&str, &str)]); 4] = [
+    let rows: [Assembled<'_>; 4] = [
         (
             "su-kaka/gcli2api pull 406: each call in a chunk of its own, all at place 0",
             &[
