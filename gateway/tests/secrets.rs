@@ -71,7 +71,13 @@ async fn no_key_is_in_any_response_log_metric_or_file() {
     simulator.clear();
     for (path, _) in APIS.iter().chain(&[
         ("/v1/models", ""),
+        ("/api/v1/models", ""),
+        ("/v1/models/demo/model", ""),
         ("/v1/key", ""),
+        ("/healthz", ""),
+        ("/readyz", ""),
+        ("/page.js", ""),
+        ("/page.css", ""),
         ("/metrics", ""),
         ("/nowhere", ""),
         ("/", ""),

@@ -109,6 +109,16 @@ fn a_direct_upstream_gets_no_field_that_only_the_router_reads() {
     );
 }
 
+/// What they cost is reserved, and none of ours goes along with them: an upstream takes one of both lists.
+#[test]
+fn the_fallbacks_of_a_message_are_models_that_the_upstream_may_try() {
+    let body = r#"{"model":"m","fallbacks":[{"model":"n"},{"model":"o"}],"messages":[{}],"max_tokens":9}"#;
+    let mut request: MessagesRequest = body.parse().unwrap();
+    assert_eq!(request.alternatives(), ["n", "o"]);
+    assert!(!request.set_alternatives(&["p"]));
+    assert_eq!(sent(&request, Dialect::OpenRouter), body);
+}
+
 #[test]
 fn the_router_takes_no_reference_to_a_response_that_it_does_not_keep() {
     for (fields, field) in [

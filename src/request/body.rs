@@ -159,13 +159,20 @@ impl RequestBody {
         found.flatten()
     }
 
-    /// The models that the upstream may try by itself; none if they cannot be read.
+    /// The models that the upstream may try by itself, also those of `fallbacks`, as Anthropic's API has them; none if they cannot be read.
     pub(crate) fn models(&self) -> Vec<String> {
-        let models = self
-            .document()
-            .get("models")
-            .map(serde_json::from_slice::<Option<Vec<String>>>);
-        models.and_then(Result::ok).flatten().unwrap_or_default()
+        #[derive(serde::Deserialize)]
+        struct Fallback {
+            model: String,
+        }
+        let mut models: Vec<String> = self.list("models");
+        models.extend(self.list("fallbacks").into_iter().map(|Fallback { model }| model));
+        models
+    }
+
+    fn list<T: serde::de::DeserializeOwned>(&self, key: &str) -> Vec<T> {
+        let list = self.document().get(key).map(serde_json::from_slice::<Option<Vec<T>>>);
+        list.and_then(Result::ok).flatten().unwrap_or_default()
     }
 
     pub(crate) fn document(&self) -> &Document {

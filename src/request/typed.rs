@@ -284,8 +284,12 @@ macro_rules! typed_request {
             }
 
             fn set_alternatives(&mut self, models: &[&str]) -> bool {
-                self.body.put_models(models);
-                true
+                // An upstream takes one of both.
+                let may = !self.body.document().has("fallbacks");
+                if may {
+                    self.body.put_models(models);
+                }
+                may
             }
 
             fn set_parameter(&mut self, name: &str, json: Option<&str>) -> bool {

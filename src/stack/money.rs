@@ -63,7 +63,7 @@ impl Default for Money {
 }
 
 impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
-    /// Adds a budget: the most it can cost is held before each attempt, and what it did cost is spent after. Give it prices
+    /// Adds a budget: the most an attempt can cost is reserved before it, and what it cost is recorded after. Give it prices
     /// as well: [`prices`](Self::prices). None by default.
     #[must_use]
     pub fn budget(mut self, budget: Budget) -> Self {
@@ -148,7 +148,9 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Fetches the bills of interrupted answers: give it the same ledger and budgets. None by default: then estimates stay.
+    /// Fetches the bills of interrupted answers. Build it with the ledger and the budgets that this stack has. The stack adds it behind its ledgers and
+    /// sets [`CostLayer::bills_follow`](tower_llm_layers::cost::CostLayer::bills_follow): do not add it by [`ledger`](Self::ledger) as well, or each bill is
+    /// requested twice. None by default: then estimates stay.
     #[must_use]
     pub fn reconciler(mut self, reconciler: Reconciler) -> Self {
         self.settings.money.reconciler = Some(reconciler);

@@ -139,7 +139,9 @@ where
     }
 
     /// Puts a layer of your own around each attempt, above the key: it sees what is sent, and may change it. It stands within the attempt's timeouts
-    /// and on its line of the log. What it refuses counts as an attempt that was not sent. None by default; see [`around_call`](Self::around_call).
+    /// and on its line of the log. An error that it returns
+    /// without calling on counts as a sent attempt in the log, without an entry, unless it calls
+    /// [`AttemptHandle::not_sent`](tower_llm_layers::AttemptHandle::not_sent). None by default; see [`around_call`](Self::around_call).
     #[must_use]
     pub fn around_attempt<L, B>(mut self, layer: L) -> Self
     where

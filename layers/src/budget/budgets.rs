@@ -162,7 +162,7 @@ impl Budgets {
         Some(AccountRef { budget, account })
     }
 
-    /// Holds money for an attempt: see [`BudgetStore::reserve`].
+    /// Reserves money for an attempt: see [`BudgetStore::reserve`].
     #[must_use]
     pub fn reserve(&self, ask: ReserveRequest) -> Decision {
         self.store.reserve(ask)
@@ -180,7 +180,8 @@ impl Budgets {
         self.store.serves_in_turn()
     }
 
-    /// Replaces the recorded cost of an entry by its bill.
+    /// Replaces the recorded cost of an entry by its billed cost. The difference counts at the time at which the attempt ended; if that window is over, the
+    /// budget does not change.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
         let by = bill.saturating_sub(entry.booked);
         if by != UsdAmount::ZERO {
@@ -188,7 +189,7 @@ impl Budgets {
         }
     }
 
-    /// Books what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
+    /// Records what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
     /// as those in this process do.
     pub fn refill<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         self.is_refilled.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The most that may be spent: held before an attempt, settled once after it.
+//! The most that may be spent: reserved before an attempt, settled once after it.
 //!
 //! A [`Budget`] is a cap for a scope (any set of tags) and a [`Window`]: an hour, a day, a week or a month, in UTC or in a time [`Zone`], a rolling
 //! time before now, or no window. Before each attempt the most it can cost is reserved on every account that it is recorded on, all or

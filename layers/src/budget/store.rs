@@ -20,7 +20,7 @@ pub struct AccountRef {
     pub account: Box<str>,
 }
 
-/// A hold that an attempt asks for.
+/// A reservation that an attempt requests.
 #[derive(Debug)]
 pub struct ReserveRequest {
     /// On which accounts: all of them, or none.
@@ -33,11 +33,11 @@ pub struct ReserveRequest {
     pub at: UtcTime,
 }
 
-/// What a store says to an [`ReserveRequest`]: at once, or later.
+/// What a store answers to a [`ReserveRequest`]: at once, or later.
 pub enum Decision {
     /// At once.
     Now(Result<Reservation, Box<Refusal>>),
-    /// After a round trip. Dropping it takes back what it may have held.
+    /// After a round trip. Dropping it takes back what it may have reserved.
     Later(Pin<Box<dyn Future<Output = Result<Reservation, Box<Refusal>>> + Send>>),
 }
 
@@ -52,7 +52,7 @@ impl fmt::Debug for Decision {
 
 /// Where accounts are kept: in this process, or somewhere that several processes share.
 pub trait BudgetStore: fmt::Debug + Send + Sync {
-    /// Holds between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
+    /// Reserves between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
 
     /// Whether attempts that wait for reservations to end are served by [`reserve_in_turn`](Self::reserve_in_turn). Otherwise each asks
@@ -87,13 +87,13 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     }
 }
 
-/// A hold in a store, without its amount.
+/// A reservation in a store, without its amount.
 pub trait Hold: fmt::Debug + Send + Sync {
     /// Ends the reservation and spends this much. Returns at once: it is called in `drop`.
     fn settle(self: Box<Self>, spent: UsdAmount);
 }
 
-/// Money held for one attempt. Ends by [`settle`](Self::settle); dropped without, nothing was spent.
+/// Money reserved for one attempt. Ends by [`settle`](Self::settle); dropped without, nothing was spent.
 #[derive(Debug)]
 pub struct Reservation {
     amount: UsdAmount,
@@ -101,7 +101,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// This much, held there.
+    /// This much, reserved there.
     #[must_use]
     pub fn new(amount: UsdAmount, hold: Box<dyn Hold>) -> Self {
         Self {
@@ -110,7 +110,7 @@ impl Reservation {
         }
     }
 
-    /// How much is held.
+    /// How much is reserved.
     #[must_use]
     pub const fn amount(&self) -> UsdAmount {
         self.amount

@@ -48,7 +48,7 @@ impl AttemptHandle {
         self.number
     }
 
-    /// The attempt was refused on our side: it counts nowhere as sent.
+    /// The attempt was refused on our side: it counts nowhere as sent, it costs nothing, and no ledger entry is written. Call it before you return the error.
     pub fn not_sent(&self) {
         self.state.change(self.index, |line| line.is_sent = false);
     }

@@ -53,7 +53,8 @@ pub struct Attempt {
     pub first_token: Option<Duration>,
     /// From its start to its end.
     pub duration: Option<Duration>,
-    /// What it cost: the billed cost, or an estimate of it. `None` while it runs, and without a cost layer.
+    /// What it cost: the billed cost, or an estimate of it. `None` while it runs, and without a cost layer. A bill that comes later corrects the ledger and
+    /// the budgets, not this log.
     pub cost: Option<UsdAmount>,
     /// Whether the cost is an estimate.
     pub cost_is_estimate: bool,

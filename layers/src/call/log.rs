@@ -67,7 +67,8 @@ impl AttemptLog {
         lines.iter().rev().find(begun)?.candidate.clone()
     }
 
-    /// What all attempts cost together, as far as is known; `None` without a cost layer.
+    /// What all attempts cost together, as far as is known; `None` without a cost layer. A bill that comes later corrects the ledger and the budgets, not
+    /// this log.
     #[must_use]
     pub fn cost(&self) -> Option<UsdAmount> {
         let lines = self.0.lines();

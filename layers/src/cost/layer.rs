@@ -8,14 +8,14 @@ use tower_layer::Layer;
 use super::{Cost, CostIfBudgeted, UnknownPrice, patience::LONGEST_WAIT, settings::Settings};
 use crate::{PriceList, budget::Budgets, ledger::Ledger};
 
-/// Holds money before each attempt, and books what it cost after. See the [module](super).
+/// Reserves money before each attempt, and settles it once after. See the [module](super).
 #[derive(Debug, Clone, Default)]
 pub struct CostLayer {
     settings: Arc<Settings>,
 }
 
 impl CostLayer {
-    /// Books nothing anywhere yet, and holds nothing.
+    /// Records nothing and reserves nothing until a ledger or budgets are set.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -32,7 +32,7 @@ impl CostLayer {
         self.set(|settings| settings.ledger = Some(ledger))
     }
 
-    /// What candidates cost: for holds and estimates. Without it every price is unknown.
+    /// What candidates cost: for reservations and estimates. Without it every price is unknown.
     #[must_use]
     pub fn prices(self, prices: Arc<dyn PriceList>) -> Self {
         self.set(|settings| {
@@ -41,7 +41,7 @@ impl CostLayer {
         })
     }
 
-    /// What may be spent. Without budgets nothing is held or refused.
+    /// What may be spent. Without budgets nothing is reserved or refused.
     #[must_use]
     pub fn budgets(self, budgets: Budgets) -> Self {
         self.set(|settings| {
@@ -90,7 +90,8 @@ impl CostLayer {
     }
 
     /// Whether the bills of interrupted answers are fetched later: then the budgets keep the whole reservation until the bill is
-    /// there, so that it never finds too little left. Off by default: then they record the estimate.
+    /// there, so that it never finds too little left. Off by default: then they record the estimate. Only entries with a generation id are followed. Set
+    /// it together with a [`Reconciler`](crate::reconcile::Reconciler) in the layer's ledger; without a ledger no generation id is read.
     #[must_use]
     pub fn bills_follow(self, follow: bool) -> Self {
         self.set(|settings| settings.bills_follow = follow)

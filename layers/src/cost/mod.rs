@@ -16,10 +16,11 @@
 //! warning is logged if they differ by over 1 %. A charge of zero is none if the list has a price for what was taken, unless the response is
 //! marked as [unbilled](crate::Unbilled) or the model is free by its name. Without a charge, the usage that the upstream reports is priced, if it is plausible: it
 //! comes at or after the finish, names a prompt, and counts no fewer answer tokens than were shown. Otherwise the entry is an
-//! estimate by the larger of what was reported and what was shown, and so is that of an interrupted attempt. The counts of prompt and answer are
+//! estimate by the larger of what was reported and what was shown, and so is that of an interrupted or dropped attempt, unless its charge, or its finish and plausible usage, had come before. The counts of prompt and answer are
 //! checked each by itself: a doubt about the answer leaves the prompt and its cached tokens as reported. What tools of the upstream brought is
 //! shown, and is none of the model's tokens; the media of a prompt that was not counted are estimated. A plain response that
-//! never came may have been generated whole, and is recorded at its whole reservation.
+//! never came may have been generated whole, and is recorded at its whole reservation. Without a reservation it is priced as the longest answer that the
+//! request allows; without a price it has no estimate.
 //!
 //! An attempt that failed before its answer began costs nothing if [no bill may follow](crate::Failure::may_be_billed). Counts that its
 //! upstream reported all the same are priced, unless a charge came with them or the upstream
@@ -35,7 +36,9 @@
 //!
 //! # Cancellation
 //!
-//! A future that is dropped before it was polled has cost nothing, and releases its reservation; later, future and body are settled as above.
+//! A future that is dropped before it was polled, or while it waits for a reservation, costs nothing, writes no entry and releases what it reserved; so does
+//! one that waits for a key, if an attempt layer stands above. After that the request counts as sent: dropping the future or the body settles it and writes
+//! one entry, in the drop.
 //!
 //! # Example
 //!

@@ -23,7 +23,7 @@ pub enum UnknownPrice {
     Refuse,
     /// Let it through without a reservation: the budget learns of it by the bill, and may exceed its cap.
     Allow,
-    /// Hold this much.
+    /// Reserve by this price.
     Assume(WorstCasePrice),
 }
 

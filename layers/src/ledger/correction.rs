@@ -13,7 +13,7 @@ pub struct Correction {
     pub at: UtcTime,
     /// What the upstream charged; `None` if the bill never came.
     pub bill: Option<UsdAmount>,
-    /// What is booked from now on: the bill, or the estimate that became final.
+    /// What is recorded from now on: the bill, or the estimate that became final.
     pub booked: UsdAmount,
     /// What it took, by the upstream's own count; `None` if it does not say.
     pub usage: Option<TokenUsage>,

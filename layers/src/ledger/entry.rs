@@ -9,7 +9,8 @@ use crate::{FailureKind, Tags, TokenUsage, UnknownName, UsdAmount, UtcTime};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EntryState {
-    /// The upstream said what it charged, or the attempt failed in a way that is free.
+    /// The amount is final: the upstream's charge, its plausible usage by the price list, or nothing for a failure that is free. Usage without a price
+    /// is settled as well, at zero, if no bills follow.
     Settled,
     /// The bill is not known: the amount is an estimate from what was seen.
     Estimated,
@@ -92,7 +93,7 @@ pub struct Entry {
     pub id: EntryId,
     /// The call it was made for.
     pub call: CallId,
-    /// Which attempt of the call, from 1; 0 if attempts are not counted.
+    /// Which attempt of the call, from 1; 0 without an attempt layer, and for a replay by an idempotency key.
     pub attempt: u32,
     /// When the attempt began.
     pub began: UtcTime,
@@ -115,10 +116,11 @@ pub struct Entry {
     pub outcome: EntryOutcome,
     /// Whether it was streamed.
     pub streamed: bool,
-    /// What was reserved for it in the budgets, at most; `None` if no budget applies.
+    /// What was reserved for it in the budgets, at most; zero if no budget applies.
     pub reserved: UsdAmount,
-    /// What it should cost by the price list: from the upstream's own count of tokens if it came, from what was seen
-    /// otherwise. `None` if the price is unknown.
+    /// What it should cost by the price list, from the upstream's count of tokens if it came, else from what was seen. The reservation if a plain
+    /// response never came, if tools of the upstream ran without usage, or if the price is unknown; a cost that is not final is never above the
+    /// reservation. `None` if there is neither price nor reservation.
     pub estimate: Option<UsdAmount>,
     /// What the upstream charged. `None` if it has not said so.
     pub bill: Option<UsdAmount>,
@@ -144,7 +146,7 @@ impl Entry {
         self.bill.or(self.estimate).unwrap_or(UsdAmount::ZERO)
     }
 
-    /// Whether a bill may still come.
+    /// Whether a bill may still come: the entry is estimated and has a generation id.
     #[must_use]
     pub fn awaits_bill(&self) -> bool {
         self.state == EntryState::Estimated && self.generation_id.is_some()

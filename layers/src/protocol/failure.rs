@@ -66,8 +66,10 @@ pub trait Failure: Sized {
         None
     }
 
-    /// Whether the attempt may have been charged although it failed so before its answer began. By default it may if it was interrupted, or
-    /// if a server on the way gave up waiting for the one behind it (408, 504, 524, 598).
+    /// Whether the attempt may have been charged although it failed so before its answer began. By default it may for the kinds
+    /// of [`FailureKind::may_be_billed`] (reset, timeout, truncated, malformed, nonconformant, cancelled, internal), and for `Upstream` with status 408, 504,
+    /// 524 or 598: a server on the way gave up waiting for the one behind it. So a refusal of your own of one of these kinds is recorded as an estimate, unless
+    /// you call [`AttemptHandle::not_sent`](crate::AttemptHandle::not_sent).
     fn may_be_billed(&self) -> bool {
         self.kind().may_be_billed_with(self.status())
     }

@@ -73,7 +73,7 @@ pub trait Frame {
     /// How far along the answer this frame is.
     fn stage(&self) -> Stage;
 
-    /// Roughly how many tokens this frame carries; for the pace floor and for estimates, never for a bill.
+    /// Roughly how many tokens this frame carries: for the minimum throughput and for estimates, never for a billed cost.
     fn tokens(&self) -> u32 {
         u32::from(matches!(self.stage(), Stage::Content))
     }

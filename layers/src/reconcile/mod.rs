@@ -5,6 +5,9 @@
 //! ledger and the difference to the budgets. It is itself a [`Ledger`](crate::ledger::Ledger): give it to the cost layer together with the
 //! ledger that keeps the entries, and [`resume`](Reconciler::resume) it after a restart with the entries that still await their bill.
 //!
+//! By hand: `CostLayer::new().ledger(Arc::new(Tee::new([ledger, reconciler]))).bills_follow(true)`, both as `Arc<dyn Ledger>`, the keeping ledger first. With a
+//! stack it is `StackBuilder::reconciler`. An estimated entry without a generation id is never looked up: it stays estimated.
+//!
 //! # Errors
 //!
 //! A bill that never comes leaves the estimate: the entry becomes [unbilled](crate::ledger::EntryState::Unbilled), the budgets keep no more
