@@ -7,7 +7,7 @@
 //! Type a line and press Enter. `/image URL` adds a picture to the next line, `/quit` or Ctrl-D ends. Without a terminal each line of the
 //! standard input is a turn; without any line a short conversation is played.
 //!
-//! The file stands by itself. A project of its own needs:
+//! The file stands by itself. A project of its own needs (until the crates are published, with the `path` of a checkout in place of our versions):
 //!
 //! ```toml
 //! [dependencies]

@@ -12,7 +12,7 @@
 //!
 //! `LISTEN` is the address, `LEDGER` the SQLite file (by default one in the temporary folder).
 //!
-//! The file stands by itself. A project of its own needs:
+//! The file stands by itself. A project of its own needs (until the crates are published, with the `path` of a checkout in place of our versions):
 //!
 //! ```toml
 //! [dependencies]

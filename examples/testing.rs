@@ -7,7 +7,7 @@
 //! Each function below is a test as it would stand in your `tests/` folder under `#[tokio::test(start_paused = true)]`: waits of many
 //! seconds pass in milliseconds, and the faults are the same in each run.
 //!
-//! The file stands by itself. A project of its own needs:
+//! The file stands by itself. A project of its own needs (until the crates are published, with the `path` of a checkout in place of our versions):
 //!
 //! ```toml
 //! [dependencies]
