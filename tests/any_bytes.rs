@@ -120,7 +120,7 @@ fn any_plain_answer_is_read_the_same_however_it_comes() {
     });
 }
 
-/// What stands in the folders is what their names say. Those of chat are odd texts.
+/// The texts of the folders are what the names of the folders say. Those of chat are odd texts.
 #[test]
 fn each_kept_answer_is_whole_and_each_kept_error_is_a_failure() {
     for (api, folder) in &PLAIN[2..] {

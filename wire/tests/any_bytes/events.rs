@@ -144,7 +144,7 @@ fn any_course_ends_only_if_an_event_says_so() {
     });
 }
 
-/// What stands in the folders is what its names say, and each API's reader sees it so.
+/// The texts of a folder are what its name says, and the reader of each API finds that.
 #[test]
 fn each_kept_stream_ends_unless_its_name_says_otherwise() {
     for (api, folder) in [(Api::Responses, "responses-stream"), (Api::Messages, "messages-stream")] {
