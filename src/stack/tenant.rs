@@ -5,14 +5,12 @@ use std::{fmt, sync::Arc};
 use http::{Extensions, HeaderMap, Request};
 use tower_llm_layers::{GlobalKey, LlmRequest, Tags, rate_limit::KeyExtractor};
 
-use crate::bounds::bounded_key;
-
 type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
 /// The tenant of a call, for its limits, and for what may be cached and coalesced: extracted from its tags, or from the headers and
 /// extensions of its request.
 ///
-/// Of a name over 256 bytes the beginning and a hash are kept.
+/// Of a name over 256 bytes limits keep the beginning and a hash; the cache keeps a hash of every name.
 ///
 /// A call without a tenant is **not limited**, and bypasses the cache. A tag's name is not checked: if it is misspelt, no call has a tenant.
 ///
@@ -53,8 +51,7 @@ impl TenantKey {
 
 impl<R: LlmRequest> KeyExtractor<R> for TenantKey {
     fn key(&self, request: &Request<R>) -> Option<Arc<str>> {
-        let key = (self.0)(request.headers(), request.extensions(), request.body().call().tags());
-        key.map(bounded_key)
+        (self.0)(request.headers(), request.extensions(), request.body().call().tags())
     }
 }
 
