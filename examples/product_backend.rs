@@ -24,6 +24,7 @@
 //! serde = { version = "1", features = ["derive"] }
 //! serde_json = "1"
 //! tokio = { version = "1", features = ["macros", "net", "rt-multi-thread", "signal"] }
+//! tracing = "0.1"
 //! tracing-subscriber = { version = "0.3", features = ["env-filter"] }
 //! ```
 #![expect(clippy::print_stdout, reason = "an example prints for the reader")]
@@ -94,7 +95,8 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
     let prices = Arc::new(Catalogue::new(account.models().await?));
     budgets.name_models_by(prices.clone());
-    ledger.restore(&budgets).await?; // what was spent today counts after a restart, too
+    let restored = ledger.restore(&budgets).await?; // what was spent today counts after a restart, too
+    tracing::info!(entries = restored.recorded, "budgets restored from the ledger");
     let stack = Stack::builder()
         .upstream(upstream, key)
         .chain(["anthropic/claude-sonnet-4.5", "openai/gpt-4o-mini"])

@@ -90,3 +90,13 @@ need_component() {
     echo "$1 is missing. Run: rustup component add $1" >&2
     exit 1
 }
+
+# rustdoc_json [FLAGS OF RUSTDOC...]: rustdoc's JSON of every library here, in one build, into the folder that `rustdoc_folder` names.
+rustdoc_json() {
+    RUSTDOC=$PWD/scripts/rustdoc-unstable RUSTDOCFLAGS="--cap-lints allow -Z unstable-options --output-format json $*" \
+        cargo doc --quiet --workspace --lib --no-deps --all-features
+}
+
+rustdoc_folder() {
+    echo "$(cargo metadata --format-version 1 --no-deps | jq -r .target_directory)/doc"
+}

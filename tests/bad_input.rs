@@ -115,7 +115,7 @@ fn quotas() {
     assert!(words(&Rate::new(1, Duration::ZERO).unwrap_err()).contains("`per` of a rate is zero"));
     assert!(words(&Limits::new().concurrency(0).unwrap_err()).contains("`concurrency` is 0"));
     let empty = builder()
-        .admit(Limits::new(), TenantKey::everyone(), minute)
+        .tenant_limits(Limits::new(), TenantKey::global(), minute)
         .build()
         .unwrap_err();
     assert!(words(&empty).contains("the limits are empty"));
@@ -142,7 +142,7 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
         .chain(["m", " ", "n", "\t"])
         .cheaper(["o", "m", "", "n"])
         .circuit_breaker(CircuitPolicy::new().min_calls(0))
-        .admit(Limits::new(), TenantKey::everyone(), minute)
+        .tenant_limits(Limits::new(), TenantKey::global(), minute)
         .upstream_limits(Limits::new(), minute)
         .budget(budget("day"))
         .budget(budget("day"))
@@ -167,7 +167,7 @@ fn every_wrong_setting_of_a_stack_is_named_at_once() {
         "`m` is given in `chain` and in `cheaper`",
         "`n` is given in `chain` and in `cheaper`",
         "`min_calls` of the circuit breaker is 0",
-        "`admit`: the limits are empty",
+        "`tenant_limits`: the limits are empty",
         "`upstream_limits`: the limits are empty",
         "`budgets` is set, and also `budget` or `budget_store`",
         "`day`",

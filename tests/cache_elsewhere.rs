@@ -61,7 +61,7 @@ fn over(world: &World, store: &Elsewhere) -> Stack {
     let cache = Cache::with_store(store.clone())
         .time_to_live(Duration::from_secs(60))
         .stale_if_error(Duration::from_secs(600));
-    let cache = ChatCache::new(cache, TenantKey::everyone()).key_secret(KeySecret::new([7; 32]));
+    let cache = ChatCache::new(cache, TenantKey::global()).key_secret(KeySecret::new([7; 32]));
     world.builder().chain([FIRST]).cache(cache).build().unwrap()
 }
 

@@ -31,14 +31,14 @@ fn kept() -> Cache<tower_openrouter::ChatFrame> {
 }
 
 fn cached(builder: StackBuilder, cache: Cache<tower_openrouter::ChatFrame>) -> Stack {
-    let cache = ChatCache::new(cache, TenantKey::everyone());
+    let cache = ChatCache::new(cache, TenantKey::global());
     builder.chain([FIRST]).cache(cache).build().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
 async fn stacks_may_share_what_is_kept_and_what_is_under_way() {
     let world = World::new("GOOD;delay=1s").await;
-    let cache = ChatCache::new(kept(), TenantKey::everyone());
+    let cache = ChatCache::new(kept(), TenantKey::global());
     let stack = || world.builder().chain([FIRST]).cache(cache.clone()).build().unwrap();
     let (one, other) = (stack(), stack());
     let (led, joined) = tokio::join!(call(&one, true, ask()), other.stream(ask()));
@@ -76,7 +76,7 @@ async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
 async fn a_hit_passes_no_limit_and_makes_no_attempt() {
     let world = World::new("GOOD").await;
     let one = Limits::new().requests(Rate::new(1, Duration::from_secs(3600)).unwrap());
-    let builder = world.builder().admit(one, TenantKey::everyone(), Duration::ZERO);
+    let builder = world.builder().tenant_limits(one, TenantKey::global(), Duration::ZERO);
     let stack = cached(builder, kept());
     for streamed in [true, true, true] {
         let got = call(&stack, streamed, ask()).await;
@@ -252,7 +252,7 @@ async fn a_cheaper_models_answer_is_not_kept_and_marked_for_all_who_share_it() {
         .builder()
         .chain([FIRST])
         .cheaper([SECOND])
-        .cache(ChatCache::new(kept(), TenantKey::everyone()))
+        .cache(ChatCache::new(kept(), TenantKey::global()))
         .build()
         .unwrap();
     let (one, other) = tokio::join!(stack.stream(ask()), stack.stream(ask()));
@@ -281,7 +281,7 @@ async fn a_request_that_bypasses_the_cache_gets_no_stale_answer() {
         let stack = world
             .builder()
             .chain([FIRST])
-            .cache(ChatCache::new(kept, TenantKey::everyone()))
+            .cache(ChatCache::new(kept, TenantKey::global()))
             .build()
             .unwrap();
         assert_eq!(call(&stack, true, ask()).await.text, TEXT);

@@ -188,7 +188,7 @@ async fn a_refusal_that_passes_by_itself_may_be_tried_again() {
     for (per_minute, status) in [(1, StatusCode::TOO_MANY_REQUESTS), (1000, StatusCode::BAD_GATEWAY)] {
         let limits = Limits::new().requests(Rate::new(per_minute, Duration::from_secs(60)).unwrap());
         let stack = raw.builder().chain([FIRST]).requested_model(RequestedModel::Ignored);
-        let stack = stack.admit(limits, TenantKey::tag("tenant"), Duration::ZERO);
+        let stack = stack.tenant_limits(limits, TenantKey::tag("tenant"), Duration::ZERO);
         let endpoints = stack.attempts_per_candidate(1).build().unwrap().into_endpoints();
         let ask = || {
             let mut request = post("/v1/chat/completions", ask(Api::Chat));

@@ -57,7 +57,7 @@ fn estimated() -> Entry {
         reserved: estimate,
         estimate: Some(estimate),
         bill: None,
-        booked: estimate,
+        recorded: estimate,
         usage: TokenUsage::default(),
         generation_id: Some("gen-1".into()),
         first_token: None,

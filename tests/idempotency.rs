@@ -209,7 +209,7 @@ async fn settings_say_whose_a_key_is() {
     use tower_openrouter::settings::Settings;
 
     let world = World::new("GOOD").await;
-    for (tenant, replays) in [("everyone", "true"), ("tag:tenant", "")] {
+    for (tenant, replays) in [("global", "true"), ("tag:tenant", "")] {
         let text = format!(
             "chain = ['{FIRST}']\nupstream = [{{ name = 'openrouter', base_url = '{}' }}]\nidempotency = {{ bytes = 100000, tenant = '{tenant}' }}",
             world.simulator.base_url()

@@ -37,7 +37,7 @@ async fn builder(redis: &str, base_url: &str) -> StackBuilder {
     let store = Store::builder(redis).lease(LEASE);
     // The machine may be busy: what is measured here is no time.
     let store = store.decision_timeout(Duration::from_secs(30)).connect().await.unwrap();
-    let keys = ChatIdempotency::new(store.idempotency(), TenantKey::everyone()).key_secret(KeySecret::new([7; 32]));
+    let keys = ChatIdempotency::new(store.idempotency(), TenantKey::global()).key_secret(KeySecret::new([7; 32]));
     Stack::builder()
         .upstream(
             Upstream::new(OPENROUTER, base_url, Dialect::OpenRouter).unwrap(),

@@ -166,7 +166,7 @@ async fn a_bill_that_never_comes_leaves_the_estimate() {
     sleep(Duration::from_secs(3600)).await;
     let entry = books.kept.entries().remove(0);
     assert_eq!(
-        (entry.state, entry.booked, entry.bill),
+        (entry.state, entry.recorded, entry.bill),
         (EntryState::Unbilled, entry.cost(), None),
         "the ledger says that it is final"
     );
@@ -305,7 +305,7 @@ async fn what_is_resumed_has_an_end_for_every_entry() {
     let cost = kept
         .entries()
         .iter()
-        .fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.booked));
+        .fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.recorded));
     assert_eq!(cost, entry.cost().checked_mul(4).unwrap());
 }
 
@@ -377,7 +377,7 @@ async fn a_file_brings_back_what_was_spent_and_what_awaits_its_bill() {
         .first_wait(Duration::from_millis(100))
         .spawn_on(Handle::current())
         .unwrap();
-    assert_eq!(ledger.restore(&budgets).await.unwrap().booked, 2);
+    assert_eq!(ledger.restore(&budgets).await.unwrap().recorded, 2);
     assert_eq!(ledger.resume_bills(&reconciler).await.unwrap(), 1);
     assert_eq!(
         book.accounts()[0].settled.pico(),

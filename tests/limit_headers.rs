@@ -34,7 +34,7 @@ async fn mounted(limits: Limits) -> (World, Endpoints<Stack>) {
         .chain([FIRST])
         .requested_model(tower_openrouter::layers::fallback::RequestedModel::Ignored);
     let stack = stack
-        .admit(limits, TenantKey::tag("tenant"), Duration::ZERO)
+        .tenant_limits(limits, TenantKey::tag("tenant"), Duration::ZERO)
         .build()
         .unwrap();
     (world, stack.into_endpoints())

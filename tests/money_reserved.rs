@@ -187,7 +187,7 @@ async fn the_ledger_and_the_budget_agree_when_the_price_is_assumed() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     let (entry, state) = (kept.entries().remove(0), book.accounts().remove(0));
     assert!(entry.cost() > UsdAmount::ZERO);
-    assert_eq!((entry.cost(), entry.booked), (state.settled, state.settled));
+    assert_eq!((entry.cost(), entry.recorded), (state.settled, state.settled));
     assert!(state.settled < usd("0.01"), "what was shown, and not the whole");
     assert_eq!(state.reserved, UsdAmount::ZERO);
 }

@@ -216,7 +216,7 @@ async fn a_tenant_is_found_by_its_tag() {
     let one = Limits::new().requests(Rate::new(1, Duration::from_secs(60)).unwrap());
     let builder = world.builder().chain([FIRST]);
     let stack = builder
-        .admit(one, TenantKey::tag("tenant"), Duration::ZERO)
+        .tenant_limits(one, TenantKey::tag("tenant"), Duration::ZERO)
         .build()
         .unwrap();
     let ask_as = async |tenant: &'static str| {
@@ -239,7 +239,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
     let stack = world
         .builder()
         .chain([FIRST])
-        .admit(one, tenant, Duration::ZERO)
+        .tenant_limits(one, tenant, Duration::ZERO)
         .build()
         .unwrap();
     let ask_as = |tenant: &'static str| {
@@ -285,7 +285,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
         let stack = stack.build().unwrap();
         call(&stack, true, ask()).await;
         assert_eq!(call(&stack, true, ask()).await.asked(), [asked], "{wait:?}");
-        let stack = world.builder().chain([FIRST]).admit(few, TenantKey::everyone(), wait);
+        let stack = world.builder().chain([FIRST]).tenant_limits(few, TenantKey::global(), wait);
         let stack = stack.build().unwrap();
         call(&stack, true, ask()).await;
         let kind = call(&stack, true, ask()).await.kind();

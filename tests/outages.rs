@@ -31,7 +31,7 @@ fn ladder(world: &World) -> Stack {
         .circuit_breaker(None)
         .chain([FIRST, SECOND])
         .cheaper([CHEAP])
-        .cache(ChatCache::new(kept, TenantKey::everyone()))
+        .cache(ChatCache::new(kept, TenantKey::global()))
         .canned_reply(CannedReply::text(CANNED))
         .build()
         .unwrap()

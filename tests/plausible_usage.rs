@@ -102,7 +102,7 @@ async fn a_budget_ends_whatever_usage_is_reported() {
             assert!(answered <= 5, "{usage}: {answered} answers of $0.0105 for $0.05");
             let entry = &kept.entries()[0];
             let shown = UsdAmount::from_pico(700 * 15_000_000);
-            assert!(entry.booked >= shown, "{usage}: {}", entry.booked);
+            assert!(entry.recorded >= shown, "{usage}: {}", entry.recorded);
             assert_eq!(entry.state, EntryState::Estimated, "{usage}");
             let account = &book.accounts()[0];
             assert_eq!(account.reserved, UsdAmount::ZERO);

@@ -416,7 +416,7 @@ async fn an_answer_of_several_pieces_is_not_kept() {
         stack::{ChatCache, TenantKey},
     };
     let world = world("1xTEXT;cut@10,TEXT", "TEXT").await;
-    let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+    let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::global());
     let stack = on(&world).cache(cache).build().unwrap();
     for (calls, places) in [(2, 1), (3, 0), (3, 0)] {
         let told = tell(&stack, ask()).await;

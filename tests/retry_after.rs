@@ -63,7 +63,7 @@ fn tokens() -> Rate {
 }
 
 fn admit(builder: StackBuilder, limits: Limits) -> StackBuilder {
-    builder.admit(limits, TenantKey::everyone(), Duration::ZERO)
+    builder.tenant_limits(limits, TenantKey::global(), Duration::ZERO)
 }
 
 fn one_at_once() -> Limits {

@@ -32,7 +32,7 @@ fn stack(world: &World) -> Stack {
         .builder()
         .first_token_timeout(2 * S)
         .deadline(3 * S)
-        .admit(three, TenantKey::everyone(), Duration::ZERO)
+        .tenant_limits(three, TenantKey::global(), Duration::ZERO)
         .chain([FIRST])
         .build()
         .unwrap()

@@ -90,9 +90,9 @@ impl Service {
             .resume(ResumeLayer::new())
             .cache(ChatCache::new(Cache::new(1 << 20), TenantKey::tag("tenant")))
             .adaptive_concurrency(ConcurrencyLimits::new(ConcurrencyPolicy::new())?)
-            .admit(
+            .tenant_limits(
                 Limits::new().requests(Rate::new(40, Duration::from_secs(1))?.burst(4)?),
-                TenantKey::everyone(),
+                TenantKey::global(),
                 Duration::from_secs(2),
             )
             .build()?;

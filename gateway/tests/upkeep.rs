@@ -40,7 +40,7 @@ fn estimated(ago: Duration, generation: &str) -> Entry {
         reserved: estimate,
         estimate: Some(estimate),
         bill: None,
-        booked: estimate,
+        recorded: estimate,
         usage: TokenUsage::default(),
         generation_id: Some(generation.into()),
         first_token: None,

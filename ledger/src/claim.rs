@@ -47,7 +47,7 @@ impl DatabaseLedger {
 /// An entry as budgets may know it that another process has left: with its estimate, if that process has given its bill up, or with what it has
 /// recorded, if it has ended before. The lesser of both counts as recorded, so that a bill frees no money twice.
 fn left(mut entry: Entry) -> Entry {
-    entry.booked = entry.booked.min(entry.cost());
+    entry.recorded = entry.recorded.min(entry.cost());
     entry
 }
 
@@ -84,12 +84,12 @@ mod tests {
 
     #[test]
     fn a_bill_that_was_given_up_frees_no_money_twice() {
-        for (booked, recorded) in [(9, 5), (5, 5), (3, 3)] {
+        for (before, after) in [(9, 5), (5, 5), (3, 3)] {
             let mut entry = crate::writer::tests::entry();
             entry.state = EntryState::Estimated;
             entry.estimate = Some(UsdAmount::from_pico(5));
-            entry.booked = UsdAmount::from_pico(booked);
-            assert_eq!(left(entry).booked, UsdAmount::from_pico(recorded));
+            entry.recorded = UsdAmount::from_pico(before);
+            assert_eq!(left(entry).recorded, UsdAmount::from_pico(after));
         }
     }
 }

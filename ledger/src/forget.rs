@@ -36,7 +36,7 @@ struct Sum {
     served_model: String,
     tags: String,
     entries: i64,
-    booked: i128,
+    recorded: i128,
 }
 
 impl DatabaseLedger {
@@ -135,10 +135,10 @@ async fn forget_some(connection: &mut AnyConnection, time: UtcTime, is_shared: b
             tags: row.try_get("tags")?,
             ..Sum::default()
         };
-        let booked: i64 = row.try_get("booked")?;
+        let recorded: i64 = row.try_get("recorded")?;
         let known = sums.entry(sum.key()).or_insert_with(|| std::mem::take(&mut sum));
         known.entries += 1;
-        known.booked += i128::from(booked);
+        known.recorded += i128::from(recorded);
     }
     for (key, sum) in sums {
         sum.add(key, &mut transaction).await?;
@@ -167,8 +167,8 @@ impl Sum {
     }
 
     async fn add(self, key: u128, connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
-        let pico = i64::try_from(self.booked.rem_euclid(i128::from(PICO))).unwrap_or(0);
-        let dollars = i64::try_from(self.booked.div_euclid(i128::from(PICO))).unwrap_or(i64::MAX);
+        let pico = i64::try_from(self.recorded.rem_euclid(i128::from(PICO))).unwrap_or(0);
+        let dollars = i64::try_from(self.recorded.div_euclid(i128::from(PICO))).unwrap_or(i64::MAX);
         statement(
             "INSERT INTO forgotten (id, upstream, model, served_model, tags, entries, dollars, pico)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -194,7 +194,7 @@ fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
     let tags: std::collections::BTreeMap<String, String> =
         serde_json::from_str(&row.try_get::<String, _>("tags")?).map_err(|_| LedgerError::Row { column: "tags" })?;
     let part = |column: &'static str| row.try_get::<i64, _>(column).map(i128::from);
-    let booked = UsdAmount::from_pico(part("dollars")? * i128::from(PICO) + part("pico")?);
+    let recorded = UsdAmount::from_pico(part("dollars")? * i128::from(PICO) + part("pico")?);
     let served: String = row.try_get("served_model")?;
     let start = UtcTime::from_millis(0);
     Ok(Entry {
@@ -214,7 +214,7 @@ fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
         reserved: UsdAmount::ZERO,
         estimate: None,
         bill: None,
-        booked,
+        recorded,
         usage: TokenUsage::default(),
         generation_id: None,
         first_token: None,

@@ -14,11 +14,11 @@ use crate::{DatabaseLedger, Filter, LedgerError};
 #[non_exhaustive]
 pub struct Restored {
     /// Entries that were recorded on the budgets again.
-    pub booked: u64,
+    pub recorded: u64,
 }
 
 impl DatabaseLedger {
-    /// Books what was spent in the windows that still last on budgets whose accounts are in this process, so that a restart does not
+    /// Records what was spent in the windows that still last on budgets whose accounts are in this process, so that a restart does not
     /// forget it. Once, before the first call.
     ///
     /// A budget without a window counts every entry, and the sums of those that were [forgotten](Self::forget_before): forget old entries from time
@@ -64,7 +64,7 @@ impl DatabaseLedger {
         loop {
             let mut page = self.page(&filter, last.as_ref()).await?;
             budgets.refill(&page);
-            restored.booked += page.len() as u64;
+            restored.recorded += page.len() as u64;
             last = page.pop();
             if last.is_none() {
                 return Ok(restored);

@@ -28,7 +28,7 @@ pub(crate) const COLUMNS: [&str; 31] = [
     "reserved",
     "estimate",
     "bill",
-    "booked",
+    "recorded",
     "prompt_tokens",
     "cached_tokens",
     "cache_written_tokens",
@@ -135,7 +135,7 @@ fn bind<'q>(filled: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
         .bind(money(entry.reserved))
         .bind(entry.estimate.map(money))
         .bind(entry.bill.map(money))
-        .bind(money(entry.booked))
+        .bind(money(entry.recorded))
         .bind(whole(usage.prompt))
         .bind(whole(usage.cached))
         .bind(whole(usage.cache_written))
@@ -160,22 +160,22 @@ fn bind<'q>(filled: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
 
 /// Puts a bill in the place of an estimate. Says whether its entry was there.
 pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correction) -> Result<bool, sqlx::Error> {
-    let (bill, booked) = (correction.bill.map(money), money(correction.booked));
+    let (bill, recorded) = (correction.bill.map(money), money(correction.recorded));
     let id = correction.id.to_string();
     let state = correction.state().as_str();
     let done = match &correction.usage {
         None => {
-            statement("UPDATE entries SET bill = $1, booked = $4, state = $2 WHERE id = $3")
+            statement("UPDATE entries SET bill = $1, recorded = $4, state = $2 WHERE id = $3")
                 .bind(bill)
                 .bind(state)
                 .bind(id)
-                .bind(booked)
+                .bind(recorded)
                 .execute(connection)
                 .await?
         }
         Some(usage) => {
             statement(
-                "UPDATE entries SET bill = $1, booked = $14, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
+                "UPDATE entries SET bill = $1, recorded = $14, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
                  audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13
                  WHERE id = $3",
             )
@@ -192,7 +192,7 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
             .bind(usage.charged.map(money))
             .bind(usage.charged_upstream.map(money))
             .bind(whole(usage.answer_audio))
-            .bind(booked)
+            .bind(recorded)
             .execute(connection)
             .await?
         }
@@ -255,7 +255,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Entry, LedgerError> {
         reserved: amount("reserved")?.unwrap_or_default(),
         estimate: amount("estimate")?,
         bill: amount("bill")?,
-        booked: amount("booked")?.unwrap_or_default(),
+        recorded: amount("recorded")?.unwrap_or_default(),
         usage,
         generation_id: row.try_get::<Option<String>, _>("generation_id")?.map(Into::into),
         first_token: maybe("first_token_ms")?.map(Duration::from_millis),

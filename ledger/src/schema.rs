@@ -73,6 +73,7 @@ const STEPS: &[&[&str]] = &[
     )"],
     // Until when a process asks for the bill of an entry that another one has left.
     &["ALTER TABLE entries ADD COLUMN bill_claimed BIGINT"],
+    &["ALTER TABLE entries RENAME COLUMN booked TO recorded"],
 ];
 
 /// The newest version that is known here.

@@ -320,7 +320,7 @@ pub(crate) mod tests {
             reserved: UsdAmount::ZERO,
             estimate: None,
             bill: None,
-            booked: UsdAmount::ZERO,
+            recorded: UsdAmount::ZERO,
             usage: TokenUsage::default(),
             provider: None,
             served_model: None,

@@ -241,12 +241,12 @@ async fn budgets_remember_what_was_spent_in_their_windows() {
         let budget = Budget::usd("all", "1").unwrap().per(window);
         let budgets = Budgets::in_store([budget], std::sync::Arc::new(book.clone())).unwrap();
         let restored = ledger.restore(&budgets).await.unwrap();
-        assert_eq!(restored.booked, if settled == 530 { 2 } else { 3 });
+        assert_eq!(restored.recorded, if settled == 530 { 2 } else { 3 });
         assert_eq!(book.accounts()[0].settled.pico(), settled, "{window}");
     }
     sql(&folder.file(), "DELETE FROM entries").await;
     let none = Budgets::new([Budget::usd("all", "1").unwrap()]).unwrap();
-    assert_eq!(ledger.restore(&none).await.unwrap().booked, 0);
+    assert_eq!(ledger.restore(&none).await.unwrap().recorded, 0);
 }
 
 /// A file system of its own, in memory, that is unmounted with this.

@@ -191,7 +191,7 @@ impl PlainBody {
             frame
         };
         let frame = frame.of(api);
-        Ok(match told_cost(&self.headers) {
+        Ok(match reported_cost(&self.headers) {
             Some(usage) => frame.with_usage_beside(usage),
             None => frame,
         })
@@ -204,7 +204,7 @@ fn is_cut_list(bytes: &[u8]) -> bool {
 }
 
 /// The cost that a header tells, as usage.
-fn told_cost(headers: &HeaderMap) -> Option<Bytes> {
+fn reported_cost(headers: &HeaderMap) -> Option<Bytes> {
     let cost: Decimal = headers.get(COST_HEADER)?.to_str().ok()?.parse().ok()?;
     (!cost.is_negative()).then(|| format!("{{\"cost\":{}}}", cost.as_str()).into())
 }

@@ -58,7 +58,7 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
 /// Whether a response stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length without a token
 /// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent. The limit of a message may be 0.
 fn is_overlong(piece: &Piece<'_>) -> bool {
-    let is_unspent = |usage: Usage| usage.told_answer() == Some(0) && usage.reasoning_tokens() == 0;
+    let is_unspent = |usage: Usage| usage.reported_output_tokens() == Some(0) && usage.reasoning_tokens() == 0;
     piece.api() == Api::Responses
         && piece.end() == End::Length
         && piece.usage.and_then(Usage::from_json).is_some_and(is_unspent)
@@ -84,7 +84,7 @@ pub(super) fn stage(piece: &Piece<'_>, began: bool) -> Stage {
 fn spent(piece: &Piece<'_>) -> bool {
     let usage: Option<Usage> = piece.usage.and_then(Usage::from_json);
     usage
-        .and_then(|usage| usage.told_answer())
+        .and_then(|usage| usage.reported_output_tokens())
         .is_some_and(|tokens| tokens > 0)
 }
 

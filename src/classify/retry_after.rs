@@ -34,7 +34,7 @@ pub(super) fn retry_after(
         &|| copied("retry-after"),
         &|| header("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_header("x-ratelimit-remaining"))),
         &|| copied("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_copy("x-ratelimit-remaining"))),
-        &|| error?.told_wait(),
+        &|| error?.reported_wait(),
         &|| reset_of_error(headers, now).filter(|_| is_limit),
     ];
     let mut over = None;

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! Neither authenticates callers nor limits them: layers in front do, may leave [`Tags`](crate::Tags) in a request's extensions, and refuse with a
-//! [`Refusal`]. The limits of a stack's [tenants](crate::stack::StackBuilder::admit) are reported in the headers of responses and errors alike.
+//! [`Refusal`]. The limits of a stack's [tenants](crate::stack::StackBuilder::tenant_limits) are reported in the headers of responses and errors alike.
 
 mod body;
 mod decode;

@@ -150,7 +150,7 @@ macro_rules! typed_request {
             /// ```
             #[doc = concat!("use tower_openrouter::{", stringify!($name), ", Tags};")]
             ///
-            #[doc = concat!("fn booked(request: ", stringify!($name), ") -> Result<", stringify!($name), ", tower_openrouter::layers::TagError> {")]
+            #[doc = concat!("fn recorded(request: ", stringify!($name), ") -> Result<", stringify!($name), ", tower_openrouter::layers::TagError> {")]
             ///     Ok(request.tags(Tags::new([("team", "search")])?))
             /// }
             /// ```

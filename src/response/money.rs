@@ -89,7 +89,7 @@ impl UsageExt for Usage {
     fn charged(&self) -> Result<Option<UsdAmount>, UsdError> {
         match &self.cost {
             Some(cost) => cost.to_usd().map(Some),
-            None => Ok(self.told_cost().as_deref().and_then(amount)),
+            None => Ok(self.reported_cost().as_deref().and_then(amount)),
         }
     }
 

@@ -219,10 +219,10 @@ fn limits(
         let problem = WrongSetting::Build(BuildProblem::Limits { field, error });
         wrong.push(SettingsProblem::new(&settings.source, field, problem));
     };
-    if let Some(admit) = &settings.admit {
-        match admit.limits() {
-            Ok(limits) => builder = builder.admit(limits, admit.tenant.key(), admit.max_wait.0),
-            Err(error) => problem("admit", error),
+    if let Some(tenants) = &settings.tenant_limits {
+        match tenants.limits() {
+            Ok(limits) => builder = builder.tenant_limits(limits, tenants.tenant.key(), tenants.max_wait.0),
+            Err(error) => problem("tenant_limits", error),
         }
     }
     if let Some(limited) = &settings.upstream_limits {
@@ -231,5 +231,5 @@ fn limits(
             Err(error) => problem("upstream_limits", error),
         }
     }
-    builder.shared_limits(carried.admission.clone(), carried.upstream_limits.clone())
+    builder.shared_limits(carried.tenant_limits.clone(), carried.upstream_limits.clone())
 }

@@ -29,7 +29,7 @@ pub(super) struct Carried {
     pub(super) cache: Option<ChatCache>,
     pub(super) idempotency: Option<ChatIdempotency>,
     pub(super) provider_health: Option<ProviderHealth>,
-    pub(super) admission: Option<RateLimitLayer<TenantKey>>,
+    pub(super) tenant_limits: Option<RateLimitLayer<TenantKey>>,
     pub(super) upstream_limits: Option<RateLimitLayer<PerCandidate>>,
     pub(super) pauses: Pauses,
     /// The upstreams, by name.
@@ -103,7 +103,7 @@ impl Carried {
             |all| all.provider_health.clone(),
             |carried| &carried.provider_health,
         );
-        let admission = kept(before, settings, |all| all.admit.clone(), |carried| &carried.admission);
+        let tenant_limits = kept(before, settings, |all| all.tenant_limits.clone(), |carried| &carried.tenant_limits);
         let upstream_limits = kept(
             before,
             settings,
@@ -140,9 +140,9 @@ impl Carried {
                     .map_err(|error| problem("provider_health", error.to_string()))
                     .ok()
             }),
-            admission: admission.unwrap_or_else(|| {
-                let admit = settings.admit.as_ref()?;
-                RateLimitLayer::new(admit.limits().ok()?, admit.tenant.key()).ok()
+            tenant_limits: tenant_limits.unwrap_or_else(|| {
+                let tenants = settings.tenant_limits.as_ref()?;
+                RateLimitLayer::new(tenants.limits().ok()?, tenants.tenant.key()).ok()
             }),
             upstream_limits: upstream_limits.unwrap_or_else(|| {
                 RateLimitLayer::new(settings.upstream_limits.as_ref()?.limits().ok()?, PerCandidate).ok()

@@ -16,11 +16,11 @@ use super::{
 };
 use crate::stack::TenantKey;
 
-/// Limits of each tenant, once a call: see [`StackBuilder::admit`](crate::stack::StackBuilder::admit).
+/// Limits of each tenant, once a call: see [`StackBuilder::tenant_limits`](crate::stack::StackBuilder::tenant_limits).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
-pub struct AdmitSettings {
+pub struct TenantLimitsSettings {
     /// Requests of a tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub requests: Option<RateSettings>,
@@ -30,7 +30,7 @@ pub struct AdmitSettings {
     /// Calls of a tenant at once, their streams included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// Whose a call is: `everyone` for one limit over all, `tag:NAME` for the value of a tag, `header:NAME` for that of a header. A call without
+    /// Whose a call is: `global` for one limit over all, `tag:NAME` for the value of a tag, `header:NAME` for that of a header. A call without
     /// it is not limited.
     pub tenant: TenantSettings,
     /// How long a call may wait for its turn.
@@ -102,7 +102,7 @@ fn limits(
     concurrency.map_or(Ok(limits), |calls| limits.concurrency(calls))
 }
 
-impl AdmitSettings {
+impl TenantLimitsSettings {
     /// No limit yet, by this tenant.
     #[must_use]
     pub fn new(tenant: TenantSettings) -> Self {
@@ -185,7 +185,7 @@ pub enum TenantSettings {
 impl TenantSettings {
     pub(super) fn key(&self) -> TenantKey {
         match self {
-            Self::Global => TenantKey::everyone(),
+            Self::Global => TenantKey::global(),
             Self::Tag(name) => TenantKey::tag(name),
             Self::Header(name) => {
                 let name = name.clone();
@@ -199,9 +199,9 @@ impl FromStr for TenantSettings {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
-        let wrong = || InvalidValue::new("no tenant: write \"everyone\", \"tag:NAME\" or \"header:NAME\"");
+        let wrong = || InvalidValue::new("no tenant: write \"global\", \"tag:NAME\" or \"header:NAME\"");
         match text.trim().split_once(':') {
-            None if text.trim() == "everyone" => Ok(Self::Global),
+            None if text.trim() == "global" => Ok(Self::Global),
             Some(("tag", name)) if !name.trim().is_empty() => Ok(Self::Tag(name.trim().to_owned())),
             Some(("header", name)) => name.trim().parse().map(Self::Header).map_err(|_| wrong()),
             _ => Err(wrong()),
@@ -212,11 +212,11 @@ impl FromStr for TenantSettings {
 impl fmt::Display for TenantSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Global => f.write_str("everyone"),
+            Self::Global => f.write_str("global"),
             Self::Tag(name) => write!(f, "tag:{name}"),
             Self::Header(name) => write!(f, "header:{name}"),
         }
     }
 }
 
-written_as_text!(TenantSettings, "tenant", ["everyone", "tag:tenant", "header:x-tenant"]);
+written_as_text!(TenantSettings, "tenant", ["global", "tag:tenant", "header:x-tenant"]);

@@ -9,7 +9,7 @@ use tower_llm_layers::{
 };
 
 use super::{
-    AdaptiveConcurrencySettings, AdmitSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
+    AdaptiveConcurrencySettings, TenantLimitsSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConformanceSettings, ConnectionsSettings, FinishReasonSettings,
     HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings,
     ProviderHealthSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings,
@@ -105,7 +105,7 @@ pub struct Settings {
     pub conformance: Option<ConformanceSettings>,
     /// Limits of each tenant, once a call. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub admit: Option<AdmitSettings>,
+    pub tenant_limits: Option<TenantLimitsSettings>,
     /// Limits of each candidate, once an attempt. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_limits: Option<UpstreamLimitsSettings>,
@@ -219,7 +219,7 @@ impl Default for Settings {
             resume: None,
             stream_upstream: StreamUpstreamSettings::default(),
             conformance: None,
-            admit: None,
+            tenant_limits: None,
             upstream_limits: None,
             adaptive_concurrency: None,
             cache: None,

@@ -38,7 +38,7 @@ pub(super) type Chained<R, F, E> = Fallback<Retry<ErasedService<R, F, E>>>;
 pub(super) struct Parts {
     chain: Chain,
     cost: CostLayer,
-    admission: Option<RateLimitLayer<TenantKey>>,
+    tenant_limits: Option<RateLimitLayer<TenantKey>>,
     upstream_limits: Option<RateLimitLayer<PerCandidate>>,
 }
 
@@ -46,12 +46,12 @@ impl Parts {
     /// Makes them all, so that all that is wrong is found. What could not be made is left out: of no use unless nothing is wrong.
     pub(super) fn of(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem>) -> Self {
         settings.check(wrong);
-        let admission = settings.admission.and_then(|(limits, max_wait)| {
+        let tenant_limits = settings.tenant_limits.and_then(|(limits, max_wait)| {
             let key = settings.tenant.clone();
-            let shared = settings.shared_limits.admission.clone();
+            let shared = settings.shared_limits.tenant_limits.clone();
             let layer = shared.map_or_else(|| RateLimitLayer::new(limits, key), Ok);
             let layer = layer.map(|layer| layer.report_limits(true));
-            limit("admit", layer, max_wait, settings.tenant_store.clone(), wrong)
+            limit("tenant_limits", layer, max_wait, settings.tenant_store.clone(), wrong)
         });
         let upstream_limits = settings.upstream_limits.and_then(|(limits, max_wait)| {
             let store = settings.upstream_store.clone();
@@ -64,7 +64,7 @@ impl Parts {
             cost: settings
                 .money
                 .layer(settings.chain.iter().flatten().chain(&settings.cheaper), wrong),
-            admission,
+            tenant_limits,
             upstream_limits,
         }
     }
@@ -133,7 +133,7 @@ impl Parts {
         let deadline = top.deadline.clone();
         let has_cache = slots.cache.is_some() || slots.idempotency.is_some();
         let is_plain = slots.resume.is_none() && slots.around_call.is_empty() && !has_cache;
-        let service = match (&slots.stream_upstream, &self.admission) {
+        let service = match (&slots.stream_upstream, &self.tenant_limits) {
             (None, None) if is_plain => top.around(service),
             (Some((layer, around_chain, _)), None) if is_plain => around_chain(*layer, top, service),
             _ => {
@@ -145,8 +145,8 @@ impl Parts {
                     service = wrap(service);
                 }
                 service = wrapped(service, &slots.around_call);
-                if let Some(admission) = &self.admission {
-                    service = ErasedService::new(admission.layer(service));
+                if let Some(tenant_limits) = &self.tenant_limits {
+                    service = ErasedService::new(tenant_limits.layer(service));
                 }
                 if let Some((cache, _)) = &slots.cache {
                     service = (cache.wrap)(service);

@@ -51,7 +51,7 @@ where
     /// let kept = Cache::new(64 << 20).stale_if_error(Duration::from_secs(3600));
     /// let stack = Stack::openrouter(ApiKey::new("sk-or-v1-0")?)
     ///     .chain(["openai/gpt-5"])
-    ///     .cache(ChatCache::new(kept, TenantKey::everyone()))
+    ///     .cache(ChatCache::new(kept, TenantKey::global()))
     ///     .build()?;
     /// # Ok(())
     /// # }

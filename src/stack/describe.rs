@@ -47,7 +47,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
             format!("{deadline}what the caller's `{DEADLINE_HEADER}` leaves"),
         ),
         ("Cache", caching::describe(slots)),
-        ("TenantRateLimit", limits(settings.admission, "a tenant")),
+        ("TenantRateLimit", limits(settings.tenant_limits, "a tenant")),
         ("around_call", own(&slots.around_call)),
         (
             "StreamUpstream",

@@ -12,7 +12,7 @@ use super::{StackBuilder, TenantKey};
 /// Layers that count together with those of another stack.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedLimits {
-    pub(super) admission: Option<RateLimitLayer<TenantKey>>,
+    pub(super) tenant_limits: Option<RateLimitLayer<TenantKey>>,
     pub(super) upstream: Option<RateLimitLayer<PerCandidate>>,
 }
 
@@ -20,9 +20,9 @@ impl<R, F, E> StackBuilder<R, F, E> {
     /// Limits of each tenant, once a call: requests, tokens, calls at once. A call waits up to `max_wait` for its turn, and is
     /// refused with the exact time otherwise. None by default.
     #[must_use]
-    pub fn admit(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
-        self.settings.admission = Some((limits, max_wait));
-        self.settings.shared_limits.admission = None;
+    pub fn tenant_limits(mut self, limits: Limits, tenant: TenantKey, max_wait: Duration) -> Self {
+        self.settings.tenant_limits = Some((limits, max_wait));
+        self.settings.shared_limits.tenant_limits = None;
         self.settings.tenant = tenant;
         self
     }
@@ -36,7 +36,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Counts the limits of [tenants](Self::admit) in a store that several processes share, e.g. on Redis. In this process by default.
+    /// Counts the limits of [tenants](Self::tenant_limits) in a store that several processes share, e.g. on Redis. In this process by default.
     #[must_use]
     pub fn tenant_limit_store(mut self, store: Arc<dyn LimitStore>) -> Self {
         self.settings.tenant_store = Some(store);
@@ -54,10 +54,10 @@ impl<R, F, E> StackBuilder<R, F, E> {
     #[cfg(feature = "settings")]
     pub(crate) fn shared_limits(
         mut self,
-        admission: Option<RateLimitLayer<TenantKey>>,
+        tenant_limits: Option<RateLimitLayer<TenantKey>>,
         upstream: Option<RateLimitLayer<PerCandidate>>,
     ) -> Self {
-        self.settings.shared_limits = SharedLimits { admission, upstream };
+        self.settings.shared_limits = SharedLimits { tenant_limits, upstream };
         self
     }
 

@@ -59,7 +59,7 @@ pub(super) struct Settings {
     pub(super) server_side: bool,
     pub(super) router_metadata: bool,
     pub(super) capabilities: Option<Arc<dyn Capabilities>>,
-    pub(super) admission: Option<(Limits, Duration)>,
+    pub(super) tenant_limits: Option<(Limits, Duration)>,
     pub(super) tenant: TenantKey,
     pub(super) tenant_store: Option<Arc<dyn LimitStore>>,
     pub(super) upstream_store: Option<Arc<dyn LimitStore>>,
@@ -157,7 +157,7 @@ impl fmt::Debug for Settings {
             .field("server_side", &self.server_side)
             .field("router_metadata", &self.router_metadata)
             .field("has_catalogue", &self.capabilities.is_some())
-            .field("admission", &self.admission)
+            .field("tenant_limits", &self.tenant_limits)
             .field("tenant_store", &self.tenant_store)
             .field("upstream_store", &self.upstream_store)
             .field("upstream_limits", &self.upstream_limits)

@@ -43,7 +43,7 @@ impl TenantKey {
 
     /// One tenant: all callers together.
     #[must_use]
-    pub fn everyone() -> Self {
+    pub fn global() -> Self {
         let all: Arc<str> = Arc::from(GlobalKey::KEY);
         Self(Arc::new(move |_, _, _| Some(Arc::clone(&all))))
     }

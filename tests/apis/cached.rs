@@ -23,7 +23,7 @@ async fn a_cached_answer_is_the_same_and_costs_nothing() {
     for api in OTHERS {
         for &streamed in forms(api) {
             let raw = Raw::start(move |request| good(api, request)).await;
-            let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+            let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::global());
             let stack = raw.builder().cache(cache).build().unwrap();
             let paid = call(&stack, request(api, streamed)).await;
             // One of another API is another request, however alike.
@@ -53,7 +53,7 @@ async fn a_cached_answer_is_the_same_and_costs_nothing() {
 async fn identical_requests_under_way_are_one() {
     for api in OTHERS {
         let raw = Raw::start(move |request| good(api, request)).await;
-        let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::everyone());
+        let cache = ChatCache::new(Cache::new(1 << 20), TenantKey::global());
         let stack = raw.builder().cache(cache).build().unwrap();
         let (one, other) = tokio::join!(call(&stack, request(api, true)), call(&stack, request(api, true)));
         assert!(is_good(api, &one) && is_good(api, &other), "{api}: {other:?}");
@@ -70,7 +70,7 @@ async fn a_stale_answer_stands_in_for_a_dead_upstream_in_every_api() {
             let down = vec![head("503 Service Unavailable", "text/plain")];
             let (raw, turn) = Raw::in_turn(vec![good(api, &body(api, streamed)), down]).await;
             let cache = Cache::new(1 << 20).time_to_live(MINUTE).stale_if_error(60 * MINUTE);
-            let builder = raw.builder().cache(ChatCache::new(cache, TenantKey::everyone()));
+            let builder = raw.builder().cache(ChatCache::new(cache, TenantKey::global()));
             let stack = builder.canned_reply(CannedReply::text("Sorry.")).build().unwrap();
             let paid = call(&stack, request(api, streamed)).await;
             assert!(is_good(api, &paid) && paid.degraded.is_none(), "{what}: {paid:?}");

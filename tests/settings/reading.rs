@@ -229,7 +229,7 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         ("retry_budget.ratio = 20", "retry_budget.ratio"),
         ("retry_budget.floor = -0.5", "retry_budget.floor"),
         ("resume.times = 0", "resume.times"),
-        ("admit = { tenant = 'everyone' }", "admit"),
+        ("tenant_limits = { tenant = 'global' }", "tenant_limits"),
         ("upstream_limits = { concurrency = 0 }", "upstream_limits"),
         (
             "budget = [{ name = 'a b', usd = '1' }]\nunknown_price = 'allow'",
@@ -240,7 +240,7 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         ("max_event_bytes = 0", "max_event_bytes"),
         ("attribution.title = \"\\n\"", "attribution.title"),
         (
-            "cache = { bytes = 1, tenant = 'everyone', ignore_header = ['a b'] }",
+            "cache = { bytes = 1, tenant = 'global', ignore_header = ['a b'] }",
             "cache.ignore_header",
         ),
     ];

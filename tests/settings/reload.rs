@@ -248,7 +248,7 @@ async fn pauses_end_with_the_keys_or_the_base_url_that_met_them() {
 async fn an_answer_that_would_fail_now_is_not_kept_in_the_cache() {
     let world = World::new("GOOD").await;
     let of = |lines: &str| {
-        let cache = "cache = { bytes = 100000, tenant = 'everyone' }";
+        let cache = "cache = { bytes = 100000, tenant = 'global' }";
         settings(&world.simulator, &format!("{}\n{cache}\n{lines}", chain(&[FIRST])))
     };
     let handle = SettingsHandle::builder(of("")).build().unwrap();
@@ -271,7 +271,7 @@ async fn what_has_the_same_settings_is_carried_over_and_the_rest_begins_again() 
         let lines = format!(
             "{}\ncircuit_breaker.min_calls = {min_calls}\nattempts = {attempts}\nadaptive_concurrency = {{}}\n\
              upstream_limits = {{ requests = {{ amount = 10, burst = 1, per = '{per}' }} }}\n\
-             cache = {{ bytes = {bytes}, tenant = 'everyone' }}",
+             cache = {{ bytes = {bytes}, tenant = 'global' }}",
             chain(&[FIRST, SECOND])
         );
         settings(&world.simulator, &lines)

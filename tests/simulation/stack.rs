@@ -92,7 +92,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         Some(store)
     };
     if let Some(limit) = &setup.tenant_limits {
-        builder = builder.admit(limits_of(limit), TenantKey::tag("tenant"), limit.max_wait);
+        builder = builder.tenant_limits(limits_of(limit), TenantKey::tag("tenant"), limit.max_wait);
         if let Some(store) = store(limit.store) {
             builder = builder.tenant_limit_store(store);
         }

@@ -6,7 +6,7 @@ use super::{Case, recorded::*, stack, upstream};
 use crate::support::{FIRST, ask, call, ledger::Kept, raw::send};
 
 /// The bill, and the tokens of the prompt and of the answer, of the only attempt.
-async fn booked(case: &Case) -> (Option<String>, u64, u64) {
+async fn recorded(case: &Case) -> (Option<String>, u64, u64) {
     let raw = upstream(case).await;
     let kept = Kept::new();
     let stack = stack(&raw).chain([FIRST]).ledger(kept.clone()).build().unwrap();
@@ -61,7 +61,7 @@ async fn usage_is_read_under_its_many_names() {
         (r#"{"prompt_tokens":15,"total_tokens":24}"#, None, 15, 9),
     ] {
         for case in with_usage(usage) {
-            let (told, in_prompt, in_answer) = booked(&case).await;
+            let (told, in_prompt, in_answer) = recorded(&case).await;
             assert_eq!((in_prompt, in_answer), (prompt, answer), "{} {usage}", case.what);
             if bill.is_some() {
                 assert_eq!(told.as_deref(), bill, "{} {usage}", case.what);
@@ -88,7 +88,7 @@ async fn usage_is_read_under_its_many_names() {
                 + DONE,
         ),
     ] {
-        let (_, prompt, answer) = booked(&case).await;
+        let (_, prompt, answer) = recorded(&case).await;
         assert_eq!((prompt, answer), (15, 9), "{}", case.what);
     }
 }
@@ -103,7 +103,7 @@ async fn the_last_usage_counts() {
         )
     };
     let text = running(say("Hello"), 1) + &running(say(" world"), 2) + &running(stop(), 9) + DONE;
-    assert_eq!(booked(&stream("running usage", text)).await, (None, 15, 9));
+    assert_eq!(recorded(&stream("running usage", text)).await, (None, 15, 9));
 }
 
 /// An answer that failed has its cost all the same.
@@ -128,7 +128,7 @@ async fn a_failure_is_billed_as_it_says() {
         ),
         plain("in an empty answer", format!("{}{usage}", r#"{"choices":[]"#)),
     ] {
-        let (bill, ..) = booked(&case).await;
+        let (bill, ..) = recorded(&case).await;
         assert_eq!(bill.as_deref(), Some("$0.50"), "{}", case.what);
     }
 }
@@ -168,7 +168,7 @@ async fn usage_over_several_chunks_is_put_together() {
             [&say("Hello"), &stop(), &first, &second, &third, DONE].concat(),
             [&first, &say("Hello"), &second, &stop(), &third, DONE].concat(),
         ] {
-            let told = booked(&stream(what, body.clone())).await;
+            let told = recorded(&stream(what, body.clone())).await;
             assert_eq!(told, (Some("$0.0000076".to_owned()), 15, 9), "{what}: {body}");
         }
     }
@@ -222,7 +222,7 @@ async fn a_cost_in_a_header_is_the_bill_of_a_plain_answer() {
             streamed: false,
             steps: vec![send(head), send(good_answer("").replace(USAGE, usage))],
         };
-        let (told, prompt, answer) = booked(&case).await;
+        let (told, prompt, answer) = recorded(&case).await;
         assert_eq!((told.as_deref(), prompt, answer), (bill, 15, 9), "{header}: {usage}");
     }
 }

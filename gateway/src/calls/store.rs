@@ -200,7 +200,7 @@ mod tests {
             reserved: amount,
             estimate: Some(amount),
             bill: None,
-            booked: amount,
+            recorded: amount,
             usage: TokenUsage::default(),
             generation_id: None,
             first_token: None,

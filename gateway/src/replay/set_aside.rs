@@ -20,7 +20,7 @@ pub(super) fn set_aside(settings: &mut Settings) -> Vec<&'static str> {
     aside("conformance", settings.conformance.take().is_some());
     aside("canned_reply", settings.canned_reply.take().is_some());
     aside("provider_health", settings.provider_health.take().is_some());
-    aside("admit", settings.admit.take().is_some());
+    aside("tenant_limits", settings.tenant_limits.take().is_some());
     aside("require_tag", settings.require_tag.take().is_some());
     let has_prices = settings.catalogue.is_some() || !settings.prices.is_empty() || settings.unknown_price.is_some();
     let before = settings.budget.len();

@@ -20,7 +20,7 @@ fn picture(name: &str) -> PathBuf {
 }
 
 const LINES: &str = "budget = [{ name = 'key-day', usd = '0.004', per = 'day', each = ['key'] }, \
-    { name = 'company-month', usd = '250', per = 'month' }]\ncircuit_breaker = { min_calls = 3 }\ncache = { bytes = 1000000, tenant = 'everyone' }\nattempts_per_candidate = 1\nunknown_price = 'allow'";
+    { name = 'company-month', usd = '250', per = 'month' }]\ncircuit_breaker = { min_calls = 3 }\ncache = { bytes = 1000000, tenant = 'global' }\nattempts_per_candidate = 1\nunknown_price = 'allow'";
 
 /// A morning's traffic: answered, rescued, failed, refused, interrupted, left and cached calls.
 async fn traffic(world: &World) {

@@ -150,7 +150,7 @@ async fn a_failure_is_distinguished_from_a_refusal() {
 
 #[tokio::test]
 async fn a_cached_answer_is_marked_and_costs_nothing() {
-    let world = World::with("cache = { bytes = 1000000, tenant = 'everyone' }", Calls::new(), None).await;
+    let world = World::with("cache = { bytes = 1000000, tenant = 'global' }", Calls::new(), None).await;
     // A cut answer is not cached.
     world.simulator.plan_all("text=Grey%20today").unwrap();
     for stream in [false, true] {

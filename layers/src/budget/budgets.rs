@@ -183,7 +183,7 @@ impl Budgets {
     /// Replaces the recorded cost of an entry by its billed cost. The difference counts at the time at which the attempt ended; if that window is over, the
     /// budget does not change.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
-        let by = bill.saturating_sub(entry.booked);
+        let by = bill.saturating_sub(entry.recorded);
         if by != UsdAmount::ZERO {
             self.book(entry, by, entry.ended);
         }
@@ -194,7 +194,7 @@ impl Budgets {
     pub fn refill<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         self.is_refilled.store(true, Ordering::Relaxed);
         for entry in entries {
-            self.book(entry, entry.booked, entry.ended);
+            self.book(entry, entry.recorded, entry.ended);
         }
     }
 

@@ -22,7 +22,7 @@ struct Sums {
     reserved: UsdAmount,
     bill: Option<UsdAmount>,
     estimate: Option<UsdAmount>,
-    booked: UsdAmount,
+    recorded: UsdAmount,
     usage: TokenUsage,
     state: EntryState,
     /// Whether `usage` is the upstream's own count.
@@ -36,9 +36,9 @@ impl Running {
         let sums = self.sums(outcome, free, now);
         let is_held = self.reservation.is_some();
         if let Some(reservation) = self.reservation.take() {
-            reservation.settle(sums.booked);
+            reservation.settle(sums.recorded);
         }
-        self.book_on_served(is_held, sums.booked, now);
+        self.book_on_served(is_held, sums.recorded, now);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
         self.end_line(outcome, now, Some((cost, sums.state.is_estimate())));
         self.say(&sums);
@@ -49,11 +49,11 @@ impl Running {
     }
 
     /// What was reserved for models that did not answer is not spent on them, and what answered without a reservation is.
-    fn book_on_served(&self, is_held: bool, booked: UsdAmount, at: Instant) {
+    fn book_on_served(&self, is_held: bool, recorded: UsdAmount, at: Instant) {
         let (Some(budgets), Some(candidate)) = (&self.settings.budgets, &self.candidate) else {
             return;
         };
-        if booked == UsdAmount::ZERO || !budgets.count_models() {
+        if recorded == UsdAmount::ZERO || !budgets.count_models() {
             return;
         }
         let spent = budgets.lines_of(&self.tags, candidate, self.served_model.as_deref());
@@ -62,7 +62,7 @@ impl Running {
         } else {
             Vec::new()
         };
-        budgets.change(&held, &spent, booked, UtcTime::at(at));
+        budgets.change(&held, &spent, recorded, UtcTime::at(at));
     }
 
     /// Tells the attempt's line how the exchange ended.
@@ -125,7 +125,7 @@ impl Running {
             estimate => estimate,
         };
         let follows = !counted && self.settings.bills_follow && self.generation_id.is_some();
-        let booked = match bill.or(estimate) {
+        let recorded = match bill.or(estimate) {
             // The bill takes its place later, and must never find too little left.
             estimate if follows => estimate.unwrap_or(UsdAmount::ZERO).max(reserved),
             cost => cost.unwrap_or(reserved),
@@ -134,7 +134,7 @@ impl Running {
             reserved,
             bill,
             estimate,
-            booked,
+            recorded,
             usage,
             state,
             is_reported,
@@ -171,7 +171,7 @@ impl Running {
             reserved: sums.reserved,
             estimate: sums.estimate,
             bill: sums.bill,
-            booked: sums.booked,
+            recorded: sums.recorded,
             usage: sums.usage,
             generation_id: self.generation_id.take(),
             first_token: self.first_token,

@@ -14,7 +14,7 @@ pub struct Correction {
     /// What the upstream charged; `None` if the bill never came.
     pub bill: Option<UsdAmount>,
     /// What is recorded from now on: the bill, or the estimate that became final.
-    pub booked: UsdAmount,
+    pub recorded: UsdAmount,
     /// What it took, by the upstream's own count; `None` if it does not say.
     pub usage: Option<TokenUsage>,
 }
@@ -27,7 +27,7 @@ impl Correction {
             id,
             at,
             bill: Some(bill),
-            booked: bill,
+            recorded: bill,
             usage,
         }
     }
@@ -39,7 +39,7 @@ impl Correction {
             id,
             at,
             bill: None,
-            booked: estimate,
+            recorded: estimate,
             usage: None,
         }
     }
@@ -58,6 +58,6 @@ impl Correction {
         entry.bill = self.bill;
         entry.state = self.state();
         entry.usage = self.usage.unwrap_or(entry.usage);
-        entry.booked = self.booked;
+        entry.recorded = self.recorded;
     }
 }

@@ -125,7 +125,7 @@ pub struct Entry {
     /// What the upstream charged. `None` if it has not said so.
     pub bill: Option<UsdAmount>,
     /// What was taken out of the budgets when it ended. More than the cost if the bill is still to come.
-    pub booked: UsdAmount,
+    pub recorded: UsdAmount,
     /// What it took, by the upstream's own count; estimated if it did not report one.
     pub usage: TokenUsage,
     /// By which name the upstream knows the answer.

@@ -36,7 +36,7 @@ impl Ledger for TracingLedger {
             target: "llm::ledger",
             entry = %correction.id,
             state = correction.state().as_str(),
-            booked = %correction.booked,
+            recorded = %correction.recorded,
             "correction"
         );
     }

@@ -27,14 +27,14 @@ pub struct GlobalKey;
 
 impl GlobalKey {
     /// The key. Not an empty one, so that a tenant without a name is not taken for all.
-    pub const KEY: &'static str = "(everyone)";
+    pub const KEY: &'static str = "(global)";
 }
 
 /// Made once, and not for each call.
-static EVERYONE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(GlobalKey::KEY));
+static GLOBAL: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(GlobalKey::KEY));
 
 impl<R> KeyExtractor<R> for GlobalKey {
     fn key(&self, _: &Request<R>) -> Option<Arc<str>> {
-        Some(Arc::clone(&EVERYONE))
+        Some(Arc::clone(&GLOBAL))
     }
 }

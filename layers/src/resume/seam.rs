@@ -115,8 +115,7 @@ impl Seam {
         if may_repeat {
             return Joined::Undecided;
         }
-        if self.new_text().len() < self.blank.len() && self.blank.starts_with(self.new_text()) {
-            // Said again word for word so far, and not yet the white space behind it.
+        if self.is_short_of_blank() {
             return Joined::Undecided;
         }
         match self.is_restart() {
@@ -132,10 +131,8 @@ impl Seam {
             script.end();
         }
         if self.way == ContinueBy::Instruction && !self.said().is_empty() {
-            return match self.after_last() {
-                Joined::Text(new) => Joined::Text(new),
-                Joined::Undecided | Joined::Restart => Joined::Restart,
-            };
+            let is_whole = self.script.as_ref().is_some_and(Script::is_whole);
+            return if is_whole { Joined::Text(self.take_new()) } else { Joined::Restart };
         }
         if self.is_restart() == Some(true) {
             return Joined::Restart;
@@ -192,10 +189,17 @@ impl Seam {
     /// By instruction: what follows the last characters that were shown.
     fn after_last(&mut self) -> Joined {
         match &self.script {
+            Some(script) if script.is_whole() && self.is_short_of_blank() => Joined::Undecided,
             Some(script) if script.is_whole() => Joined::Text(self.take_new()),
             Some(script) if !script.is_over() => Joined::Undecided,
             _ => Joined::Restart,
         }
+    }
+
+    /// Whether what was shown is said again word for word so far, but not yet all of the white space behind it.
+    fn is_short_of_blank(&self) -> bool {
+        let new = self.new_text();
+        new.len() < self.blank.len() && self.blank.starts_with(new)
     }
 
     /// What is held without the white space before it.

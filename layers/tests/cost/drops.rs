@@ -75,12 +75,12 @@ proptest! {
             let mut numbers: Vec<_> = entries.iter().map(|entry| entry.attempt).collect();
             numbers.dedup();
             prop_assert_eq!(numbers.len(), entries.len(), "each attempt once");
-            let booked = entries.iter().fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.booked));
+            let recorded = entries.iter().fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.recorded));
             for state in book.accounts() {
                 prop_assert_eq!(state.reserved, UsdAmount::ZERO);
                 prop_assert!(state.settled <= state.budget.cap());
                 if state.budget.name() == "all" {
-                    prop_assert_eq!(state.settled.saturating_add(state.overrun), booked);
+                    prop_assert_eq!(state.settled.saturating_add(state.overrun), recorded);
                 }
             }
             Ok(())

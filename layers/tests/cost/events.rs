@@ -7,7 +7,7 @@ use tower_llm_layers::{
     cost::{CostLayer, UnknownPrice},
 };
 
-use super::{booked, budgeted, to, up_to};
+use super::{recorded, budgeted, to, up_to};
 use crate::support::{
     Beat, Leaf, Step, ask, charged,
     log::{heard, listen, messages, one},
@@ -28,7 +28,7 @@ async fn a_bill_that_differs_by_over_one_percent_is_logged() {
         ("0.0001", true),
     ] {
         listen();
-        let (service, _) = booked(Leaf::new([Step::body([
+        let (service, _) = recorded(Leaf::new([Step::body([
             Beat::Frame(Stage::Content),
             charged(100, 20, bill),
         ])]));

@@ -44,7 +44,7 @@ async fn what_no_answer_can_have_is_not_settled() {
             );
             assert_eq!(
                 (state.settled, state.overrun, state.reserved),
-                (entry.booked, usd("0"), usd("0"))
+                (entry.recorded, usd("0"), usd("0"))
             );
             assert!(entry.usage.total() < 1 << 33, "{number}: {:?}", entry.usage);
             let told = messages();

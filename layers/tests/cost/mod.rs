@@ -23,7 +23,7 @@ use tower_llm_layers::{
 use crate::support::{Kept, Leaf, Prices, TestRequest, streamed};
 
 /// A layer with prices and a ledger, over this inner service.
-fn booked(leaf: Leaf) -> (Cost<Leaf>, Arc<Kept>) {
+fn recorded(leaf: Leaf) -> (Cost<Leaf>, Arc<Kept>) {
     let kept = Kept::new();
     let layer = CostLayer::new().prices(Arc::new(Prices)).ledger(kept.clone());
     (layer.layer(leaf), kept)

@@ -125,7 +125,7 @@ proptest! {
         let (entry, account) = (kept.only(), &book.accounts()[0]);
         prop_assert_eq!(account.reserved, UsdAmount::ZERO);
         // An account never settles more than its cap, whatever is reported.
-        prop_assert_eq!(entry.booked.min(UsdAmount::from_pico(100_000_000_000_000)), account.settled);
+        prop_assert_eq!(entry.recorded.min(UsdAmount::from_pico(100_000_000_000_000)), account.settled);
         if !is_told && case.priced {
             // Ten millionths of a dollar for a token of answer.
             let estimate = UsdAmount::from_pico(i128::from(shown) * 10_000_000);

@@ -10,7 +10,7 @@ use tower_llm_layers::{
     ledger::{EntryOutcome, EntryState},
 };
 
-use super::{booked, budgeted, to, up_to};
+use super::{recorded, budgeted, to, up_to};
 use crate::support::{Beat, Kept, Leaf, Step, TestError, ask, charged, fails, plain, read, usd};
 
 const CONTENT: Beat = Beat::Frame(Stage::Content);
@@ -24,7 +24,7 @@ async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_
         vec![CONTENT, charged(100, 20, "0.0003"), FINISH],
     ];
     for beats in beats {
-        let (service, kept) = booked(Leaf::new([Step::body(beats)]));
+        let (service, kept) = recorded(Leaf::new([Step::body(beats)]));
         read(ask(&service, to("a")).await.unwrap().into_body()).await;
         let entry = kept.only();
         assert_eq!(
@@ -32,7 +32,7 @@ async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_
             (EntryState::Settled, EntryOutcome::Answered)
         );
         assert_eq!((entry.bill, entry.estimate), (Some(usd("0.0003")), Some(usd("0.0003"))));
-        assert_eq!((entry.cost(), entry.booked), (usd("0.0003"), usd("0.0003")));
+        assert_eq!((entry.cost(), entry.recorded), (usd("0.0003"), usd("0.0003")));
         assert_eq!((entry.usage.prompt, entry.usage.answer), (100, 20));
         assert_eq!(
             (&*entry.upstream, &*entry.model, entry.tags.get("team")),
@@ -46,7 +46,7 @@ async fn the_bill_is_the_truth_wherever_it_comes_and_the_estimate_stands_beside_
 async fn media_of_a_prompt_without_usage_are_estimated() {
     let told = Beat::Charged(Stage::Trailer, TokenUsage::new(90, 5));
     for (beats, prompt, pictures) in [(vec![CONTENT, FINISH], 2_100, 2), (vec![CONTENT, FINISH, told], 90, 0)] {
-        let (service, kept) = booked(Leaf::new([Step::body(beats)]));
+        let (service, kept) = recorded(Leaf::new([Step::body(beats)]));
         let mut request = to("a");
         request.body_mut().needs.images = 2;
         read(ask(&service, request).await.unwrap().into_body()).await;
@@ -61,7 +61,7 @@ async fn what_is_reported_before_an_answer_is_a_floor() {
     let mut start = TokenUsage::new(90, 1);
     (start.cached, start.charged) = (80, Some(usd("0.0001")));
     let start = Beat::Charged(Stage::Preamble, start);
-    let (service, kept) = booked(Leaf::new([Step::body([start.clone(), CONTENT, CONTENT])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([start.clone(), CONTENT, CONTENT])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     let entry = kept.only();
     assert_eq!((entry.state, entry.bill), (EntryState::Estimated, None));
@@ -71,7 +71,7 @@ async fn what_is_reported_before_an_answer_is_a_floor() {
     );
     // A failure before the answer costs nothing, as if it had not begun.
     let failed = Beat::Fail(fails(FailureKind::Overloaded));
-    let (service, kept) = booked(Leaf::new([Step::body([start, failed])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([start, failed])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     assert_eq!(kept.only().cost(), UsdAmount::ZERO);
 }
@@ -81,7 +81,7 @@ async fn a_charge_reported_once_is_not_lost_to_tokens_reported_twice() {
     let mut tokens = TokenUsage::default();
     (tokens.prompt, tokens.answer) = (100, 20);
     let again = Beat::Charged(Stage::Trailer, tokens);
-    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, charged(100, 20, "0.7"), again])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([CONTENT, charged(100, 20, "0.7"), again])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     assert_eq!(kept.only().bill, Some(usd("0.7")));
 }
@@ -92,7 +92,7 @@ async fn with_a_key_of_ones_own_the_providers_charge_comes_on_top() {
     usage.answer = 1;
     usage.charged = Some(usd("0.05"));
     usage.charged_upstream = Some(usd("1.00"));
-    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, Beat::Charged(Stage::Trailer, usage)])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([CONTENT, Beat::Charged(Stage::Trailer, usage)])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     assert_eq!(kept.only().bill, Some(usd("1.05")));
 }
@@ -101,7 +101,7 @@ async fn with_a_key_of_ones_own_the_providers_charge_comes_on_top() {
 async fn a_charge_of_zero_alone_is_no_bill_for_a_model_with_a_price() {
     let mut free = TokenUsage::default();
     free.charged = Some(UsdAmount::ZERO);
-    let (service, kept) = booked(Leaf::new([Step::body([
+    let (service, kept) = recorded(Leaf::new([Step::body([
         CONTENT,
         FINISH,
         Beat::Charged(Stage::Trailer, free),
@@ -116,7 +116,7 @@ async fn a_charge_of_zero_alone_is_no_bill_for_a_model_with_a_price() {
 
 #[tokio::test(start_paused = true)]
 async fn an_end_without_a_word_on_usage_is_an_estimate_of_what_was_seen() {
-    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, CONTENT, CONTENT, FINISH])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([CONTENT, CONTENT, CONTENT, FINISH])]));
     read(ask(&service, to("a")).await.unwrap().into_body()).await;
     let entry = kept.only();
     // A hundred tokens of prompt at a millionth of a dollar, three of answer at ten.
@@ -155,7 +155,7 @@ async fn a_failure_is_one_entry_and_free_only_if_nothing_was_generated() {
         let first = Step::body([Beat::Frame(Stage::Preamble), Beat::Fail(fails(kind))]);
         let after = Step::body([CONTENT, CONTENT, Beat::Fail(fails(kind))]);
         for (step, free, seen) in [(before, free, 0), (first, free, 0), (after, false, 2)] {
-            let (service, kept) = booked(Leaf::new([step]));
+            let (service, kept) = recorded(Leaf::new([step]));
             if let Ok(response) = ask(&service, to("a")).await {
                 read(response.into_body()).await;
             }
@@ -198,7 +198,7 @@ async fn a_timeout_behind_the_upstream_is_recorded_like_one_of_ours() {
             (usd("0.0051"), EntryState::Estimated)
         };
         assert_eq!(
-            (entry.cost(), entry.booked, entry.state),
+            (entry.cost(), entry.recorded, entry.state),
             (cost, cost, state),
             "{status}"
         );
@@ -224,7 +224,7 @@ async fn counts_that_come_with_a_failure_are_priced() {
                 ..fails(kind)
             };
             let step = Step::body([Beat::Charged(Stage::Trailer, usage), Beat::Fail(error)]);
-            let (service, kept) = booked(Leaf::new([step]));
+            let (service, kept) = recorded(Leaf::new([step]));
             read(ask(&service, to("a")).await.unwrap().into_body()).await;
             let entry = kept.only();
             assert_eq!(
@@ -235,7 +235,7 @@ async fn counts_that_come_with_a_failure_are_priced() {
         }
         // Zeros say nothing.
         let nothing = Beat::Charged(Stage::Trailer, TokenUsage::default());
-        let (service, kept) = booked(Leaf::new([Step::body([nothing, Beat::Fail(fails(kind))])]));
+        let (service, kept) = recorded(Leaf::new([Step::body([nothing, Beat::Fail(fails(kind))])]));
         read(ask(&service, to("a")).await.unwrap().into_body()).await;
         assert_eq!(
             (kept.only().cost(), kept.only().state),
@@ -246,7 +246,7 @@ async fn counts_that_come_with_a_failure_are_priced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_that_leaves_is_recorded_at_what_was_seen() {
-    let (service, kept) = booked(Leaf::new([Step::body([CONTENT, CONTENT, Beat::Stall])]));
+    let (service, kept) = recorded(Leaf::new([Step::body([CONTENT, CONTENT, Beat::Stall])]));
     let mut body = ask(&service, to("a")).await.unwrap().into_body();
     for _ in 0..2 {
         body.frame().await.unwrap().unwrap();
@@ -271,7 +271,7 @@ async fn a_plain_answer_that_never_came_may_have_been_made_whole() {
     assert!(waiting.await.is_err());
     let entry = kept.only();
     assert_eq!((entry.outcome, entry.reserved), (EntryOutcome::Dropped, usd("0.0051")));
-    assert_eq!((entry.cost(), entry.booked), (usd("0.0051"), usd("0.0051")));
+    assert_eq!((entry.cost(), entry.recorded), (usd("0.0051"), usd("0.0051")));
     assert_eq!(
         (book.accounts()[0].settled, book.accounts()[0].reserved),
         (usd("0.0051"), usd("0"))
@@ -291,7 +291,7 @@ async fn where_bills_follow_the_budget_keeps_the_whole_hold_until_then() {
         let entry = kept.only();
         assert_eq!(entry.cost(), usd("0.00011"));
         // Nothing names the answer here, so no bill can follow.
-        assert_eq!((entry.generation_id.is_none(), entry.booked), (true, usd("0.00011")));
+        assert_eq!((entry.generation_id.is_none(), entry.recorded), (true, usd("0.00011")));
         assert_eq!(book.accounts()[0].settled, usd("0.00011"));
     }
 }

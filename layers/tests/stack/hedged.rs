@@ -118,12 +118,12 @@ proptest! {
                 repeats += own.len() - models.len();
             }
             prop_assert!(repeats <= if may_retry { 3 } else { 0 }, "{repeats} repeats of six calls");
-            let booked = entries.iter().fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.booked));
+            let recorded = entries.iter().fold(UsdAmount::ZERO, |sum, entry| sum.saturating_add(entry.recorded));
             for state in book.accounts() {
                 prop_assert_eq!(state.reserved, UsdAmount::ZERO);
                 prop_assert!(state.settled <= state.budget.cap());
                 if state.budget.name() == "all" {
-                    prop_assert_eq!(state.settled.saturating_add(state.overrun), booked);
+                    prop_assert_eq!(state.settled.saturating_add(state.overrun), recorded);
                 }
             }
             for seen in probe.seen() {

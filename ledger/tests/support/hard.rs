@@ -99,7 +99,7 @@ async fn sums_of_huge_counts_are_given(options: LedgerOptions, sql: impl AsyncFn
     ledger.record(&entry("c/d", 1));
     all_are_written(&ledger, 4).await;
     // As rows of an older version hold them.
-    sql("UPDATE entries SET prompt_tokens = 9223372036854775807, bill = -9223372036854775807, booked = 9223372036854775807 WHERE model = 'a/b'").await;
+    sql("UPDATE entries SET prompt_tokens = 9223372036854775807, bill = -9223372036854775807, recorded = 9223372036854775807 WHERE model = 'a/b'").await;
     let total = ledger.total(&Filter::new()).await.unwrap();
     assert_eq!((total.attempts, total.answer_tokens), (4, 35));
     assert_eq!(total.prompt_tokens, u64::MAX, "as many as can be shown");

@@ -53,7 +53,7 @@ pub(crate) fn entry(model: &str, pico: i128) -> Entry {
         reserved: bill,
         estimate: Some(bill),
         bill: Some(bill),
-        booked: bill,
+        recorded: bill,
         usage,
         generation_id: Some("gen-1".into()),
         first_token: Some(Duration::from_millis(320)),
@@ -80,7 +80,7 @@ pub(crate) fn any_entry(rng: &mut Rng) -> Entry {
     entry.reserved = amount(rng);
     entry.estimate = rng.bool().then(|| amount(rng));
     entry.bill = rng.bool().then(|| amount(rng));
-    entry.booked = amount(rng);
+    entry.recorded = amount(rng);
     entry.state = [
         EntryState::Settled,
         EntryState::Estimated,

@@ -325,7 +325,7 @@ async fn what_is_forgotten_stays_spent(options: LedgerOptions) {
         } else {
             now.before(year).before(Duration::from_millis(number))
         };
-        entry.booked = UsdAmount::from_pico(999_999_999 + i128::from(number));
+        entry.recorded = UsdAmount::from_pico(999_999_999 + i128::from(number));
         entry.tags = Tags::new([("team", ["search", "support"][usize::from(number % 2 == 0)])]).unwrap();
         ledger.record(&entry);
     }

@@ -108,7 +108,7 @@ impl Evidence<'_> {
         let mut spent = HashMap::<Box<str>, i128>::new();
         for entry in entries {
             for line in budgets.lines(&entry.tags, &entry.upstream, &entry.model) {
-                *spent.entry(line.account).or_default() += entry.booked.pico();
+                *spent.entry(line.account).or_default() += entry.recorded.pico();
             }
         }
         let watched = self.built.watched.accounts();

@@ -21,7 +21,7 @@ pub(super) fn retry_delay(error: &Value) -> Option<f64> {
 }
 
 /// The wait that words ask for: "Please try again in 7.66s", "Try again in 26 seconds", "Please retry in 1m30s", in seconds.
-pub(super) fn told_wait(message: &str) -> Option<f64> {
+pub(super) fn reported_wait(message: &str) -> Option<f64> {
     const BEFORE: [&str; 5] = [
         "try again in ",
         "retry in ",

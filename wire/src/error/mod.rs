@@ -156,12 +156,12 @@ impl UpstreamError {
 
     /// The wait that the message asks for, else the one that the provider's own text asks for.
     #[must_use]
-    pub fn told_wait(&self) -> Option<Duration> {
+    pub fn reported_wait(&self) -> Option<Duration> {
         self.told_seconds().and_then(hints::seconds)
     }
 
     fn told_seconds(&self) -> Option<f64> {
-        hints::told_wait(&self.message).or_else(|| hints::told_wait(self.raw.as_deref()?))
+        hints::reported_wait(&self.message).or_else(|| hints::reported_wait(self.raw.as_deref()?))
     }
 
     /// When the limit is filled again, in Unix milliseconds: the copy of `X-RateLimit-Reset`.

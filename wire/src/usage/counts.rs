@@ -57,7 +57,7 @@ pub fn usage_counts(raw: &[u8]) -> Option<UsageCounts<'_>> {
 pub(crate) fn answer_tokens(raw: &[u8]) -> Option<u64> {
     match Counts::read(raw) {
         Some(counts) => counts.answer,
-        None => read_whole::<Usage>(raw)?.told_answer(),
+        None => read_whole::<Usage>(raw)?.reported_output_tokens(),
     }
 }
 
@@ -383,7 +383,7 @@ mod tests {
             let raw = format!("{{{}}}", members.join(","));
             let (read, view) = both(&raw);
             proptest::prop_assert_eq!(read, view, "{}", raw);
-            let told = read_whole::<Usage>(raw.as_bytes()).and_then(|usage| usage.told_answer());
+            let told = read_whole::<Usage>(raw.as_bytes()).and_then(|usage| usage.reported_output_tokens());
             proptest::prop_assert_eq!(answer_tokens(raw.as_bytes()), told, "{}", raw);
         }
     }

@@ -66,7 +66,7 @@ mod tests {
             (counts.cached, counts.cache_written, counts.cache_written_1h),
             (7, 11, 10)
         );
-        assert_eq!(usage.told_answer(), Some(4_500));
+        assert_eq!(usage.reported_output_tokens(), Some(4_500));
         assert_eq!(usage_counts(raw.as_bytes()).as_ref(), Some(&counts));
     }
 

@@ -24,7 +24,7 @@ wire_struct! {
     /// use openrouter_wire::usage::Usage;
     ///
     /// let usage: Usage = serde_json::from_str(r#"{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00000765}"#)?;
-    /// assert_eq!(usage.told_cost().as_deref(), Some("0.00000765"));
+    /// assert_eq!(usage.reported_cost().as_deref(), Some("0.00000765"));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     Usage {
@@ -151,7 +151,7 @@ impl Usage {
                 .and_then(|of| of.web_search_requests)
                 .or_else(own_searches)
                 .unwrap_or(0),
-            cost: self.told_cost().filter(|_| !is_fee),
+            cost: self.reported_cost().filter(|_| !is_fee),
             upstream_cost: upstream.filter(|_| is_byok).map(|cost| cost.as_str().into()),
         }
     }
@@ -192,7 +192,7 @@ impl Usage {
 
     /// Tokens of the answer, under whatever name; if it took several rounds, those of all.
     #[must_use]
-    pub fn told_answer(&self) -> Option<u64> {
+    pub fn reported_output_tokens(&self) -> Option<u64> {
         self.own_answer().max(self.iterations().answer)
     }
 
@@ -211,7 +211,7 @@ impl Usage {
     /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object,
     /// else as `estimated_cost`, which is `DeepInfra`'s word for it.
     #[must_use]
-    pub fn told_cost(&self) -> Option<Cow<'_, str>> {
+    pub fn reported_cost(&self) -> Option<Cow<'_, str>> {
         let own = self.cost.as_ref().filter(|cost| !cost.is_negative());
         let own = own.map(|cost| Cow::Borrowed(cost.as_str()));
         let ticks = || Some(Cow::Owned(format!("{}e-10", self.number("cost_in_usd_ticks")?)));

@@ -99,7 +99,7 @@ impl Sketch {
             reserved: UsdAmount::ZERO,
             estimate: None,
             bill: Some(UsdAmount::ZERO),
-            booked: UsdAmount::ZERO,
+            recorded: UsdAmount::ZERO,
             usage: TokenUsage::default(),
             generation_id: None,
             first_token: None,

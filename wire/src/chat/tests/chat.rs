@@ -51,7 +51,7 @@ fn reads_a_plain_answer() {
         ),
         (4, 2, 3)
     );
-    assert_eq!(usage.told_cost().as_deref(), Some("0.00000765"));
+    assert_eq!(usage.reported_cost().as_deref(), Some("0.00000765"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn an_estimated_cost_counts_if_no_other_is_reported() {
         (r#"{"estimated_cost":"dear"}"#, None),
     ] {
         let read = Usage::from_json(usage.as_bytes()).unwrap();
-        assert_eq!(read.told_cost().as_deref(), cost, "{usage}");
+        assert_eq!(read.reported_cost().as_deref(), cost, "{usage}");
         let counts = usage_counts(usage.as_bytes()).unwrap();
         assert_eq!(counts.cost.as_deref(), cost, "{usage}");
     }
@@ -143,7 +143,7 @@ fn a_wrong_type_costs_its_field_alone() {
         (usage.prompt_tokens, usage.completion_tokens, usage.is_byok),
         (None, Some(9), None)
     );
-    assert_eq!(usage.told_cost().as_deref(), Some("0.10"));
+    assert_eq!(usage.reported_cost().as_deref(), Some("0.10"));
     assert!(ChatResponse::from_json(b"[]").is_err());
     assert!(ChatResponse::from_json(b"   \n ").is_err());
     let twice = ChatResponse::from_json(br#"{"id":"a","id":"b","choices":[]}"#).unwrap();
