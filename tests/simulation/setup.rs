@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::{draw::Draw, faults::Mood};
+use tower_openrouter::layers::budget::Window;
+
+use super::{draw::Draw, faults::Mood, stores::Steps};
 
 /// A budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Cap {
     /// In millionths of a dollar.
     pub(crate) micros: u64,
-    pub(crate) window: &'static str,
+    pub(crate) window: Window,
+    /// In which the days of the window begin.
+    pub(crate) zone: Option<&'static str>,
     /// `tenant`, `model` or `upstream`: each has an account of its own.
     pub(crate) each: Option<&'static str>,
     pub(crate) soft: bool,
@@ -116,6 +120,8 @@ pub(crate) struct Setup {
     pub(crate) tells_limits: bool,
     /// The clock jumps so far ahead at some time.
     pub(crate) jump: Option<(Duration, Duration)>,
+    /// The clock of the budgets steps.
+    pub(crate) clock_steps: Steps,
     /// So long before a midnight that begins a month the run starts.
     pub(crate) before_midnight: Duration,
     /// Stores are out of order from the first instant to the second.
@@ -200,6 +206,7 @@ impl Setup {
             is_unready: draw.chance(12),
             tells_limits: draw.chance(12),
             jump: draw.maybe(10, |draw| (draw.millis(1..40_000), draw.millis(1_000..7_200_000))),
+            clock_steps: clock_steps(draw),
             before_midnight: draw.millis(0..60_000),
             outage: (outage, outage + draw.millis(0..30_000)),
             router_metadata: draw.chance(12),
@@ -231,11 +238,48 @@ impl Setup {
     }
 }
 
+/// When the clock steps, by seconds, hours or months, and how it stands then; at last it is often set right again.
+fn clock_steps(draw: &mut Draw) -> Steps {
+    if !draw.chance(30) {
+        return Steps::new();
+    }
+    let count = draw.number(1..5);
+    let mut steps: Steps = (0..count)
+        .map(|_| {
+            let longest = draw.pick(&[20_000, 120_000, 7_200_000, 50 * 3_600_000, 70 * 86_400_000]);
+            let off = i64::try_from(draw.number(1..longest)).unwrap();
+            (draw.millis(0..60_000), if draw.chance(50) { off } else { -off })
+        })
+        .collect();
+    steps.sort_unstable();
+    if draw.chance(50) {
+        steps.push((70 * SECOND, 0));
+    }
+    steps
+}
+
 impl Cap {
     fn of(draw: &mut Draw) -> Self {
+        let span = draw.pick(&[60, 3_600, 86_400]);
+        let window = draw.weighed(&[
+            (4, Window::Day),
+            (4, Window::Month),
+            (4, Window::Ever),
+            (3, Window::Hour),
+            (1, Window::Week),
+            (1, Window::MonthFrom(31)),
+            (3, Window::Rolling(span * SECOND)),
+        ]);
+        let has_days = matches!(
+            window,
+            Window::Day | Window::Week | Window::Month | Window::MonthFrom(_)
+        );
         Self {
             micros: draw.weighed(&[(1, 300), (1, 3_000), (3, 30_000), (3, 300_000), (2, 10_000_000)]),
-            window: draw.pick(&["day", "month", "ever", "hour"]),
+            window,
+            zone: draw
+                .pick(&[None, None, None, Some("Asia/Kolkata"), Some("America/New_York")])
+                .filter(|_| has_days),
             each: draw.pick(&[None, Some("tenant"), Some("model"), Some("upstream")]),
             soft: draw.chance(10),
         }

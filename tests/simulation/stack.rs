@@ -10,7 +10,7 @@ use tower_openrouter::{
         FixedPrices, TimeoutOverrides, WorstCasePrice,
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         auth::{KeyFuture, KeyProvider},
-        budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
+        budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore, Zone},
         cache::Cache,
         circuit_breaker::CircuitPolicy,
         cost::UnknownPrice,
@@ -31,7 +31,7 @@ use super::{
     own::RepeatLayer,
     record::Record,
     setup::{Cap, LimitSetup, Own, Setup, StoreMood},
-    stores::{Bills, Kept, SharedLimits, WatchedStore, Weather},
+    stores::{Bills, Kept, SharedLimits, Wall, WatchedStore, Weather},
     upstream::{PRICES, Shared, Upstream},
 };
 
@@ -106,7 +106,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
 
     let accounts = InMemoryBudgetStore::new();
     let inner: Arc<dyn BudgetStore> = plant.budget_store(Arc::new(accounts.clone()));
-    let watched = WatchedStore::new(inner, weather(setup.budget_store));
+    let watched = WatchedStore::new(inner, weather(setup.budget_store), Wall::new(setup.clock_steps.clone()));
     let ledger = setup.has_ledger.then(|| Arc::new(Kept::new(Arc::clone(record))));
     let budgets = (!setup.caps.is_empty()).then(|| {
         let budgets = setup.caps.iter().enumerate().map(|(index, cap)| budget(index, cap));
@@ -304,9 +304,10 @@ fn limits_of(setup: &LimitSetup) -> Limits {
 
 fn budget(index: usize, cap: &Cap) -> Budget {
     let amount = UsdAmount::from_pico(i128::from(cap.micros) * 1_000_000);
-    let mut budget = Budget::new(&format!("budget-{index}"), amount)
-        .unwrap()
-        .per(cap.window.parse().unwrap());
+    let mut budget = Budget::new(&format!("budget-{index}"), amount).unwrap().per(cap.window);
+    if let Some(zone) = cap.zone {
+        budget = budget.in_zone(Zone::named(zone).unwrap());
+    }
     if let Some(tag) = cap.each {
         budget = budget.each(tag);
     }

@@ -116,7 +116,7 @@ impl Evidence<'_> {
             let is_forever = budgets
                 .line(&account)
                 .is_some_and(|line| line.budget.window().as_str() == "ever");
-            let state = watched.get(&account).copied().unwrap_or_default();
+            let state = watched.get(&account).cloned().unwrap_or_default();
             let settled = state.covered + state.beyond;
             if is_forever && settled != recorded {
                 wrong.push(format!(

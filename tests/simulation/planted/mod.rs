@@ -14,7 +14,7 @@ use tower_openrouter::{
 
 use self::{
     inner::{Kept, Planted},
-    stores::{Forgetful, Lossy},
+    stores::{Forgetful, Lossy, Unsettled},
 };
 use super::{upstream::Upstream, wire::Answer};
 
@@ -42,6 +42,8 @@ pub(crate) enum Plant {
     HoldsConnection,
     /// A caller's mistake is reported as the upstream's failure.
     TellsBreaker,
+    /// A clock that goes back empties the accounts.
+    ForgetsOnStep,
 }
 
 impl Plant {
@@ -54,6 +56,7 @@ impl Plant {
         match self {
             Self::ForgetsSettle => Arc::new(Forgetful::new(store, 3)),
             Self::LeaksReservation => Arc::new(Forgetful::new(store, 0)),
+            Self::ForgetsOnStep => Arc::new(Unsettled::new(store)),
             _ => store,
         }
     }

@@ -67,3 +67,8 @@ fn a_held_connection_is_found() {
 fn a_callers_mistake_that_opens_a_circuit_is_found() {
     is_found(Plant::TellsBreaker, "invariant 8");
 }
+
+#[test]
+fn a_clock_that_goes_back_and_empties_accounts_is_found() {
+    is_found(Plant::ForgetsOnStep, "settled and reserved");
+}
