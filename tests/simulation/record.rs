@@ -93,6 +93,11 @@ impl Record {
         self.exchanges.lock().unwrap().clone()
     }
 
+    /// What this reads of all exchanges.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&[Exchange]) -> T) -> T {
+        read(&self.exchanges.lock().unwrap())
+    }
+
     /// Exchanges whose connection is open: of this call, or of all.
     pub(crate) fn open_of(&self, call: Option<u64>) -> usize {
         let exchanges = self.exchanges.lock().unwrap();

@@ -125,11 +125,13 @@ impl Script {
 }
 
 impl Script {
-    /// Without any pause, and without an odd end.
+    /// In one piece without any pause, and without an odd end.
     pub(crate) fn make_haste(&mut self) {
         (self.head_after, self.end) = (Duration::ZERO, End::Clean);
-        for piece in &mut self.pieces {
-            piece.after = Duration::ZERO;
+        let bytes: Vec<u8> = self.pieces.drain(..).flat_map(|piece| piece.bytes).collect();
+        if !bytes.is_empty() {
+            let after = Duration::ZERO;
+            self.pieces.push_back(Piece { after, bytes });
         }
     }
 }

@@ -124,7 +124,7 @@ impl Shared {
             closed: None,
             fate: script.fate,
             is_pinned: asked.is_pinned,
-            written: script.written.clone(),
+            written: std::mem::take(&mut script.written),
             taken: 0,
             shown: None,
             whole: None,

@@ -172,8 +172,8 @@ impl Written {
 
     /// How many bytes of text are complete within so many bytes.
     pub(crate) fn text_within(&self, bytes: usize) -> usize {
-        let complete = self.texts.iter().take_while(|(end, _)| *end <= bytes);
-        complete.last().map_or(0, |(_, text)| *text)
+        let complete = self.texts.partition_point(|(end, _)| *end <= bytes);
+        self.texts[..complete].last().map_or(0, |(_, text)| *text)
     }
 }
 
