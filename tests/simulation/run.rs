@@ -176,6 +176,7 @@ async fn afterwards(setup: &Setup, built: &Built, record: &Arc<Record>) -> Vec<(
             at: Duration::from_secs(120),
             question: index,
             tenant: 0,
+            api: tower_openrouter::Api::Chat,
             form: Form::Stream,
             leave: Leave::Never,
             deadline: None,

@@ -132,6 +132,10 @@ pub(crate) struct Setup {
     pub(crate) own_parameters: bool,
     /// A finish reason that no answer here has counts as a failure.
     pub(crate) fails_on_finish: bool,
+    /// All calls are chats; otherwise they are of all APIs.
+    pub(crate) only_chat: bool,
+    /// Another model may answer a request for embeddings.
+    pub(crate) fallback_for_embeddings: bool,
     /// The capacity of the channel of events.
     pub(crate) events: Option<usize>,
 }
@@ -148,7 +152,7 @@ impl Setup {
         let outage = draw.millis(0..40_000);
         let has_prices = draw.chance(85);
         let caps = draw.weighed(&[(3, 0), (3, 1), (2, 2), (1, 3)]);
-        Self {
+        let mut setup = Self {
             moods: (0..chain + cheaper).map(|_| Mood::of(draw)).collect(),
             cheaper,
             elsewhere: draw.index(chain),
@@ -166,7 +170,7 @@ impl Setup {
                 let longest = draw.pick(&[1, 60, 600]);
                 (draw.millis(0..longest), draw.pick(&[0.1, 1.0]))
             }),
-            resume: draw.maybe(35, |draw| draw.pick(&[1, 2, 5])),
+            resume: draw.maybe(45, |draw| draw.pick(&[1, 2, 5])),
             stream_upstream: draw.chance(30),
             tenant_limits: draw.maybe(25, LimitSetup::of),
             upstream_limits: draw.maybe(20, LimitSetup::of),
@@ -212,8 +216,22 @@ impl Setup {
             router_metadata: draw.chance(12),
             own_parameters: draw.chance(15),
             fails_on_finish: draw.chance(12),
+            only_chat: draw.chance(50),
+            fallback_for_embeddings: draw.chance(50),
             events: draw.maybe(20, |draw| draw.pick(&[1, 10_000])),
+        };
+        if draw.chance(8) {
+            setup.resumes_all();
         }
+        setup
+    }
+
+    /// Everything is interrupted, and there are attempts enough to resume it.
+    fn resumes_all(&mut self) {
+        self.moods.fill(Mood::Brittle);
+        self.resume = Some(5);
+        (self.attempts, self.attempts_per_candidate) = (8, 4);
+        self.retry_budget = (1.0, 10.0);
     }
 
     /// The model's name of each candidate, in order.

@@ -190,6 +190,7 @@ fn with_options(builder: StackBuilder, setup: &Setup) -> StackBuilder {
         .last_candidate_grace(setup.last_candidate_grace)
         .idle_timeout(setup.idle)
         .fallback_on_refusal(setup.fallback_on_refusal)
+        .fallback_for_embeddings(setup.fallback_for_embeddings)
         .server_side_fallback(setup.server_side);
     if setup.min_throughput {
         builder = builder.min_throughput(MinThroughput {

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 use tower::Service;
 use tower_openrouter::{
-    ApiRequest, ChatBody, Error, FailureKind, UsdAmount,
+    Api, ApiRequest, ChatBody, Error, FailureKind, UsdAmount,
     layers::{LlmRequest, pause::RateLimitStatus},
 };
 
@@ -92,6 +93,7 @@ impl Service<Request<ApiRequest>> for Upstream {
 
 /// What a request asks for.
 struct Asked {
+    api: Api,
     call: u64,
     attempt: u32,
     question: u64,
@@ -118,6 +120,7 @@ impl Shared {
         let index = self.record.open(Exchange {
             call: asked.call,
             attempt: asked.attempt,
+            api: asked.api,
             model: asked.model,
             streamed: asked.streamed,
             began: self.record.now(),
@@ -129,6 +132,7 @@ impl Shared {
             shown: None,
             whole: None,
             charge: answer.cost,
+            is_counted: answer.told == Told::Counts,
             id: answer.id.clone(),
             is_cut,
             was_dropped: false,
@@ -148,13 +152,13 @@ impl Shared {
                 FailureKind::Reset,
                 "the connection broke before an answer came",
             )),
-            Head::Refused(json) => Err(refused(json).await),
+            Head::Refused(json) => Err(refused(asked.api, json).await),
             Head::Answer => {
                 let body = WireBody::new(script, connection);
                 let body = if asked.streamed {
-                    ChatBody::from_event_stream(body)
+                    ChatBody::from_event_stream_of(asked.api, body)
                 } else {
-                    ChatBody::from_plain(body)
+                    ChatBody::from_plain_of(asked.api, body)
                 };
                 let mut response = Response::new(body);
                 let id = HeaderValue::try_from(&answer.id).unwrap();
@@ -173,23 +177,32 @@ impl Shared {
 
     fn read(&self, request: &Request<ApiRequest>) -> Asked {
         let body = request.body();
-        let json = body.as_chat().unwrap().to_bytes();
+        let json = json(body);
         let document: Value = serde_json::from_slice(&json).unwrap();
-        let messages = document["messages"].as_array().unwrap();
-        let of = |role: &str| messages.iter().rfind(|message| message["role"] == role);
-        let prompt = of("user").unwrap()["content"].as_str().unwrap();
+        let none = Vec::new();
+        let messages = document["messages"].as_array().unwrap_or(&none);
+        let user = messages.iter().find(|message| message["role"] == "user");
+        let prompt = match body.api() {
+            Api::Chat | Api::Messages => user.map(|message| &message["content"]),
+            Api::Responses => Some(&document["input"]),
+            Api::Embeddings => Some(&document["input"][0]),
+        };
+        let prompt = prompt.and_then(Value::as_str).unwrap_or_default();
         let begun = messages.last().filter(|message| message["role"] == "assistant");
         let tags = body.call().tags();
         let key = request.headers().get("authorization").and_then(|key| key.to_str().ok());
         let number = key.and_then(|key| key.rsplit('-').next()?.parse::<usize>().ok());
         Asked {
+            api: body.api(),
             call: tags.get("call").and_then(|call| call.parse().ok()).unwrap_or(0),
             attempt: body.call().attempt().map_or(0, |attempt| attempt.number()),
             question: answer::question(prompt).unwrap_or(u64::MAX),
             model: document["model"].as_str().unwrap_or_default().to_owned(),
             streamed: body.is_streaming(),
             begun: begun.map(|message| message["content"].as_str().unwrap_or_default().to_owned()),
-            max_tokens: document["max_tokens"].as_u64(),
+            max_tokens: ["max_tokens", "max_output_tokens"]
+                .iter()
+                .find_map(|name| document[name].as_u64()),
             prompt_tokens: json.len() as u64 / 8,
             is_pinned: document.get("provider").is_some(),
             has_bad_key: number.is_some_and(|number| number < self.setup.keys.1),
@@ -235,9 +248,13 @@ impl Shared {
             .map_or(usize::MAX, |most| usize::try_from(most / TOKENS_PER_WORD).unwrap());
         let is_cut = words.len() > most.max(1);
         words.truncate(most.max(1));
-        let tokens = words.len() as u64 * TOKENS_PER_WORD;
+        let tokens = match asked.api {
+            Api::Embeddings => 0,
+            _ => words.len() as u64 * TOKENS_PER_WORD,
+        };
         let of = |price: i128, tokens: u64| price * i128::from(tokens);
         let answer = Answer {
+            api: asked.api,
             id: format!("gen-{}-{}", asked.call, asked.attempt),
             words,
             finish: if is_cut { "length" } else { "stop" },
@@ -266,6 +283,15 @@ impl Shared {
         };
         (answer, is_cut)
     }
+}
+
+/// The request's own bytes.
+pub(crate) fn json(request: &ApiRequest) -> Bytes {
+    let chat = request.as_chat().map(|chat| chat.to_bytes());
+    let response = || request.as_responses().map(|request| request.to_bytes());
+    let message = || request.as_messages().map(|request| request.to_bytes());
+    let texts = || request.as_embedding().map(|request| request.to_bytes());
+    chat.or_else(response).or_else(message).or_else(texts).unwrap()
 }
 
 /// The place at which a model begins that says the last words once more; `None` if there are too few, or a sentence has just ended.
@@ -300,8 +326,8 @@ fn split_words(text: &str) -> Vec<String> {
 }
 
 /// The error of an envelope, as the stack's own reader understands it.
-async fn refused(json: String) -> Error {
-    let mut body = ChatBody::from_plain(json);
+async fn refused(api: Api, json: String) -> Error {
+    let mut body = ChatBody::from_plain_of(api, json);
     match body.frame().await {
         Some(Err(error)) => error,
         read => Error::new(
