@@ -219,3 +219,10 @@ pub(crate) fn bad_key() -> Refusal {
 pub(crate) fn pinned_down() -> Refusal {
     refusal(Fate::Neutral, 503, "The pinned provider is down", "")
 }
+
+/// What a model says that takes no begun message.
+pub(crate) fn no_prefill() -> Refusal {
+    let message =
+        "This model does not support assistant message prefill. The conversation must end with a user message.";
+    refusal(Fate::Neutral, 400, message, r#""provider_name":"Anthropic""#)
+}

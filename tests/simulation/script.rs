@@ -73,8 +73,8 @@ impl Script {
         };
         match fault {
             Fault::None => {
-                // A model that is to continue a whole answer has nothing to say.
-                if !answer.words.is_empty() {
+                // A model that is to continue a whole answer has nothing to say, and one that begins from the start continues nothing.
+                if !answer.words.is_empty() && !answer.is_restart {
                     script.fate = Fate::Good;
                 }
                 let is_ended = answer.api != Api::Chat || written.bytes.ends_with(b"[DONE]\n\n");

@@ -136,6 +136,10 @@ pub(crate) struct Setup {
     pub(crate) only_chat: bool,
     /// Another model may answer a request for embeddings.
     pub(crate) fallback_for_embeddings: bool,
+    /// Which candidates refuse to continue a begun message.
+    pub(crate) refuse_prefill: Vec<bool>,
+    /// In so many of a hundred cases a model that is to continue an answer begins it from the start.
+    pub(crate) restarts: u32,
     /// The capacity of the channel of events.
     pub(crate) events: Option<usize>,
 }
@@ -218,6 +222,11 @@ impl Setup {
             fails_on_finish: draw.chance(12),
             only_chat: draw.chance(50),
             fallback_for_embeddings: draw.chance(50),
+            refuse_prefill: {
+                let percent = draw.pick(&[0, 40, 100]);
+                (0..chain + cheaper).map(|_| draw.chance(percent)).collect()
+            },
+            restarts: draw.pick(&[0, 0, 25]),
             events: draw.maybe(20, |draw| draw.pick(&[1, 10_000])),
         };
         if draw.chance(8) {

@@ -23,7 +23,7 @@ use super::{
     answer,
     body::{Connection, WireBody},
     draw::Draw,
-    faults::{Fault, Mood, bad_key, pinned_down},
+    faults::{Fault, Mood, bad_key, no_prefill, pinned_down},
     planted::Plant,
     record::{Exchange, Record},
     script::{Head, Script},
@@ -33,6 +33,9 @@ use super::{
 
 /// For a token of prompt and of answer, in millionths of a millionth of a dollar.
 pub(crate) const PRICES: [i128; 2] = [1_000_000, 4_000_000];
+
+/// How many characters an answer by instruction begins with at most.
+const LAST: usize = 40;
 
 /// One clone of the upstream. Each must be made ready before it is called.
 pub(crate) struct Upstream {
@@ -101,6 +104,8 @@ struct Asked {
     streamed: bool,
     /// What the answer begins with already.
     begun: Option<String>,
+    /// The last characters of that, if an instruction says that the answer is to begin with them.
+    named: Option<String>,
     max_tokens: Option<u64>,
     prompt_tokens: u64,
     is_pinned: bool,
@@ -188,7 +193,7 @@ impl Shared {
             Api::Embeddings => Some(&document["input"][0]),
         };
         let prompt = prompt.and_then(Value::as_str).unwrap_or_default();
-        let begun = messages.last().filter(|message| message["role"] == "assistant");
+        let (begun, named) = continued(messages);
         let tags = body.call().tags();
         let key = request.headers().get("authorization").and_then(|key| key.to_str().ok());
         let number = key.and_then(|key| key.rsplit('-').next()?.parse::<usize>().ok());
@@ -199,7 +204,8 @@ impl Shared {
             question: answer::question(prompt).unwrap_or(u64::MAX),
             model: document["model"].as_str().unwrap_or_default().to_owned(),
             streamed: body.is_streaming(),
-            begun: begun.map(|message| message["content"].as_str().unwrap_or_default().to_owned()),
+            begun,
+            named,
             max_tokens: ["max_tokens", "max_output_tokens"]
                 .iter()
                 .find_map(|name| document[name].as_u64()),
@@ -217,8 +223,12 @@ impl Shared {
             .and_then(|index| index.parse::<usize>().ok());
         let mood = index.and_then(|index| self.setup.moods.get(index)).copied();
         let fault = mood.unwrap_or(Mood::Calm).fault(draw);
+        let is_prefill = asked.begun.is_some() && asked.named.is_none();
+        let refuses = index.and_then(|index| self.setup.refuse_prefill.get(index)).copied();
         if asked.is_pinned {
             Fault::Refused(pinned_down())
+        } else if is_prefill && refuses.unwrap_or(false) {
+            Fault::Refused(no_prefill())
         } else if asked.has_bad_key && !self.record.is_well() {
             Fault::Refused(bad_key())
         } else if self.record.is_well() {
@@ -239,10 +249,29 @@ impl Shared {
                 .wrong(format!("call {call}: asked to continue {begun:?} of {whole:?}"));
             from = 0;
         }
-        if asked.begun.is_some() && draw.chance(25) {
-            from = overlap(begun).unwrap_or(from);
+        let mut is_restart = false;
+        if let Some(named) = &asked.named {
+            if !begun.ends_with(named) || named.is_empty() || named.chars().count() > LAST {
+                let call = asked.call;
+                self.record.wrong(format!(
+                    "invariant 3: call {call}: asked to begin with {named:?}, the end of {begun:?}"
+                ));
+            }
+            from = from.saturating_sub(named.len());
+            is_restart = draw.chance(self.setup.restarts) && from > 0;
+        } else if asked.begun.is_some() {
+            is_restart = draw.chance(self.setup.restarts) && begun.split_whitespace().count() > 8;
+            if draw.chance(25) {
+                from = overlap(begun).unwrap_or(from);
+            }
+        }
+        if is_restart {
+            from = 0;
         }
         let mut words = split_words(whole.get(from..).unwrap());
+        if is_restart && self.plant == Plant::JoinsRestart {
+            words.splice(0..0, asked.named.clone());
+        }
         let most = asked
             .max_tokens
             .map_or(usize::MAX, |most| usize::try_from(most / TOKENS_PER_WORD).unwrap());
@@ -255,6 +284,7 @@ impl Shared {
         let of = |price: i128, tokens: u64| price * i128::from(tokens);
         let answer = Answer {
             api: asked.api,
+            is_restart,
             id: format!("gen-{}-{}", asked.call, asked.attempt),
             words,
             finish: if is_cut { "length" } else { "stop" },
@@ -292,6 +322,21 @@ pub(crate) fn json(request: &ApiRequest) -> Bytes {
     let message = || request.as_messages().map(|request| request.to_bytes());
     let texts = || request.as_embedding().map(|request| request.to_bytes());
     chat.or_else(response).or_else(message).or_else(texts).unwrap()
+}
+
+/// What an answer is to continue, and the characters that an instruction names, which stand behind its words.
+fn continued(messages: &[Value]) -> (Option<String>, Option<String>) {
+    let content = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
+    let of = |message: &Value| (message["role"] == "assistant").then(|| content(message));
+    match messages {
+        [.., last] if last["role"] == "assistant" => (of(last), None),
+        [.., before, last] if before["role"] == "assistant" => {
+            let words = content(last);
+            let named = words.split_once("continue:\n\n").map(|(_, named)| named.to_owned());
+            (of(before), Some(named.unwrap_or_default()))
+        }
+        _ => (None, None),
+    }
 }
 
 /// The place at which a model begins that says the last words once more; `None` if there are too few, or a sentence has just ended.

@@ -44,6 +44,10 @@ pub(crate) enum Plant {
     TellsBreaker,
     /// A clock that goes back empties the accounts.
     ForgetsOnStep,
+    /// An instruction to continue names other characters than the last ones.
+    NamesOthers,
+    /// An answer from the start begins as if it continued the interrupted one, and is joined to it.
+    JoinsRestart,
 }
 
 impl Plant {

@@ -82,6 +82,16 @@ fn a_clock_that_goes_back_and_empties_accounts_is_found() {
 }
 
 #[test]
+fn an_instruction_that_names_other_characters_is_found() {
+    is_found(Plant::NamesOthers, "asked to begin with");
+}
+
+#[test]
+fn an_answer_from_the_start_that_is_joined_is_found() {
+    is_found(Plant::JoinsRestart, "invariant 3: it got");
+}
+
+#[test]
 fn an_interrupted_answer_that_ends_cleanly_is_found_in_every_api_of_text() {
     for api in ["(responses ", "(messages "] {
         is_found_in(Plant::EndsCleanly, api, "invariant 2");

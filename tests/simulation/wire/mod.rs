@@ -27,6 +27,8 @@ pub(crate) enum Told {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) api: Api,
+    /// It begins from the start although it was to continue one.
+    pub(crate) is_restart: bool,
     pub(crate) id: String,
     pub(crate) words: Vec<String>,
     /// `stop`, or `length` if it was cut by `max_tokens`.
