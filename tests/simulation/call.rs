@@ -51,6 +51,8 @@ pub(crate) struct Call {
     pub(crate) is_batch: bool,
     pub(crate) has_tags: bool,
     pub(crate) bypasses_cache: bool,
+    /// The number of its idempotency key: that of its question, or by mistake another one.
+    pub(crate) key: Option<u64>,
 }
 
 impl Call {
@@ -80,11 +82,14 @@ impl Call {
         } else {
             draw.pick(&[Api::Chat, Api::Responses, Api::Messages, Api::Embeddings])
         };
-        let questions = if setup.cache.is_some() { 3 } else { answer::QUESTIONS };
+        let questions = if setup.shares_answers() { 3 } else { answer::QUESTIONS };
+        let question = draw.number(0..questions);
+        let key = draw.maybe(70, |draw| if draw.chance(90) { question } else { draw.number(0..3) });
+        let key = key.filter(|_| setup.idempotency.is_some());
         Self {
             index,
             at: draw.millis(0..span),
-            question: draw.number(0..questions),
+            question,
             tenant: draw.number(0..3),
             api,
             form: draw.weighed(&[
@@ -105,7 +110,8 @@ impl Call {
             is_pinned: draw.chance(8),
             is_batch: draw.chance(20),
             has_tags: !draw.chance(5),
-            bypasses_cache: draw.chance(15),
+            bypasses_cache: draw.chance(15) && key.is_none(),
+            key,
         }
     }
 

@@ -187,6 +187,7 @@ async fn afterwards(setup: &Setup, built: &Built, record: &Arc<Record>) -> Vec<(
             is_batch: false,
             has_tags: true,
             bypasses_cache: false,
+            key: None,
         };
         after.push(Caller::new(call, &built.stack, record, setup).run().await);
     }

@@ -140,6 +140,8 @@ pub(crate) struct Setup {
     pub(crate) refuse_prefill: Vec<bool>,
     /// In so many of a hundred cases a model that is to continue an answer begins it from the start.
     pub(crate) restarts: u32,
+    /// Calls have idempotency keys; `true` if one waits for the call in flight with its key.
+    pub(crate) idempotency: Option<bool>,
     /// The capacity of the channel of events.
     pub(crate) events: Option<usize>,
 }
@@ -227,6 +229,7 @@ impl Setup {
                 (0..chain + cheaper).map(|_| draw.chance(percent)).collect()
             },
             restarts: draw.pick(&[0, 0, 25]),
+            idempotency: draw.maybe(20, |draw| draw.chance(60)),
             events: draw.maybe(20, |draw| draw.pick(&[1, 10_000])),
         };
         if draw.chance(8) {
@@ -241,6 +244,11 @@ impl Setup {
         self.resume = Some(5);
         (self.attempts, self.attempts_per_candidate) = (8, 4);
         self.retry_budget = (1.0, 10.0);
+    }
+
+    /// Whether one call may be answered by another: by the cache, or by its idempotency key.
+    pub(crate) const fn shares_answers(&self) -> bool {
+        self.cache.is_some() || self.idempotency.is_some()
     }
 
     /// The model's name of each candidate, in order.

@@ -11,7 +11,10 @@ use tower_openrouter::{
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         auth::{KeyFuture, KeyProvider},
         budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore, Zone},
-        cache::Cache,
+        cache::{
+            Cache,
+            idempotency::{InFlight, InMemoryIdempotency},
+        },
         circuit_breaker::CircuitPolicy,
         cost::UnknownPrice,
         events::{self, EventReceiver},
@@ -22,7 +25,7 @@ use tower_openrouter::{
         retry::{Exponential, RetryBudget},
         timeout::MinThroughput,
     },
-    stack::{CallTags, ChatCache, StackBuilder, TenantKey},
+    stack::{CallTags, ChatCache, ChatIdempotency, StackBuilder, TenantKey},
     stream_upstream::StreamUpstreamLayer,
 };
 
@@ -142,6 +145,11 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         let kept = Cache::new(size).time_to_live(time_to_live).stale_if_error(stale);
         cache = Some((kept.clone(), size));
         builder = builder.cache(ChatCache::new(kept, TenantKey::tag("tenant")).single_flight(single_flight));
+    }
+    if let Some(waits) = setup.idempotency {
+        let in_flight = if waits { InFlight::Wait } else { InFlight::Refuse };
+        let keys = ChatIdempotency::new(InMemoryIdempotency::new(8 << 20), TenantKey::tag("tenant"));
+        builder = plant.keys(builder, keys.in_flight(in_flight));
     }
     let mut _events = None;
     if let Some(capacity) = setup.events {

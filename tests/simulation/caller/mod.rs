@@ -76,7 +76,7 @@ impl Caller {
     pub(crate) fn new(call: Call, stack: &Stack, record: &Arc<Record>, setup: &Setup) -> Self {
         Self {
             limit: call.limit(setup),
-            is_shared: setup.cache.is_some(),
+            is_shared: setup.shares_answers(),
             call,
             stack: stack.clone(),
             record: Arc::clone(record),
@@ -169,6 +169,10 @@ impl Caller {
             body.call_mut().set_cache_mode(CacheMode::Bypass);
         }
         let mut request = body.into_http();
+        if let Some(key) = call.key {
+            let value = format!("key-{key}").parse().unwrap();
+            request.headers_mut().insert("idempotency-key", value);
+        }
         if let Some(deadline) = call.deadline {
             let value = format!("{}ms", deadline.as_millis());
             request.headers_mut().insert(DEADLINE_HEADER, value.parse().unwrap());

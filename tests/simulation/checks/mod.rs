@@ -3,6 +3,7 @@
 mod answers;
 mod attempts;
 mod health;
+mod keys;
 mod money;
 
 use std::time::Duration;
@@ -38,6 +39,7 @@ impl Evidence<'_> {
         wrong.extend(self.attempts());
         wrong.extend(self.money());
         wrong.extend(self.health());
+        wrong.extend(self.keys());
         wrong
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tower_openrouter::{
     Stack,
     layers::{budget::BudgetStore, ledger::Ledger},
-    stack::{BuildError, StackBuilder},
+    stack::{BuildError, ChatIdempotency, StackBuilder},
 };
 
 use self::{
@@ -48,6 +48,8 @@ pub(crate) enum Plant {
     NamesOthers,
     /// An answer from the start begins as if it continued the interrupted one, and is joined to it.
     JoinsRestart,
+    /// Idempotency keys are not looked at.
+    IgnoresKeys,
 }
 
 impl Plant {
@@ -70,6 +72,13 @@ impl Plant {
             return Arc::new(Lossy::new(ledger));
         }
         ledger
+    }
+
+    pub(crate) fn keys(self, builder: StackBuilder, keys: ChatIdempotency) -> StackBuilder {
+        if self == Self::IgnoresKeys {
+            return builder;
+        }
+        builder.idempotency(keys)
     }
 
     /// What the upstream tells of an answer, in the place of the truth.

@@ -111,3 +111,8 @@ fn a_doubled_usage_is_found_in_every_api() {
         is_found_in(Plant::DoublesUsage, api, "was charged and reported");
     }
 }
+
+#[test]
+fn a_key_that_is_not_looked_at_is_found() {
+    is_found(Plant::IgnoresKeys, "was answered, and made again");
+}

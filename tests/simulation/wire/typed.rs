@@ -144,7 +144,11 @@ impl Answer {
         let (id, prompt) = (&self.id, self.prompt_tokens);
         let begun = match self.told {
             Told::Nothing => String::new(),
-            _ => format!(r#","usage":{{"input_tokens":{prompt},"output_tokens":1}}"#),
+            // Of the answer it is a floor.
+            _ => format!(
+                r#","usage":{{"input_tokens":{prompt},"output_tokens":{}}}"#,
+                self.words.len().min(1)
+            ),
         };
         let begun = format!(
             r#"{{"type":"message_start","message":{{"id":"{id}","type":"message","role":"assistant","model":"a/b","content":[],"stop_reason":null{begun}}}}}"#
