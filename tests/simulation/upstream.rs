@@ -279,12 +279,14 @@ impl Shared {
         words.truncate(most.max(1));
         let tokens = match asked.api {
             Api::Embeddings => 0,
-            _ => words.len() as u64 * TOKENS_PER_WORD,
+            _ => (words.len() as u64 * TOKENS_PER_WORD).min(asked.max_tokens.unwrap_or(u64::MAX)),
         };
+        is_restart |= is_cut && asked.named.is_some();
         let of = |price: i128, tokens: u64| price * i128::from(tokens);
         let answer = Answer {
             api: asked.api,
             is_restart,
+            tokens,
             id: format!("gen-{}-{}", asked.call, asked.attempt),
             words,
             finish: if is_cut { "length" } else { "stop" },

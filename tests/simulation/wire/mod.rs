@@ -27,8 +27,10 @@ pub(crate) enum Told {
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) api: Api,
-    /// It begins from the start although it was to continue one.
+    /// It continues nothing although it was to: it begins from the start, or ends within the characters that it was to begin with.
     pub(crate) is_restart: bool,
+    /// How many tokens it has: never more than the request allows.
+    pub(crate) tokens: u64,
     pub(crate) id: String,
     pub(crate) words: Vec<String>,
     /// `stop`, or `length` if it was cut by `max_tokens`.
@@ -53,12 +55,8 @@ pub(crate) struct Written {
 }
 
 impl Answer {
-    fn answer_tokens(&self) -> u64 {
-        self.words.len() as u64 * TOKENS_PER_WORD
-    }
-
     fn usage(&self) -> Option<String> {
-        let (prompt, answer) = (self.prompt_tokens, self.answer_tokens());
+        let (prompt, answer) = (self.prompt_tokens, self.tokens);
         let counts = format!(
             r#""prompt_tokens":{prompt},"completion_tokens":{answer},"total_tokens":{}"#,
             prompt + answer

@@ -9,7 +9,7 @@ use crate::draw::Draw;
 impl Answer {
     /// The counts under the names of this API, in the place in which it has all of them.
     pub(super) fn typed_usage(&self) -> Option<String> {
-        let (prompt, answer) = (self.prompt_tokens, self.answer_tokens());
+        let (prompt, answer) = (self.prompt_tokens, self.tokens);
         let counts = format!(r#""input_tokens":{prompt},"output_tokens":{answer}"#);
         match self.told {
             Told::Cost => Some(format!(r#"{{{counts},"cost":{}}}"#, decimal(self.cost))),
