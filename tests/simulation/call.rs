@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tower_openrouter::Api;
+
 use super::{answer, draw::Draw, setup::Setup};
 
 /// Through which door a call goes.
@@ -34,6 +36,7 @@ pub(crate) struct Call {
     pub(crate) at: Duration,
     pub(crate) question: u64,
     pub(crate) tenant: u64,
+    pub(crate) api: Api,
     pub(crate) form: Form,
     pub(crate) leave: Leave,
     /// The caller's own deadline.
@@ -48,6 +51,8 @@ pub(crate) struct Call {
     pub(crate) is_batch: bool,
     pub(crate) has_tags: bool,
     pub(crate) bypasses_cache: bool,
+    /// The number of its idempotency key: that of its question, or by mistake another one.
+    pub(crate) key: Option<u64>,
 }
 
 impl Call {
@@ -72,12 +77,21 @@ impl Call {
         } else {
             Leave::Never
         };
-        let questions = if setup.cache.is_some() { 3 } else { answer::QUESTIONS };
+        let api = if setup.only_chat {
+            Api::Chat
+        } else {
+            draw.pick(&[Api::Chat, Api::Responses, Api::Messages, Api::Embeddings])
+        };
+        let questions = if setup.shares_answers() { 3 } else { answer::QUESTIONS };
+        let question = draw.number(0..questions);
+        let key = draw.maybe(70, |draw| if draw.chance(90) { question } else { draw.number(0..3) });
+        let key = key.filter(|_| setup.idempotency.is_some());
         Self {
             index,
             at: draw.millis(0..span),
-            question: draw.number(0..questions),
+            question,
             tenant: draw.number(0..3),
+            api,
             form: draw.weighed(&[
                 (4, Form::Stream),
                 (3, Form::Complete),
@@ -89,11 +103,15 @@ impl Call {
             deadline: draw.maybe(15, |draw| draw.millis(20..8_000)),
             max_tokens: draw.maybe(40, |draw| draw.pick(&[1, 40, 400])),
             reads_slowly: draw.maybe(10, |draw| draw.millis(1..1_500)),
-            model: draw.maybe(10, |draw| draw.index(setup.moods.len())),
+            // A list of vectors is always of the model that the request names.
+            model: draw.maybe(if api == Api::Embeddings { 100 } else { 10 }, |draw| {
+                draw.index(setup.moods.len())
+            }),
             is_pinned: draw.chance(8),
             is_batch: draw.chance(20),
             has_tags: !draw.chance(5),
-            bypasses_cache: draw.chance(15),
+            bypasses_cache: draw.chance(15) && key.is_none(),
+            key,
         }
     }
 
@@ -106,6 +124,6 @@ impl Call {
     }
 
     pub(crate) const fn is_streamed(&self) -> bool {
-        matches!(self.form, Form::Stream | Form::Raw | Form::EndpointStream)
+        !matches!(self.api, Api::Embeddings) && matches!(self.form, Form::Stream | Form::Raw | Form::EndpointStream)
     }
 }

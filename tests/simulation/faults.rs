@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tower_openrouter::Api;
+
 use super::draw::Draw;
 
 /// What an exchange says of its upstream's health.
@@ -18,8 +20,50 @@ pub(crate) enum Fate {
 /// A failure in the upstream's words.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
-    pub(crate) json: String,
+    code: u16,
+    message: &'static str,
+    metadata: String,
     pub(crate) fate: Fate,
+}
+
+impl Refusal {
+    /// In the envelope of this API.
+    pub(crate) fn json(&self, api: Api) -> String {
+        let (code, message, metadata) = (self.code, self.message, &self.metadata);
+        if api == Api::Messages {
+            let kind = match code {
+                401 => "authentication_error",
+                402 => "billing_error",
+                403 => "permission_error",
+                404 => "not_found_error",
+                408 => "timeout_error",
+                429 => "rate_limit_error",
+                503 | 529 => "overloaded_error",
+                500.. => "api_error",
+                _ => "invalid_request_error",
+            };
+            return format!(
+                r#"{{"type":"error","error":{{"type":"{kind}","message":"{message}"}},"request_id":null,"metadata":{{{metadata}}}}}"#
+            );
+        }
+        format!(r#"{{"error":{{"code":{code},"message":"{message}","metadata":{{{metadata}}}}}}}"#)
+    }
+
+    /// As an event of a stream of this API.
+    pub(crate) fn event(&self, api: Api) -> String {
+        let word = match self.code {
+            429 => "rate_limit_exceeded",
+            _ => "server_error",
+        };
+        let message = self.message;
+        match api {
+            Api::Messages => format!("event: error\ndata: {}\n\n", self.json(api)),
+            Api::Responses => format!(
+                "event: response.failed\ndata: {{\"type\":\"response.failed\",\"sequence_number\":99,\"response\":{{\"id\":\"r\",\"object\":\"response\",\"status\":\"failed\",\"error\":{{\"code\":\"{word}\",\"message\":\"{message}\"}},\"output\":[]}}}}\n\n"
+            ),
+            Api::Chat | Api::Embeddings => format!("data: {}\n\n", self.json(api)),
+        }
+    }
 }
 
 /// How an exchange goes.
@@ -56,18 +100,25 @@ pub(crate) enum Mood {
     Storm,
     /// Only callers make mistakes.
     Innocent,
+    /// Most answers begin well and are interrupted.
+    Brittle,
 }
 
 impl Mood {
     pub(crate) fn of(draw: &mut Draw) -> Self {
-        draw.weighed(&[(4, Self::Calm), (4, Self::Storm), (3, Self::Innocent)])
+        draw.weighed(&[
+            (4, Self::Calm),
+            (4, Self::Storm),
+            (3, Self::Innocent),
+            (2, Self::Brittle),
+        ])
     }
 
     /// What becomes of the next exchange.
     pub(crate) fn fault(self, draw: &mut Draw) -> Fault {
         let percent = match self {
             Self::Calm => 10,
-            Self::Storm => 65,
+            Self::Storm | Self::Brittle => 65,
             Self::Innocent => 25,
         };
         if !draw.chance(percent) {
@@ -77,6 +128,14 @@ impl Mood {
             return Fault::Refused(callers_mistake(draw));
         }
         let place = draw.number(0..1000);
+        if self == Self::Brittle {
+            let place = 300 + place * 7 / 10;
+            return match draw.number(0..4) {
+                0 => Fault::Inside(upstreams_failure(draw), place),
+                1 => Fault::Stall(place),
+                _ => Fault::Cut(place, draw.chance(50)),
+            };
+        }
         match draw.number(0..18) {
             0 => Fault::Connect,
             1 => Fault::Reset,
@@ -101,9 +160,13 @@ const GARBAGE: [&str; 5] = [
     "upstream connect error",
 ];
 
-fn refusal(fate: Fate, code: u16, message: &str, metadata: &str) -> Refusal {
-    let json = format!(r#"{{"error":{{"code":{code},"message":"{message}","metadata":{{{metadata}}}}}}}"#);
-    Refusal { json, fate }
+fn refusal(fate: Fate, code: u16, message: &'static str, metadata: &str) -> Refusal {
+    Refusal {
+        code,
+        message,
+        metadata: metadata.to_owned(),
+        fate,
+    }
 }
 
 fn callers_mistake(draw: &mut Draw) -> Refusal {
@@ -155,4 +218,11 @@ pub(crate) fn bad_key() -> Refusal {
 /// What an upstream says that the caller has pinned, and that is down.
 pub(crate) fn pinned_down() -> Refusal {
     refusal(Fate::Neutral, 503, "The pinned provider is down", "")
+}
+
+/// What a model says that takes no begun message.
+pub(crate) fn no_prefill() -> Refusal {
+    let message =
+        "This model does not support assistant message prefill. The conversation must end with a user message.";
+    refusal(Fate::Neutral, 400, message, r#""provider_name":"Anthropic""#)
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::Instant;
-use tower_openrouter::UsdAmount;
+use tower_openrouter::{Api, UsdAmount};
 
 use super::{faults::Fate, wire::Written};
 
@@ -19,6 +19,7 @@ pub(crate) struct Exchange {
     pub(crate) call: u64,
     /// The attempt's number, as the request carried it.
     pub(crate) attempt: u32,
+    pub(crate) api: Api,
     pub(crate) model: String,
     pub(crate) streamed: bool,
     pub(crate) began: Duration,
@@ -35,6 +36,8 @@ pub(crate) struct Exchange {
     pub(crate) whole: Option<Duration>,
     /// The charge of the answer as a whole, and what was taken of it costs.
     pub(crate) charge: UsdAmount,
+    /// The counts alone are reported, and true.
+    pub(crate) is_counted: bool,
     pub(crate) id: String,
     /// The answer was cut by `max_tokens`.
     pub(crate) is_cut: bool,
@@ -45,8 +48,12 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// The charge, if it was reported and the other side has read to the end.
     pub(crate) fn told_charge(&self) -> Option<UsdAmount> {
-        let told = self.written.charged.is_some_and(|place| place <= self.taken);
-        (told && !self.was_dropped).then_some(self.charge)
+        (self.was_charged() && !self.was_dropped).then_some(self.charge)
+    }
+
+    /// The other side has taken the bytes that report the charge.
+    pub(crate) fn was_charged(&self) -> bool {
+        self.written.charged.is_some_and(|place| place <= self.taken)
     }
 
     /// How many bytes of text the other side has.
@@ -91,6 +98,11 @@ impl Record {
 
     pub(crate) fn exchanges(&self) -> Vec<Exchange> {
         self.exchanges.lock().unwrap().clone()
+    }
+
+    /// What this reads of all exchanges.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&[Exchange]) -> T) -> T {
+        read(&self.exchanges.lock().unwrap())
     }
 
     /// Exchanges whose connection is open: of this call, or of all.

@@ -2,6 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use tower_openrouter::Api;
+
 use super::{
     draw::Draw,
     faults::{Fate, Fault},
@@ -71,11 +73,12 @@ impl Script {
         };
         match fault {
             Fault::None => {
-                // A model that is to continue a whole answer has nothing to say.
-                if !answer.words.is_empty() {
+                // A model that is to continue a whole answer has nothing to say, and one that begins from the start continues nothing.
+                if !answer.words.is_empty() && !answer.is_restart {
                     script.fate = Fate::Good;
                 }
-                if streamed && written.bytes.ends_with(b"[DONE]\n\n") {
+                let is_ended = answer.api != Api::Chat || written.bytes.ends_with(b"[DONE]\n\n");
+                if streamed && is_ended {
                     script.end = draw.weighed(&[(18, End::Clean), (1, End::Broken), (1, End::Never)]);
                 }
             }
@@ -84,15 +87,15 @@ impl Script {
             Fault::Silent => script.head = Head::Never,
             Fault::Refused(refusal) => {
                 script.fate = refusal.fate;
-                script.head = Head::Refused(refusal.json.clone());
+                script.head = Head::Refused(refusal.json(answer.api));
             }
             Fault::Inside(refusal, place) => {
                 if streamed {
                     written.interrupt(*place);
-                    written.put(&format!("data: {}\n\n", refusal.json));
+                    written.put(&refusal.event(answer.api));
                 } else {
                     written = never_whole();
-                    written.put(&refusal.json);
+                    written.put(&refusal.json(answer.api));
                 }
             }
             Fault::Cut(place, broken) => {
@@ -105,7 +108,11 @@ impl Script {
             }
             Fault::Drip(pause) => {
                 written = never_whole();
-                let sign = if streamed { ": still here\n\n" } else { " " };
+                let sign = match (streamed, answer.api) {
+                    (false, _) => " ",
+                    (true, Api::Messages) => "event: ping\ndata: {\"type\":\"ping\"}\n\n",
+                    (true, _) => ": still here\n\n",
+                };
                 for _ in 0..600 {
                     written.waits.push((written.bytes.len(), *pause));
                     written.put(sign);
@@ -125,11 +132,13 @@ impl Script {
 }
 
 impl Script {
-    /// Without any pause, and without an odd end.
+    /// In one piece without any pause, and without an odd end.
     pub(crate) fn make_haste(&mut self) {
         (self.head_after, self.end) = (Duration::ZERO, End::Clean);
-        for piece in &mut self.pieces {
-            piece.after = Duration::ZERO;
+        let bytes: Vec<u8> = self.pieces.drain(..).flat_map(|piece| piece.bytes).collect();
+        if !bytes.is_empty() {
+            let after = Duration::ZERO;
+            self.pieces.push_back(Piece { after, bytes });
         }
     }
 }

@@ -2,14 +2,18 @@
 
 use std::time::Duration;
 
-use super::{draw::Draw, faults::Mood};
+use tower_openrouter::layers::budget::Window;
+
+use super::{draw::Draw, faults::Mood, stores::Steps};
 
 /// A budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Cap {
     /// In millionths of a dollar.
     pub(crate) micros: u64,
-    pub(crate) window: &'static str,
+    pub(crate) window: Window,
+    /// In which the days of the window begin.
+    pub(crate) zone: Option<&'static str>,
     /// `tenant`, `model` or `upstream`: each has an account of its own.
     pub(crate) each: Option<&'static str>,
     pub(crate) soft: bool,
@@ -116,6 +120,8 @@ pub(crate) struct Setup {
     pub(crate) tells_limits: bool,
     /// The clock jumps so far ahead at some time.
     pub(crate) jump: Option<(Duration, Duration)>,
+    /// The clock of the budgets steps.
+    pub(crate) clock_steps: Steps,
     /// So long before a midnight that begins a month the run starts.
     pub(crate) before_midnight: Duration,
     /// Stores are out of order from the first instant to the second.
@@ -126,6 +132,16 @@ pub(crate) struct Setup {
     pub(crate) own_parameters: bool,
     /// A finish reason that no answer here has counts as a failure.
     pub(crate) fails_on_finish: bool,
+    /// All calls are chats; otherwise they are of all APIs.
+    pub(crate) only_chat: bool,
+    /// Another model may answer a request for embeddings.
+    pub(crate) fallback_for_embeddings: bool,
+    /// Which candidates refuse to continue a begun message.
+    pub(crate) refuse_prefill: Vec<bool>,
+    /// In so many of a hundred cases a model that is to continue an answer begins it from the start.
+    pub(crate) restarts: u32,
+    /// Calls have idempotency keys; `true` if one waits for the call in flight with its key.
+    pub(crate) idempotency: Option<bool>,
     /// The capacity of the channel of events.
     pub(crate) events: Option<usize>,
 }
@@ -142,7 +158,7 @@ impl Setup {
         let outage = draw.millis(0..40_000);
         let has_prices = draw.chance(85);
         let caps = draw.weighed(&[(3, 0), (3, 1), (2, 2), (1, 3)]);
-        Self {
+        let mut setup = Self {
             moods: (0..chain + cheaper).map(|_| Mood::of(draw)).collect(),
             cheaper,
             elsewhere: draw.index(chain),
@@ -160,7 +176,7 @@ impl Setup {
                 let longest = draw.pick(&[1, 60, 600]);
                 (draw.millis(0..longest), draw.pick(&[0.1, 1.0]))
             }),
-            resume: draw.maybe(35, |draw| draw.pick(&[1, 2, 5])),
+            resume: draw.maybe(45, |draw| draw.pick(&[1, 2, 5])),
             stream_upstream: draw.chance(30),
             tenant_limits: draw.maybe(25, LimitSetup::of),
             upstream_limits: draw.maybe(20, LimitSetup::of),
@@ -200,13 +216,39 @@ impl Setup {
             is_unready: draw.chance(12),
             tells_limits: draw.chance(12),
             jump: draw.maybe(10, |draw| (draw.millis(1..40_000), draw.millis(1_000..7_200_000))),
+            clock_steps: clock_steps(draw),
             before_midnight: draw.millis(0..60_000),
             outage: (outage, outage + draw.millis(0..30_000)),
             router_metadata: draw.chance(12),
             own_parameters: draw.chance(15),
             fails_on_finish: draw.chance(12),
+            only_chat: draw.chance(50),
+            fallback_for_embeddings: draw.chance(50),
+            refuse_prefill: {
+                let percent = draw.pick(&[0, 40, 100]);
+                (0..chain + cheaper).map(|_| draw.chance(percent)).collect()
+            },
+            restarts: draw.pick(&[0, 0, 25]),
+            idempotency: draw.maybe(20, |draw| draw.chance(60)),
             events: draw.maybe(20, |draw| draw.pick(&[1, 10_000])),
+        };
+        if draw.chance(8) {
+            setup.resumes_all();
         }
+        setup
+    }
+
+    /// Everything is interrupted, and there are attempts enough to resume it.
+    fn resumes_all(&mut self) {
+        self.moods.fill(Mood::Brittle);
+        self.resume = Some(5);
+        (self.attempts, self.attempts_per_candidate) = (8, 4);
+        self.retry_budget = (1.0, 10.0);
+    }
+
+    /// Whether one call may be answered by another: by the cache, or by its idempotency key.
+    pub(crate) const fn shares_answers(&self) -> bool {
+        self.cache.is_some() || self.idempotency.is_some()
     }
 
     /// The model's name of each candidate, in order.
@@ -231,11 +273,48 @@ impl Setup {
     }
 }
 
+/// When the clock steps, by seconds, hours or months, and how it stands then; at last it is often set right again.
+fn clock_steps(draw: &mut Draw) -> Steps {
+    if !draw.chance(30) {
+        return Steps::new();
+    }
+    let count = draw.number(1..5);
+    let mut steps: Steps = (0..count)
+        .map(|_| {
+            let longest = draw.pick(&[20_000, 120_000, 7_200_000, 50 * 3_600_000, 70 * 86_400_000]);
+            let off = i64::try_from(draw.number(1..longest)).unwrap();
+            (draw.millis(0..60_000), if draw.chance(50) { off } else { -off })
+        })
+        .collect();
+    steps.sort_unstable();
+    if draw.chance(50) {
+        steps.push((70 * SECOND, 0));
+    }
+    steps
+}
+
 impl Cap {
     fn of(draw: &mut Draw) -> Self {
+        let span = draw.pick(&[60, 3_600, 86_400]);
+        let window = draw.weighed(&[
+            (4, Window::Day),
+            (4, Window::Month),
+            (4, Window::Ever),
+            (3, Window::Hour),
+            (1, Window::Week),
+            (1, Window::MonthFrom(31)),
+            (3, Window::Rolling(span * SECOND)),
+        ]);
+        let has_days = matches!(
+            window,
+            Window::Day | Window::Week | Window::Month | Window::MonthFrom(_)
+        );
         Self {
             micros: draw.weighed(&[(1, 300), (1, 3_000), (3, 30_000), (3, 300_000), (2, 10_000_000)]),
-            window: draw.pick(&["day", "month", "ever", "hour"]),
+            window,
+            zone: draw
+                .pick(&[None, None, None, Some("Asia/Kolkata"), Some("America/New_York")])
+                .filter(|_| has_days),
             each: draw.pick(&[None, Some("tenant"), Some("model"), Some("upstream")]),
             soft: draw.chance(10),
         }

@@ -10,8 +10,11 @@ use tower_openrouter::{
         FixedPrices, TimeoutOverrides, WorstCasePrice,
         adaptive_concurrency::{ConcurrencyLimits, ConcurrencyPolicy},
         auth::{KeyFuture, KeyProvider},
-        budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
-        cache::Cache,
+        budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore, Zone},
+        cache::{
+            Cache,
+            idempotency::{InFlight, InMemoryIdempotency},
+        },
         circuit_breaker::CircuitPolicy,
         cost::UnknownPrice,
         events::{self, EventReceiver},
@@ -22,7 +25,7 @@ use tower_openrouter::{
         retry::{Exponential, RetryBudget},
         timeout::MinThroughput,
     },
-    stack::{CallTags, ChatCache, StackBuilder, TenantKey},
+    stack::{CallTags, ChatCache, ChatIdempotency, StackBuilder, TenantKey},
     stream_upstream::StreamUpstreamLayer,
 };
 
@@ -31,7 +34,7 @@ use super::{
     own::RepeatLayer,
     record::Record,
     setup::{Cap, LimitSetup, Own, Setup, StoreMood},
-    stores::{Bills, Kept, SharedLimits, WatchedStore, Weather},
+    stores::{Bills, Kept, SharedLimits, Wall, WatchedStore, Weather},
     upstream::{PRICES, Shared, Upstream},
 };
 
@@ -106,7 +109,7 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
 
     let accounts = InMemoryBudgetStore::new();
     let inner: Arc<dyn BudgetStore> = plant.budget_store(Arc::new(accounts.clone()));
-    let watched = WatchedStore::new(inner, weather(setup.budget_store));
+    let watched = WatchedStore::new(inner, weather(setup.budget_store), Wall::new(setup.clock_steps.clone()));
     let ledger = setup.has_ledger.then(|| Arc::new(Kept::new(Arc::clone(record))));
     let budgets = (!setup.caps.is_empty()).then(|| {
         let budgets = setup.caps.iter().enumerate().map(|(index, cap)| budget(index, cap));
@@ -142,6 +145,11 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
         let kept = Cache::new(size).time_to_live(time_to_live).stale_if_error(stale);
         cache = Some((kept.clone(), size));
         builder = builder.cache(ChatCache::new(kept, TenantKey::tag("tenant")).single_flight(single_flight));
+    }
+    if let Some(waits) = setup.idempotency {
+        let in_flight = if waits { InFlight::Wait } else { InFlight::Refuse };
+        let keys = ChatIdempotency::new(InMemoryIdempotency::new(8 << 20), TenantKey::tag("tenant"));
+        builder = plant.keys(builder, keys.in_flight(in_flight));
     }
     let mut _events = None;
     if let Some(capacity) = setup.events {
@@ -190,6 +198,7 @@ fn with_options(builder: StackBuilder, setup: &Setup) -> StackBuilder {
         .last_candidate_grace(setup.last_candidate_grace)
         .idle_timeout(setup.idle)
         .fallback_on_refusal(setup.fallback_on_refusal)
+        .fallback_for_embeddings(setup.fallback_for_embeddings)
         .server_side_fallback(setup.server_side);
     if setup.min_throughput {
         builder = builder.min_throughput(MinThroughput {
@@ -304,9 +313,10 @@ fn limits_of(setup: &LimitSetup) -> Limits {
 
 fn budget(index: usize, cap: &Cap) -> Budget {
     let amount = UsdAmount::from_pico(i128::from(cap.micros) * 1_000_000);
-    let mut budget = Budget::new(&format!("budget-{index}"), amount)
-        .unwrap()
-        .per(cap.window.parse().unwrap());
+    let mut budget = Budget::new(&format!("budget-{index}"), amount).unwrap().per(cap.window);
+    if let Some(zone) = cap.zone {
+        budget = budget.in_zone(Zone::named(zone).unwrap());
+    }
     if let Some(tag) = cap.each {
         budget = budget.each(tag);
     }

@@ -8,13 +8,14 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 use tower::Service;
 use tower_openrouter::{
-    ApiRequest, ChatBody, Error, FailureKind, UsdAmount,
+    Api, ApiRequest, ChatBody, Error, FailureKind, UsdAmount,
     layers::{LlmRequest, pause::RateLimitStatus},
 };
 
@@ -22,7 +23,7 @@ use super::{
     answer,
     body::{Connection, WireBody},
     draw::Draw,
-    faults::{Fault, Mood, bad_key, pinned_down},
+    faults::{Fault, Mood, bad_key, no_prefill, pinned_down},
     planted::Plant,
     record::{Exchange, Record},
     script::{Head, Script},
@@ -32,6 +33,9 @@ use super::{
 
 /// For a token of prompt and of answer, in millionths of a millionth of a dollar.
 pub(crate) const PRICES: [i128; 2] = [1_000_000, 4_000_000];
+
+/// How many characters an answer by instruction begins with at most.
+const LAST: usize = 40;
 
 /// One clone of the upstream. Each must be made ready before it is called.
 pub(crate) struct Upstream {
@@ -92,6 +96,7 @@ impl Service<Request<ApiRequest>> for Upstream {
 
 /// What a request asks for.
 struct Asked {
+    api: Api,
     call: u64,
     attempt: u32,
     question: u64,
@@ -99,6 +104,8 @@ struct Asked {
     streamed: bool,
     /// What the answer begins with already.
     begun: Option<String>,
+    /// The last characters of that, if an instruction says that the answer is to begin with them.
+    named: Option<String>,
     max_tokens: Option<u64>,
     prompt_tokens: u64,
     is_pinned: bool,
@@ -118,17 +125,19 @@ impl Shared {
         let index = self.record.open(Exchange {
             call: asked.call,
             attempt: asked.attempt,
+            api: asked.api,
             model: asked.model,
             streamed: asked.streamed,
             began: self.record.now(),
             closed: None,
             fate: script.fate,
             is_pinned: asked.is_pinned,
-            written: script.written.clone(),
+            written: std::mem::take(&mut script.written),
             taken: 0,
             shown: None,
             whole: None,
             charge: answer.cost,
+            is_counted: answer.told == Told::Counts,
             id: answer.id.clone(),
             is_cut,
             was_dropped: false,
@@ -148,13 +157,13 @@ impl Shared {
                 FailureKind::Reset,
                 "the connection broke before an answer came",
             )),
-            Head::Refused(json) => Err(refused(json).await),
+            Head::Refused(json) => Err(refused(asked.api, json).await),
             Head::Answer => {
                 let body = WireBody::new(script, connection);
                 let body = if asked.streamed {
-                    ChatBody::from_event_stream(body)
+                    ChatBody::from_event_stream_of(asked.api, body)
                 } else {
-                    ChatBody::from_plain(body)
+                    ChatBody::from_plain_of(asked.api, body)
                 };
                 let mut response = Response::new(body);
                 let id = HeaderValue::try_from(&answer.id).unwrap();
@@ -173,23 +182,33 @@ impl Shared {
 
     fn read(&self, request: &Request<ApiRequest>) -> Asked {
         let body = request.body();
-        let json = body.as_chat().unwrap().to_bytes();
+        let json = json(body);
         let document: Value = serde_json::from_slice(&json).unwrap();
-        let messages = document["messages"].as_array().unwrap();
-        let of = |role: &str| messages.iter().rfind(|message| message["role"] == role);
-        let prompt = of("user").unwrap()["content"].as_str().unwrap();
-        let begun = messages.last().filter(|message| message["role"] == "assistant");
+        let none = Vec::new();
+        let messages = document["messages"].as_array().unwrap_or(&none);
+        let user = messages.iter().find(|message| message["role"] == "user");
+        let prompt = match body.api() {
+            Api::Chat | Api::Messages => user.map(|message| &message["content"]),
+            Api::Responses => Some(&document["input"]),
+            Api::Embeddings => Some(&document["input"][0]),
+        };
+        let prompt = prompt.and_then(Value::as_str).unwrap_or_default();
+        let (begun, named) = continued(messages);
         let tags = body.call().tags();
         let key = request.headers().get("authorization").and_then(|key| key.to_str().ok());
         let number = key.and_then(|key| key.rsplit('-').next()?.parse::<usize>().ok());
         Asked {
+            api: body.api(),
             call: tags.get("call").and_then(|call| call.parse().ok()).unwrap_or(0),
             attempt: body.call().attempt().map_or(0, |attempt| attempt.number()),
             question: answer::question(prompt).unwrap_or(u64::MAX),
             model: document["model"].as_str().unwrap_or_default().to_owned(),
             streamed: body.is_streaming(),
-            begun: begun.map(|message| message["content"].as_str().unwrap_or_default().to_owned()),
-            max_tokens: document["max_tokens"].as_u64(),
+            begun,
+            named,
+            max_tokens: ["max_tokens", "max_output_tokens"]
+                .iter()
+                .find_map(|name| document[name].as_u64()),
             prompt_tokens: json.len() as u64 / 8,
             is_pinned: document.get("provider").is_some(),
             has_bad_key: number.is_some_and(|number| number < self.setup.keys.1),
@@ -204,8 +223,12 @@ impl Shared {
             .and_then(|index| index.parse::<usize>().ok());
         let mood = index.and_then(|index| self.setup.moods.get(index)).copied();
         let fault = mood.unwrap_or(Mood::Calm).fault(draw);
+        let is_prefill = asked.begun.is_some() && asked.named.is_none();
+        let refuses = index.and_then(|index| self.setup.refuse_prefill.get(index)).copied();
         if asked.is_pinned {
             Fault::Refused(pinned_down())
+        } else if is_prefill && refuses.unwrap_or(false) {
+            Fault::Refused(no_prefill())
         } else if asked.has_bad_key && !self.record.is_well() {
             Fault::Refused(bad_key())
         } else if self.record.is_well() {
@@ -226,18 +249,44 @@ impl Shared {
                 .wrong(format!("call {call}: asked to continue {begun:?} of {whole:?}"));
             from = 0;
         }
-        if asked.begun.is_some() && draw.chance(25) {
-            from = overlap(begun).unwrap_or(from);
+        let mut is_restart = false;
+        if let Some(named) = &asked.named {
+            if !begun.ends_with(named) || named.is_empty() || named.chars().count() > LAST {
+                let call = asked.call;
+                self.record.wrong(format!(
+                    "invariant 3: call {call}: asked to begin with {named:?}, the end of {begun:?}"
+                ));
+            }
+            from = from.saturating_sub(named.len());
+            is_restart = draw.chance(self.setup.restarts) && from > 0;
+        } else if asked.begun.is_some() {
+            is_restart = draw.chance(self.setup.restarts) && begun.split_whitespace().count() > 8;
+            if draw.chance(25) {
+                from = overlap(begun).unwrap_or(from);
+            }
+        }
+        if is_restart {
+            from = 0;
         }
         let mut words = split_words(whole.get(from..).unwrap());
+        if is_restart && self.plant == Plant::JoinsRestart {
+            words.splice(0..0, asked.named.clone());
+        }
         let most = asked
             .max_tokens
             .map_or(usize::MAX, |most| usize::try_from(most / TOKENS_PER_WORD).unwrap());
         let is_cut = words.len() > most.max(1);
         words.truncate(most.max(1));
-        let tokens = words.len() as u64 * TOKENS_PER_WORD;
+        let tokens = match asked.api {
+            Api::Embeddings => 0,
+            _ => (words.len() as u64 * TOKENS_PER_WORD).min(asked.max_tokens.unwrap_or(u64::MAX)),
+        };
+        is_restart |= is_cut && asked.named.is_some();
         let of = |price: i128, tokens: u64| price * i128::from(tokens);
         let answer = Answer {
+            api: asked.api,
+            is_restart,
+            tokens,
             id: format!("gen-{}-{}", asked.call, asked.attempt),
             words,
             finish: if is_cut { "length" } else { "stop" },
@@ -265,6 +314,30 @@ impl Shared {
             ]),
         };
         (answer, is_cut)
+    }
+}
+
+/// The request's own bytes.
+pub(crate) fn json(request: &ApiRequest) -> Bytes {
+    let chat = request.as_chat().map(|chat| chat.to_bytes());
+    let response = || request.as_responses().map(|request| request.to_bytes());
+    let message = || request.as_messages().map(|request| request.to_bytes());
+    let texts = || request.as_embedding().map(|request| request.to_bytes());
+    chat.or_else(response).or_else(message).or_else(texts).unwrap()
+}
+
+/// What an answer is to continue, and the characters that an instruction names, which stand behind its words.
+fn continued(messages: &[Value]) -> (Option<String>, Option<String>) {
+    let content = |message: &Value| message["content"].as_str().unwrap_or_default().to_owned();
+    let of = |message: &Value| (message["role"] == "assistant").then(|| content(message));
+    match messages {
+        [.., last] if last["role"] == "assistant" => (of(last), None),
+        [.., before, last] if before["role"] == "assistant" => {
+            let words = content(last);
+            let named = words.split_once("continue:\n\n").map(|(_, named)| named.to_owned());
+            (of(before), Some(named.unwrap_or_default()))
+        }
+        _ => (None, None),
     }
 }
 
@@ -300,8 +373,8 @@ fn split_words(text: &str) -> Vec<String> {
 }
 
 /// The error of an envelope, as the stack's own reader understands it.
-async fn refused(json: String) -> Error {
-    let mut body = ChatBody::from_plain(json);
+async fn refused(api: Api, json: String) -> Error {
+    let mut body = ChatBody::from_plain_of(api, json);
     match body.frame().await {
         Some(Err(error)) => error,
         read => Error::new(

@@ -6,10 +6,10 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use serde_json::Value;
 use tower::ServiceExt;
-use tower_openrouter::{Answer, ChatServiceExt, Error, layers::DegradedSource};
+use tower_openrouter::{Answer, Api, ChatFrame, ChatServiceExt, Error, layers::DegradedSource};
 
 use super::{Caller, Ending};
-use crate::call::Form;
+use crate::{call::Form, upstream::json};
 
 impl Caller {
     pub(super) async fn go(&self) {
@@ -18,15 +18,7 @@ impl Caller {
                 Ok(answer) => self.read(answer).await,
                 Err(error) => self.fail(&error),
             },
-            Form::Complete => match self.stack.complete(self.request()).await {
-                Ok(completion) => {
-                    let text = completion.response.text().unwrap_or_default().to_owned();
-                    self.degraded(completion.degraded());
-                    self.text(&text);
-                    self.end(Ending::Whole);
-                }
-                Err(error) => self.fail(&error),
-            },
+            Form::Complete => self.complete().await,
             Form::Raw => {
                 let stack = self.stack.clone();
                 match stack.oneshot(self.request().map(|body| body.stream(true))).await {
@@ -38,6 +30,32 @@ impl Caller {
         }
     }
 
+    async fn complete(&self) {
+        macro_rules! whole {
+            ($request:ident, $view:ident, $answer:ident => $text:expr) => {{
+                let request = $request.map(|body| body.$view().unwrap().clone());
+                match self.stack.complete(request).await {
+                    Ok(completion) => {
+                        self.degraded(completion.degraded());
+                        let $answer = completion.response;
+                        self.text(&$text);
+                        self.end(Ending::Whole);
+                    }
+                    Err(error) => self.fail(&error),
+                }
+            }};
+        }
+        let request = self.request();
+        match self.call.api {
+            Api::Chat => whole!(request, as_chat, answer => answer.text().unwrap_or_default()),
+            Api::Responses => whole!(request, as_responses, answer => answer.text().unwrap_or_default()),
+            Api::Messages => whole!(request, as_messages, answer => answer.text().unwrap_or_default()),
+            Api::Embeddings => {
+                whole!(request, as_embedding, answer => of_vector(answer.vectors().next().unwrap_or_default()));
+            }
+        }
+    }
+
     async fn read(&self, mut answer: Answer) {
         self.degraded(answer.degraded());
         let mut frames = 0;
@@ -46,7 +64,7 @@ impl Caller {
                 return;
             }
             match answer.next_frame().await {
-                Some(Ok(frame)) => self.text(&frame.text().unwrap_or_default()),
+                Some(Ok(frame)) => self.frame(&frame),
                 Some(Err(error)) => return self.fail(&error),
                 None => {
                     self.degraded(answer.degraded());
@@ -57,9 +75,19 @@ impl Caller {
         }
     }
 
+    fn frame(&self, frame: &ChatFrame) {
+        if self.call.api != Api::Embeddings {
+            return self.text(&frame.text().unwrap_or_default());
+        }
+        // A frame that is a sign of life has no document.
+        if let Ok(document) = serde_json::from_slice(frame.bytes()) {
+            self.text(&text_of(Api::Embeddings, &document));
+        }
+    }
+
     async fn read_raw<B>(&self, response: http::Response<B>)
     where
-        B: http_body::Body<Data = tower_openrouter::ChatFrame, Error = Error> + Unpin,
+        B: http_body::Body<Data = ChatFrame, Error = Error> + Unpin,
     {
         self.degraded(response.extensions().get().cloned());
         let mut body = response.into_body();
@@ -69,7 +97,7 @@ impl Caller {
                 return;
             }
             match body.frame().await {
-                Some(Ok(frame)) => self.text(&frame.into_data().unwrap().text().unwrap_or_default()),
+                Some(Ok(frame)) => self.frame(&frame.into_data().unwrap()),
                 Some(Err(error)) => return self.fail(&error),
                 None => return self.end(Ending::Whole),
             }
@@ -81,11 +109,12 @@ impl Caller {
         let request = self.request();
         let (parts, body) = request.into_parts();
         let streamed = self.call.is_streamed();
-        let json = body.stream(streamed).as_chat().unwrap().to_bytes();
-        let mut outgoing = Request::post("/v1/chat/completions").body(Full::new(json)).unwrap();
+        let mut outgoing = Request::post("/")
+            .body(Full::new(json(&body.stream(streamed))))
+            .unwrap();
         *outgoing.headers_mut() = parts.headers;
         *outgoing.extensions_mut() = parts.extensions;
-        let endpoint = self.stack.clone().into_openai_endpoint();
+        let endpoint = self.stack.clone().into_endpoint(self.call.api);
         let response = endpoint.oneshot(outgoing).await.unwrap();
         let status = response.status().as_u16();
         let marked = response.headers().get("x-llm-degraded").is_some();
@@ -101,11 +130,7 @@ impl Caller {
                 self.change(|seen, _| seen.error = document["error"]["message"].to_string());
                 return self.end(Ending::Refused(status));
             }
-            self.text(
-                document["choices"][0]["message"]["content"]
-                    .as_str()
-                    .unwrap_or_default(),
-            );
+            self.text(&text_of(self.call.api, &document));
             return self.end(Ending::Whole);
         }
         let mut frames = 0;
@@ -115,9 +140,11 @@ impl Caller {
                 return;
             }
             let Some(frame) = body.as_mut().frame().await else {
-                return self
-                    .record
-                    .wrong(self.says("the endpoint's stream ended without [DONE] or an error"));
+                if self.seen.lock().unwrap().ending == Ending::Open {
+                    self.record
+                        .wrong(self.says("the endpoint's stream ended without its end or an error"));
+                }
+                return;
             };
             rest.extend_from_slice(&frame.unwrap().into_data().unwrap());
             while let Some(end) = rest.windows(2).position(|two| two == b"\n\n") {
@@ -141,7 +168,8 @@ impl Caller {
 
     /// Reads one event of the endpoint; `true` if it was the last one.
     fn event(&self, event: &[u8]) -> bool {
-        let Some(data) = event.strip_prefix(b"data: ") else {
+        let mut lines = event.split(|byte| *byte == b'\n');
+        let Some(data) = lines.find_map(|line| line.strip_prefix(b"data: ")) else {
             self.late_mark(event);
             return false;
         };
@@ -154,13 +182,57 @@ impl Caller {
                 .wrong(self.says("the endpoint sent an event that is no JSON"));
             return true;
         };
-        if let Some(error) = chunk.get("error") {
+        let failed = chunk.pointer("/response/error").filter(|error| !error.is_null());
+        if let Some(error) = chunk.get("error").or(failed) {
             self.change(|seen, _| seen.error = error.to_string());
             self.end(Ending::Refused(200));
             return true;
         }
-        self.text(chunk["choices"][0]["delta"]["content"].as_str().unwrap_or_default());
+        let kind = chunk["type"].as_str().unwrap_or_default();
+        if ["response.completed", "response.incomplete", "message_stop"].contains(&kind) {
+            // It reads on: what its caller has not read to the end is kept for no other one.
+            self.end(Ending::Whole);
+            return false;
+        }
+        let text = match self.call.api {
+            Api::Chat => &chunk["choices"][0]["delta"]["content"],
+            Api::Responses if kind == "response.output_text.delta" => &chunk["delta"],
+            Api::Messages if kind == "content_block_delta" => &chunk["delta"]["text"],
+            Api::Messages if kind == "content_block_start" => &chunk["content_block"]["text"],
+            _ => &Value::Null,
+        };
+        self.text(text.as_str().unwrap_or_default());
         false
+    }
+}
+
+/// The text that a vector of its bytes stands for.
+fn of_vector(numbers: &[f32]) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the numbers are bytes"
+    )]
+    let bytes = numbers.iter().map(|number| *number as u8).collect();
+    String::from_utf8(bytes).unwrap_or_else(|error| format!("no text: {error}"))
+}
+
+/// The text of a document of this API.
+fn text_of(api: Api, document: &Value) -> String {
+    let list = |list: &Value, pointer: &str| {
+        let parts = list.as_array().into_iter().flatten();
+        let parts = parts.filter_map(|part| part.pointer(pointer)?.as_str());
+        parts.collect::<String>()
+    };
+    match api {
+        Api::Chat => list(&document["choices"], "/message/content"),
+        Api::Responses => list(&document["output"], "/content/0/text"),
+        Api::Messages => list(&document["content"], "/text"),
+        Api::Embeddings => {
+            let numbers: Vec<f32> =
+                serde_json::from_value(document["data"][0]["embedding"].clone()).unwrap_or_default();
+            of_vector(&numbers)
+        }
     }
 }
 

@@ -11,13 +11,14 @@ use std::{
 };
 
 use http::Request;
+use serde_json::json;
 use tokio::{
     task::yield_now,
     time::{sleep, timeout},
 };
 use tower_openrouter::{
-    ApiRequest, ChatRequest, Error, FailureKind, Stack, Tags,
-    layers::{CacheMode, Degraded, DegradedSource, Priority, deadline::DEADLINE_HEADER},
+    Api, ApiRequest, ChatRequest, EmbeddingRequest, Error, FailureKind, MessagesRequest, ResponsesRequest, Stack, Tags,
+    layers::{CacheMode, Degraded, DegradedSource, LlmRequest, Priority, deadline::DEADLINE_HEADER},
 };
 
 use super::{
@@ -75,7 +76,7 @@ impl Caller {
     pub(crate) fn new(call: Call, stack: &Stack, record: &Arc<Record>, setup: &Setup) -> Self {
         Self {
             limit: call.limit(setup),
-            is_shared: setup.cache.is_some(),
+            is_shared: setup.shares_answers(),
             call,
             stack: stack.clone(),
             record: Arc::clone(record),
@@ -160,23 +161,18 @@ impl Caller {
 
     fn request(&self) -> Request<ApiRequest> {
         let call = &self.call;
-        let mut chat = ChatRequest::user(answer::prompt(call.question));
-        if let Some(tokens) = call.max_tokens {
-            chat = chat.max_tokens(tokens);
-        }
-        if let Some(model) = call.model {
-            chat = chat.model(format!("acme/model-{model}"));
-        }
-        if call.is_pinned {
-            chat = chat.extra("provider", serde_json::json!({"only": ["down"]}));
-        }
+        let mut body = self.body();
         if call.is_batch {
-            chat = chat.priority(Priority::Batch);
+            body.call_mut().set_priority(Priority::Batch);
         }
         if call.bypasses_cache {
-            chat = chat.cache_mode(CacheMode::Bypass);
+            body.call_mut().set_cache_mode(CacheMode::Bypass);
         }
-        let mut request = ApiRequest::from(chat).into_http();
+        let mut request = body.into_http();
+        if let Some(key) = call.key {
+            let value = format!("key-{key}").parse().unwrap();
+            request.headers_mut().insert("idempotency-key", value);
+        }
         if let Some(deadline) = call.deadline {
             let value = format!("{}ms", deadline.as_millis());
             request.headers_mut().insert(DEADLINE_HEADER, value.parse().unwrap());
@@ -187,6 +183,43 @@ impl Caller {
         }
         request.extensions_mut().insert(Tags::new(tags).unwrap());
         request
+    }
+
+    fn body(&self) -> ApiRequest {
+        let call = &self.call;
+        let prompt = answer::prompt(call.question);
+        let model = call.model.map(|model| format!("acme/model-{model}"));
+        let provider = json!({"only": ["down"]});
+        macro_rules! complete {
+            ($request:expr) => {{
+                let mut request = $request;
+                if let Some(model) = &model {
+                    request = request.model(model);
+                }
+                if call.is_pinned {
+                    request = request.extra("provider", provider);
+                }
+                request.into()
+            }};
+        }
+        match call.api {
+            Api::Chat => {
+                let chat = ChatRequest::user(prompt);
+                complete!(match call.max_tokens {
+                    Some(tokens) => chat.max_tokens(tokens),
+                    None => chat,
+                })
+            }
+            Api::Responses => {
+                let request = ResponsesRequest::text(prompt);
+                complete!(match call.max_tokens {
+                    Some(tokens) => request.max_output_tokens(tokens),
+                    None => request,
+                })
+            }
+            Api::Messages => complete!(MessagesRequest::user(prompt, call.max_tokens.unwrap_or(1_000))),
+            Api::Embeddings => complete!(EmbeddingRequest::new(model.as_deref().unwrap_or_default(), [prompt])),
+        }
     }
 
     fn change(&self, change: impl FnOnce(&mut Seen, Duration)) {

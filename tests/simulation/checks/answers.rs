@@ -65,7 +65,7 @@ impl Evidence<'_> {
         if text.is_empty() {
             wrong.push("invariant 2: an empty answer looks whole".to_owned());
         }
-        if self.setup.cache.is_some() {
+        if self.setup.shares_answers() {
             // It may be another call's.
             if text != whole && !self.exchanges.iter().any(|exchange| exchange.is_cut) {
                 wrong.push(format!("invariant 2: {text:?} looks whole, and is a part of {whole:?}"));
@@ -118,7 +118,7 @@ impl Evidence<'_> {
         }
         // A shared call continues for the others when one caller has got its canned reply.
         if self.setup.resume.is_none()
-            && self.setup.cache.is_none()
+            && !self.setup.shares_answers()
             && let Some(at) = seen
                 .shown
                 .filter(|at| exchanges.iter().any(|exchange| exchange.began > *at))

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use tower_openrouter::UsdAmount;
+
 use super::Evidence;
 use crate::setup::Own;
 
@@ -62,6 +64,12 @@ impl Evidence<'_> {
         }
         for entry in entries {
             let call = entry.tags.get("call").and_then(|call| call.parse().ok()).unwrap_or(0);
+            if entry.tags.get("idempotent_replay").is_some() {
+                if entry.cost() != UsdAmount::ZERO || entry.attempt != 0 {
+                    wrong.push(format!("invariant 6: a replay for call {call} costs {}", entry.cost()));
+                }
+                continue;
+            }
             lines.entry((call, entry.attempt)).or_default()[1] += 1;
         }
         for ((call, attempt), [exchanges, entries]) in lines {

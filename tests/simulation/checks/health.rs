@@ -14,7 +14,7 @@ impl Evidence<'_> {
         self.ends(&mut wrong);
         self.bounded(&mut wrong);
         // A coalesced failure is the upstream's word to another call.
-        let own = self.seen.iter().filter(|_| self.setup.cache.is_none());
+        let own = self.seen.iter().filter(|_| !self.setup.shares_answers());
         for (call, seen) in own {
             if let Ending::Failed(kind @ (FailureKind::CircuitOpen | FailureKind::RateLimited), false) = seen.ending
                 && self.of(call).count() == 0
@@ -47,7 +47,7 @@ impl Evidence<'_> {
             ));
         }
         let first = self.of(call).next();
-        let own = call.model.is_none() && self.setup.caps.is_empty() && self.setup.cache.is_none();
+        let own = call.model.is_none() && self.setup.caps.is_empty() && !self.setup.shares_answers();
         if let Some(first) = first.filter(|first| own && first.model != "acme/model-0") {
             wrong.push(format!(
                 "invariant 15: long after everything is well, {} is called first",

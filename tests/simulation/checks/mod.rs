@@ -3,6 +3,7 @@
 mod answers;
 mod attempts;
 mod health;
+mod keys;
 mod money;
 
 use std::time::Duration;
@@ -32,12 +33,13 @@ impl Evidence<'_> {
     pub(crate) fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for (call, seen) in self.seen.iter().chain(&self.after) {
-            let told = |what: String| format!("call {} ({:?}): {what}", call.index, call.form);
+            let told = |what: String| format!("call {} ({} {:?}): {what}", call.index, call.api, call.form);
             wrong.extend(self.answer(call, seen).into_iter().map(told));
         }
         wrong.extend(self.attempts());
         wrong.extend(self.money());
         wrong.extend(self.health());
+        wrong.extend(self.keys());
         wrong
     }
 

@@ -27,7 +27,8 @@ impl Evidence<'_> {
             let call = entry.tags.get("call").and_then(|call| call.parse().ok()).unwrap_or(0);
             if let Some(exchange) = by_line.get(&(call, entry.attempt)) {
                 let told = self.bill(entry, exchange);
-                wrong.extend(told.map(|what| format!("invariant 6: attempt {} of call {call}: {what}", entry.attempt)));
+                let of = format!("attempt {} of call {call} ({})", entry.attempt, exchange.api);
+                wrong.extend(told.map(|what| format!("invariant 6: {of}: {what}")));
             }
         }
         self.spent(entries, &mut wrong);
@@ -51,6 +52,14 @@ impl Evidence<'_> {
                     entry.state
                 )
             });
+        }
+        // The stack lets go of a stream that has said its end: it may have read the charge, or not.
+        if exchange.was_charged() && entry.state == EntryState::Settled {
+            return (entry.bill != Some(charge)).then(|| format!("{charge} was charged, and {cost} is settled"));
+        }
+        if exchange.is_counted && entry.state == EntryState::Settled && entry.bill.is_none() {
+            let is_same = cost == charge || !self.setup.has_prices;
+            return (!is_same).then(|| format!("the reported counts cost {charge}, and {cost} is recorded"));
         }
         if self.setup.late_bills && entry.generation_id.is_some() && entry.state != EntryState::Settled {
             return (entry.bill != Some(charge))
@@ -116,7 +125,7 @@ impl Evidence<'_> {
             let is_forever = budgets
                 .line(&account)
                 .is_some_and(|line| line.budget.window().as_str() == "ever");
-            let state = watched.get(&account).copied().unwrap_or_default();
+            let state = watched.get(&account).cloned().unwrap_or_default();
             let settled = state.covered + state.beyond;
             if is_forever && settled != recorded {
                 wrong.push(format!(

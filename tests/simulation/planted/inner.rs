@@ -9,6 +9,7 @@ use std::{
 
 use http::{Request, Response};
 use http_body::{Body, Frame};
+use serde_json::Value;
 use tower::{Service, ServiceExt};
 use tower_openrouter::{
     ApiRequest, ChatBody, ChatFrame, Error, FailureKind,
@@ -16,7 +17,7 @@ use tower_openrouter::{
 };
 
 use super::Plant;
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, json};
 
 /// Bodies that are never dropped.
 pub(super) type Kept = Arc<Mutex<Vec<ChatBody>>>;
@@ -44,7 +45,10 @@ impl Service<Request<ApiRequest>> for Planted {
         self.upstream.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ApiRequest>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ApiRequest>) -> Self::Future {
+        if self.plant == Plant::NamesOthers {
+            name_others(request.body_mut());
+        }
         let clone = self.upstream.clone();
         let mut ready = std::mem::replace(&mut self.upstream, clone);
         let (plant, kept) = (self.plant, Arc::clone(&self.kept));
@@ -73,6 +77,22 @@ impl Service<Request<ApiRequest>> for Planted {
                 kept,
             }))
         })
+    }
+}
+
+/// Takes the last characters from an instruction to continue.
+fn name_others(request: &mut ApiRequest) {
+    let mut document: Value = serde_json::from_slice(&json(request)).unwrap();
+    let Some(messages) = document["messages"].as_array_mut() else {
+        return;
+    };
+    if let [.., before, last] = messages.as_mut_slice()
+        && before["role"] == "assistant"
+    {
+        let mut words = last["content"].as_str().unwrap().to_owned();
+        words.pop();
+        last["content"] = words.into();
+        request.set_parameter("messages", Some(&document["messages"].to_string()));
     }
 }
 

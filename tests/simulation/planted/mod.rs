@@ -9,12 +9,12 @@ use std::sync::Arc;
 use tower_openrouter::{
     Stack,
     layers::{budget::BudgetStore, ledger::Ledger},
-    stack::{BuildError, StackBuilder},
+    stack::{BuildError, ChatIdempotency, StackBuilder},
 };
 
 use self::{
     inner::{Kept, Planted},
-    stores::{Forgetful, Lossy},
+    stores::{Forgetful, Lossy, Unsettled},
 };
 use super::{upstream::Upstream, wire::Answer};
 
@@ -42,6 +42,14 @@ pub(crate) enum Plant {
     HoldsConnection,
     /// A caller's mistake is reported as the upstream's failure.
     TellsBreaker,
+    /// A clock that goes back empties the accounts.
+    ForgetsOnStep,
+    /// An instruction to continue names other characters than the last ones.
+    NamesOthers,
+    /// An answer from the start begins as if it continued the interrupted one, and is joined to it.
+    JoinsRestart,
+    /// Idempotency keys are not looked at.
+    IgnoresKeys,
 }
 
 impl Plant {
@@ -54,6 +62,7 @@ impl Plant {
         match self {
             Self::ForgetsSettle => Arc::new(Forgetful::new(store, 3)),
             Self::LeaksReservation => Arc::new(Forgetful::new(store, 0)),
+            Self::ForgetsOnStep => Arc::new(Unsettled::new(store)),
             _ => store,
         }
     }
@@ -63,6 +72,13 @@ impl Plant {
             return Arc::new(Lossy::new(ledger));
         }
         ledger
+    }
+
+    pub(crate) fn keys(self, builder: StackBuilder, keys: ChatIdempotency) -> StackBuilder {
+        if self == Self::IgnoresKeys {
+            return builder;
+        }
+        builder.idempotency(keys)
     }
 
     /// What the upstream tells of an answer, in the place of the truth.

@@ -75,6 +75,38 @@ impl Hold for ForgetfulHold {
     }
 }
 
+/// Forgets what was spent when the clock goes back.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    store: Arc<dyn BudgetStore>,
+    last: AtomicU64,
+}
+
+impl Unsettled {
+    pub(super) fn new(store: Arc<dyn BudgetStore>) -> Self {
+        let last = AtomicU64::new(0);
+        Self { store, last }
+    }
+}
+
+impl BudgetStore for Unsettled {
+    fn reserve(&self, ask: ReserveRequest) -> Decision {
+        let at = ask.at.millis();
+        if at < self.last.swap(at, Ordering::Relaxed) {
+            self.store.reset(&ask.lines);
+        }
+        self.store.reserve(ask)
+    }
+
+    fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
+        self.store.adjust(lines, by, at);
+    }
+
+    fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+}
+
 /// Loses each fifth entry.
 #[derive(Debug)]
 pub(super) struct Lossy<L> {

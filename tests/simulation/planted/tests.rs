@@ -5,9 +5,17 @@ use crate::run::run;
 
 /// Runs seeds until the bug is found, and asserts that it is found by this invariant, and not without the bug.
 fn is_found(plant: Plant, by: &str) {
+    is_found_in(plant, "", by);
+}
+
+/// The same in a call of one API.
+fn is_found_in(plant: Plant, api: &str, by: &str) {
     let found = (0..2_000).find_map(|seed| {
         let report = run(seed, plant);
-        let told = report.wrong.into_iter().find(|wrong| wrong.contains(by));
+        let told = report
+            .wrong
+            .into_iter()
+            .find(|wrong| wrong.contains(by) && wrong.contains(api));
         told.map(|told| (seed, told))
     });
     let Some((seed, told)) = found else {
@@ -66,4 +74,45 @@ fn a_held_connection_is_found() {
 #[test]
 fn a_callers_mistake_that_opens_a_circuit_is_found() {
     is_found(Plant::TellsBreaker, "invariant 8");
+}
+
+#[test]
+fn a_clock_that_goes_back_and_empties_accounts_is_found() {
+    is_found(Plant::ForgetsOnStep, "settled and reserved");
+}
+
+#[test]
+fn an_instruction_that_names_other_characters_is_found() {
+    is_found(Plant::NamesOthers, "asked to begin with");
+}
+
+#[test]
+fn an_answer_from_the_start_that_is_joined_is_found() {
+    is_found(Plant::JoinsRestart, "invariant 3: it got");
+}
+
+#[test]
+fn an_interrupted_answer_that_ends_cleanly_is_found_in_every_api_of_text() {
+    for api in ["(responses ", "(messages "] {
+        is_found_in(Plant::EndsCleanly, api, "invariant 2");
+    }
+}
+
+#[test]
+fn a_repeated_text_is_found_in_every_api_of_text() {
+    for api in ["(responses ", "(messages "] {
+        is_found_in(Plant::RepeatsText, api, "invariant 3");
+    }
+}
+
+#[test]
+fn a_doubled_usage_is_found_in_every_api() {
+    for api in ["(responses)", "(messages)", "(embeddings)"] {
+        is_found_in(Plant::DoublesUsage, api, "was charged and reported");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_looked_at_is_found() {
+    is_found(Plant::IgnoresKeys, "was answered, and made again");
 }

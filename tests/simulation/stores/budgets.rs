@@ -11,38 +11,23 @@ use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
-        budget::{AccountRef, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest},
+        budget::{
+            AccountRef, Budget, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest,
+            Window,
+        },
     },
 };
 
-use super::Weather;
+use super::{Account, Wall, Weather};
 use crate::setup::StoreMood;
-
-/// One account, in millionths of a millionth of a dollar.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Account {
-    /// The start of its window.
-    pub(crate) window: u64,
-    pub(crate) reserved: i128,
-    /// What was spent out of reservations.
-    pub(crate) covered: i128,
-    /// What was spent beyond them.
-    pub(crate) beyond: i128,
-}
-
-impl Account {
-    /// Spends more, or less: what did not fit goes first.
-    fn adjust(&mut self, by: i128) {
-        let over = by.max(-self.beyond.max(0));
-        self.beyond += over;
-        self.covered += by - over;
-    }
-}
 
 #[derive(Debug)]
 struct Watch {
     accounts: Mutex<HashMap<Box<str>, Account>>,
     weather: Weather,
+    wall: Wall,
+    /// When an account was last looked at.
+    looked: Mutex<UtcTime>,
 }
 
 /// The store that is watched.
@@ -53,9 +38,13 @@ pub(crate) struct WatchedStore {
 }
 
 impl WatchedStore {
-    pub(crate) fn new(inner: Arc<dyn BudgetStore>, weather: Weather) -> Self {
-        let accounts = Mutex::default();
-        let watch = Arc::new(Watch { accounts, weather });
+    pub(crate) fn new(inner: Arc<dyn BudgetStore>, weather: Weather, wall: Wall) -> Self {
+        let watch = Arc::new(Watch {
+            accounts: Mutex::default(),
+            weather,
+            wall,
+            looked: Mutex::new(UtcTime::now()),
+        });
         Self { inner, watch }
     }
 
@@ -66,31 +55,51 @@ impl WatchedStore {
 }
 
 impl Watch {
-    fn change(&self, lines: &[AccountRef], change: impl Fn(&mut Account)) {
+    /// The store may have looked at these accounts: at any time since the last change, if one waits in its queue, and at this one.
+    fn look(&self, lines: &[AccountRef], at: UtcTime) {
         let now = UtcTime::now();
+        let before = std::mem::replace(&mut *self.looked.lock().unwrap(), now);
         let mut accounts = self.accounts.lock().unwrap();
         for line in lines {
             let account = accounts.entry(line.account.clone()).or_default();
-            let window = line.budget.window().start(now).millis();
-            if window > account.window {
-                (account.window, account.covered, account.beyond) = (window, 0, 0);
+            for at in [before, now, at] {
+                account.look(&line.budget, at, false);
             }
-            change(account);
-            let taken = account.reserved + account.covered;
-            let cap = line.budget.cap().pico();
+        }
+    }
+
+    /// Changes the accounts as the store does at this time.
+    fn change(&self, lines: &[AccountRef], at: UtcTime, change: impl Fn(&mut Account, &Budget)) {
+        self.look(lines, at);
+        let mut accounts = self.accounts.lock().unwrap();
+        for line in lines {
+            let account = accounts.entry(line.account.clone()).or_default();
+            account.look(&line.budget, at, true);
+            change(account, &line.budget);
+            let (taken, cap) = (account.taken(), line.budget.cap().pico());
             if taken > cap && !line.budget.is_soft() {
-                let told = format!("budget {:?}: {taken} of {cap} settled and reserved", line.account);
+                let told = format!(
+                    "invariant 5: budget {:?}: {taken} of {cap} settled and reserved",
+                    line.account
+                );
                 self.weather.record.wrong(told);
             }
         }
     }
 
-    fn hold(self: &Arc<Self>, lines: Vec<AccountRef>, inner: Reservation) -> Reservation {
+    fn hold(self: &Arc<Self>, lines: Vec<AccountRef>, at: UtcTime, inner: Reservation) -> Reservation {
         let amount = inner.amount();
-        self.change(&lines, |account| account.reserved += amount.pico());
+        self.change(&lines, at, |account, _| account.reserved += amount.pico());
         let watch = Arc::clone(self);
         let inner = Some(inner);
         Reservation::new(amount, Box::new(WatchedHold { watch, lines, inner }))
+    }
+
+    /// The request with the time that the clock shows.
+    fn stepped(&self, ask: ReserveRequest) -> ReserveRequest {
+        let at = self.wall.shows(ask.at);
+        self.look(&ask.lines, at);
+        ReserveRequest { at, ..ask }
     }
 }
 
@@ -99,8 +108,10 @@ impl BudgetStore for WatchedStore {
         let lines = ask.lines.clone();
         let (inner, watch) = (Arc::clone(&self.inner), Arc::clone(&self.watch));
         if self.watch.weather.mood == StoreMood::Local {
+            let ask = watch.stepped(ask);
+            let at = ask.at;
             return match inner.reserve(ask) {
-                Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, inner))),
+                Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, at, inner))),
                 later @ Decision::Later(_) => later,
             };
         }
@@ -110,11 +121,13 @@ impl BudgetStore for WatchedStore {
                 let refusal = Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at);
                 return Err(Box::new(refusal));
             }
+            let ask = watch.stepped(ask);
+            let at = ask.at;
             let verdict = match inner.reserve(ask) {
                 Decision::Now(verdict) => verdict,
                 Decision::Later(later) => later.await,
             };
-            verdict.map(|inner| watch.hold(lines, inner))
+            verdict.map(|inner| watch.hold(lines, at, inner))
         }))
     }
 
@@ -127,23 +140,30 @@ impl BudgetStore for WatchedStore {
             return self.reserve(ask);
         }
         let (lines, watch) = (ask.lines.clone(), Arc::clone(&self.watch));
+        let ask = watch.stepped(ask);
+        let at = ask.at;
         match self.inner.reserve_in_turn(ask, until) {
-            Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, inner))),
-            Decision::Later(later) => {
-                Decision::Later(Box::pin(
-                    async move { later.await.map(|inner| watch.hold(lines, inner)) },
-                ))
-            }
+            Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, at, inner))),
+            Decision::Later(later) => Decision::Later(Box::pin(async move {
+                // In its turn it asks at the time of day as it is.
+                later.await.map(|inner| watch.hold(lines, UtcTime::now(), inner))
+            })),
         }
     }
 
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
-        let now = UtcTime::now();
+        let (now, at) = (UtcTime::now(), self.watch.wall.shows(at));
         for line in lines {
-            if line.budget.window().start(at) == line.budget.window().start(now) {
-                let by = by.pico();
-                self.watch
-                    .change(std::slice::from_ref(line), |account| account.adjust(by));
+            let budget = &line.budget;
+            let counts = match budget.window() {
+                Window::Rolling(span) => at.after(span) > now,
+                _ => budget.window_start(at) == budget.window_start(now),
+            };
+            if counts {
+                let line = std::slice::from_ref(line);
+                self.watch.change(line, now, |account, budget| {
+                    account.adjust(budget, at.min(now), by.pico())
+                });
             }
         }
         self.inner.adjust(lines, by, at);
@@ -170,12 +190,9 @@ struct WatchedHold {
 impl Hold for WatchedHold {
     fn settle(mut self: Box<Self>, spent: UsdAmount) {
         let Some(inner) = self.inner.take() else { return };
-        let (held, spent_pico) = (inner.amount().pico(), spent.pico());
-        self.watch.change(&self.lines, |account| {
-            account.reserved -= held;
-            let covered = spent_pico.min(held);
-            account.covered += covered;
-            account.beyond += spent_pico - covered;
+        let (held, spent_pico, now) = (inner.amount().pico(), spent.pico(), UtcTime::now());
+        self.watch.change(&self.lines, now, |account, budget| {
+            account.settle(budget, now, held, spent_pico);
         });
         inner.settle(spent);
     }

@@ -64,11 +64,10 @@ pub(crate) struct Bills(pub(crate) Arc<Record>);
 impl BillSource for Bills {
     fn bill(&self, entry: &Entry) -> BillFuture {
         let id = entry.generation_id.as_deref().unwrap_or_default();
-        let exchanges = self.0.exchanges();
-        let charge = exchanges
-            .iter()
-            .find(|exchange| exchange.id == id)
-            .map(|exchange| exchange.charge);
+        let charge = self.0.read(|exchanges| {
+            let mut known = exchanges.iter().filter(|exchange| exchange.id == id);
+            known.next().map(|exchange| exchange.charge)
+        });
         Box::pin(async move { Ok(charge.map(|charge| Bill::new(charge, None))) })
     }
 }

@@ -1,15 +1,19 @@
 //! What counts beside the stack: a budget store that is watched, a limit store, the ledger, the source of late bills.
 
+mod account;
 mod budgets;
 mod ledger;
 mod limits;
+mod wall;
 
 use std::{sync::Arc, time::Duration};
 
+use account::Account;
 pub(crate) use budgets::WatchedStore;
 pub(crate) use ledger::{Bills, Kept};
 pub(crate) use limits::SharedLimits;
 use tokio::time::sleep;
+pub(crate) use wall::{Steps, Wall};
 
 use super::{record::Record, setup::StoreMood};
 

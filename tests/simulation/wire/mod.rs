@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use tower_openrouter::UsdAmount;
+use tower_openrouter::{Api, UsdAmount};
 
 use super::draw::Draw;
+
+mod typed;
 
 /// Tokens of a word: more than the stack's own estimate, so that a true count is plausible.
 pub(crate) const TOKENS_PER_WORD: u64 = 4;
@@ -24,6 +26,11 @@ pub(crate) enum Told {
 /// What an answer is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
+    pub(crate) api: Api,
+    /// It continues nothing although it was to: it begins from the start, or ends within the characters that it was to begin with.
+    pub(crate) is_restart: bool,
+    /// How many tokens it has: never more than the request allows.
+    pub(crate) tokens: u64,
     pub(crate) id: String,
     pub(crate) words: Vec<String>,
     /// `stop`, or `length` if it was cut by `max_tokens`.
@@ -48,12 +55,8 @@ pub(crate) struct Written {
 }
 
 impl Answer {
-    fn answer_tokens(&self) -> u64 {
-        self.words.len() as u64 * TOKENS_PER_WORD
-    }
-
     fn usage(&self) -> Option<String> {
-        let (prompt, answer) = (self.prompt_tokens, self.answer_tokens());
+        let (prompt, answer) = (self.prompt_tokens, self.tokens);
         let counts = format!(
             r#""prompt_tokens":{prompt},"completion_tokens":{answer},"total_tokens":{}"#,
             prompt + answer
@@ -69,16 +72,14 @@ impl Answer {
     /// As one document.
     pub(crate) fn document(&self, draw: &mut Draw) -> Written {
         let text = string(&self.words.concat(), draw);
-        let usage = self.usage().map(|usage| format!(r#","usage":{usage}"#));
         let (before, after) = draw.pick(&[("", ""), ("  \n", ""), ("", "\n\n")]);
-        let more = draw.pick(&["", "", UNKNOWN]);
         let mut written = Written::default();
-        written.put(&format!(
-            r#"{before}{{"id":"{}","object":"chat.completion","choices":[{{"index":0,"message":{{"role":"assistant","content":{text}{more}}},"finish_reason":"{}"{more}}}]{}{more}}}"#,
-            self.id,
-            self.finish,
-            usage.unwrap_or_default()
-        ));
+        written.put(before);
+        written.put(&match self.api {
+            Api::Chat => self.completion(&text, draw),
+            Api::Embeddings => self.vectors(),
+            _ => self.typed_document(&text, self.typed_usage().as_deref()),
+        });
         written.whole = written.bytes.len();
         written.texts.push((written.whole, self.words.concat().len()));
         written.charged = (self.told == Told::Cost).then_some(written.whole);
@@ -86,8 +87,22 @@ impl Answer {
         written
     }
 
+    fn completion(&self, text: &str, draw: &mut Draw) -> String {
+        let usage = self.usage().map(|usage| format!(r#","usage":{usage}"#));
+        let more = draw.pick(&["", "", UNKNOWN]);
+        format!(
+            r#"{{"id":"{}","object":"chat.completion","choices":[{{"index":0,"message":{{"role":"assistant","content":{text}{more}}},"finish_reason":"{}"{more}}}]{}{more}}}"#,
+            self.id,
+            self.finish,
+            usage.unwrap_or_default()
+        )
+    }
+
     /// As a stream of events, with pauses below so many milliseconds.
     pub(crate) fn events(&self, longest_pause: u64, draw: &mut Draw) -> Written {
+        if self.api != Api::Chat {
+            return self.typed_events(longest_pause, draw);
+        }
         let style = Style::of(draw);
         let mut written = Written::default();
         if style.mark {
@@ -164,6 +179,13 @@ impl Written {
         self.put(&format!("data:{space}{data}{newline}{newline}"));
     }
 
+    /// The same with its type before it.
+    fn typed(&mut self, style: &Style, name: &str, data: &str) {
+        let (space, newline) = (style.space, style.newline);
+        self.put(&format!("event:{space}{name}{newline}"));
+        self.event(style, data);
+    }
+
     fn pause(&mut self, longest: u64, draw: &mut Draw) {
         if longest > 0 && draw.chance(30) {
             self.waits.push((self.bytes.len(), draw.millis(1..longest + 1)));
@@ -172,8 +194,8 @@ impl Written {
 
     /// How many bytes of text are complete within so many bytes.
     pub(crate) fn text_within(&self, bytes: usize) -> usize {
-        let complete = self.texts.iter().take_while(|(end, _)| *end <= bytes);
-        complete.last().map_or(0, |(_, text)| *text)
+        let complete = self.texts.partition_point(|(end, _)| *end <= bytes);
+        self.texts[..complete].last().map_or(0, |(_, text)| *text)
     }
 }
 
