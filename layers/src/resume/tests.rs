@@ -196,6 +196,16 @@ fn an_answer_by_instruction_begins_with_the_last_characters() {
     }
     let short = joined_by(ContinueBy::Instruction, "Why? ", &["Why? It is so."]);
     assert_eq!(short.as_deref(), Some("It is so."), "the white space is not doubled");
+    for pieces in [["Why?", " It is so."], ["Why? ", "It is so."], ["Why", "? It is so."]] {
+        let cut = joined_by(ContinueBy::Instruction, "Why? ", &pieces);
+        assert_eq!(cut.as_deref(), Some("It is so."), "{pieces:?}");
+    }
+    for pieces in [["Why?\n", "\nIt is so."], ["Why?", "\n\nIt is so."]] {
+        let cut = joined_by(ContinueBy::Instruction, "Why?\n\n", &pieces);
+        assert_eq!(cut.as_deref(), Some("It is so."), "{pieces:?}");
+    }
+    let ended = joined_by(ContinueBy::Instruction, "Why? ", &["Why?"]);
+    assert_eq!(ended.as_deref(), Some(""), "nothing follows");
     let nothing = joined_by(ContinueBy::Instruction, "", &["Why?"]);
     assert_eq!(nothing.as_deref(), Some("Why?"));
 }
