@@ -214,6 +214,10 @@ pub(super) fn reason(reason: &str) -> Box<str> {
 }
 
 fn text(text: &str, longest: usize) -> Box<str> {
+    // As most are.
+    if text.len() <= longest && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.into();
+    }
     let is_hidden = |letter: char| {
         letter.is_control()
             || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

@@ -20,6 +20,7 @@ fn install() -> Option<PrometheusHandle> {
     match handle {
         Ok(handle) => {
             observe::describe();
+            observe::keep_handles();
             Some(handle)
         }
         Err(error) => {

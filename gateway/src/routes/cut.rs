@@ -12,7 +12,7 @@ use pin_project::pin_project;
 use tower_openrouter::{ApiRequest, Error, FailureKind};
 use tower_service::Service;
 
-use crate::server::{Stage, Stages};
+use crate::server::{Reached, Stage, Stages};
 
 /// The stack whose calls end with an error when the shutdown cuts them. It stands below the endpoints: they write the error.
 ///
@@ -36,9 +36,6 @@ impl<S> CutShort<S> {
     }
 }
 
-/// Resolves when calls are cut.
-type End = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 impl<S, B> Service<Request<ApiRequest>> for CutShort<S>
 where
     S: Service<Request<ApiRequest>, Response = Response<B>, Error = Error>,
@@ -52,17 +49,16 @@ where
     }
 
     fn call(&mut self, request: Request<ApiRequest>) -> Self::Future {
-        let stages = self.stages.clone();
         CutShortFuture {
             inner: Some(self.inner.call(request)),
-            end: Some(Box::pin(async move { stages.reached(Stage::Cut).await })),
+            end: Some(self.stages.reached(Stage::Cut)),
         }
     }
 }
 
 /// Whether calls are cut.
-fn is_cut(end: &mut Option<End>, cx: &mut Context<'_>) -> bool {
-    let is_cut = end.as_mut().is_some_and(|end| end.as_mut().poll(cx).is_ready());
+fn is_cut(end: &mut Option<Reached>, cx: &mut Context<'_>) -> bool {
+    let is_cut = end.as_mut().is_some_and(|end| Pin::new(end).poll(cx).is_ready());
     if is_cut {
         *end = None;
     }
@@ -75,7 +71,7 @@ pub(super) struct CutShortFuture<F> {
     /// There until it has ended.
     #[pin]
     inner: Option<F>,
-    end: Option<End>,
+    end: Option<Reached>,
 }
 
 impl<F, B> Future for CutShortFuture<F>
@@ -115,7 +111,7 @@ pub(super) struct CutShortBody<B> {
     /// There until it has ended.
     #[pin]
     inner: Option<B>,
-    end: Option<End>,
+    end: Option<Reached>,
 }
 
 impl<B: Body<Error = Error>> Body for CutShortBody<B> {

@@ -12,14 +12,15 @@ use http::header;
 use http_body::Frame;
 use pin_project::pin_project;
 
-use crate::server::{Stage, Stages};
+use crate::server::{Reached, Stage, Stages};
 
 /// A body that ends when the gateway begins to shut down.
 #[pin_project]
 struct Ending {
     #[pin]
     inner: Body,
-    end: Pin<Box<dyn Future<Output = ()> + Send>>,
+    #[pin]
+    end: Reached,
 }
 
 impl http_body::Body for Ending {
@@ -28,7 +29,7 @@ impl http_body::Body for Ending {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let this = self.project();
-        match this.end.as_mut().poll(cx) {
+        match this.end.poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
             Poll::Pending => this.inner.poll_frame(cx),
         }
@@ -41,11 +42,8 @@ pub(super) fn ending(response: Response, stages: &Stages) -> Response {
     if !content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream")) {
         return response;
     }
-    let stages = stages.clone();
-    response.map(|inner| {
-        let end = Box::pin(async move { stages.reached(Stage::Draining).await });
-        Body::new(Ending { inner, end })
-    })
+    let end = stages.reached(Stage::Draining);
+    response.map(|inner| Body::new(Ending { inner, end }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a connection is doing: whether a request is in progress, whether its client takes what is ready, and since when nothing happens.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -36,7 +36,7 @@ struct Seen {
 #[derive(Debug, Default)]
 struct Requests {
     last: u64,
-    untaken: HashMap<u64, Arc<AtomicU64>>,
+    untaken: BTreeMap<u64, Arc<AtomicU64>>,
 }
 
 /// How long a connection may wait for what.

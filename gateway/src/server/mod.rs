@@ -12,4 +12,4 @@ mod stage;
 
 pub use connection::Limits;
 pub use listen::{Connections, bind, serve};
-pub use stage::{Stage, Stages};
+pub use stage::{Reached, Stage, Stages};

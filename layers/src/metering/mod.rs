@@ -5,7 +5,9 @@ pub(crate) use bounded::Bounded;
 #[cfg(feature = "metrics")]
 use facade::set;
 #[cfg(feature = "metrics")]
-pub(crate) use facade::{Labels, change, count, label, sample, shared};
+pub(crate) use facade::{Labels, change, count, histogram, label, sample, shared};
+#[cfg(feature = "metrics")]
+pub use kept::keep_handles;
 #[cfg(all(feature = "cost", feature = "metrics"))]
 pub use standing::record_budgets;
 #[cfg(feature = "metrics")]
@@ -17,6 +19,8 @@ pub mod names;
 mod bounded;
 #[cfg(feature = "metrics")]
 mod facade;
+#[cfg(feature = "metrics")]
+mod kept;
 #[cfg(feature = "metrics")]
 mod standing;
 

@@ -9,7 +9,7 @@
 //! With the feature `metrics` the same goes to the [`metrics`](https://docs.rs/metrics) facade, and so to any exporter: operations under
 //! OpenTelemetry's names, once each, however many attempts they took; attempts under their own names; queues, limits, circuits and
 //! reservations where they happen. How budgets and a ledger stand is recorded when it is read: `record_budgets`, `record_ledger`. [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe`
-//! registers them with the recorder.
+//! registers them with the recorder, and `keep_handles` looks each of its series up once a thread.
 //!
 //! **What is never recorded:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
 //! Model names come from requests, so the labels distinguish a thousand of them, and the rest is `other`. Names that only ever failed as
@@ -87,7 +87,7 @@ pub use crate::metering::names;
 pub use crate::metering::record_budgets;
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
-pub use crate::metering::record_ledger;
+pub use crate::metering::{keep_handles, record_ledger};
 
 /// The future of [`Observe`].
 pub type ObserveFuture<F, E> = crate::watch::WatchFuture<F, E, start::OperationStart>;

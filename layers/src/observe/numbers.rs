@@ -7,7 +7,7 @@ use metrics::Histogram;
 use super::{end::End, names, seen::Seen, settings::Settings, tally::Tally};
 use crate::{
     AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Tags,
-    metering::{Labels, change, count, label, sample, shared},
+    metering::{Labels, change, count, histogram, label, sample, shared},
 };
 
 /// What its labels are made of.
@@ -84,7 +84,7 @@ impl Numbers {
         if self.pace.is_none() {
             let candidate = log.and_then(AttemptLog::answered_by);
             let labels = self.labels(seen, candidate.as_ref(), true);
-            self.pace = Some(metrics::histogram!(names::TIME_PER_OUTPUT_CHUNK, labels.iter()));
+            self.pace = Some(histogram(names::TIME_PER_OUTPUT_CHUNK, &labels));
         }
         if let Some(pace) = &self.pace {
             pace.record(gap.as_secs_f64());
@@ -98,7 +98,7 @@ impl Numbers {
         if let Some(first) = seen.first.filter(|_| seen.streamed) {
             sample(names::TIME_TO_FIRST_CHUNK, &labels, first.as_secs_f64());
         }
-        seen.count_tokens(&labels);
+        seen.count_tokens(&mut labels);
         sample(names::OPERATION_ATTEMPTS, &labels, number(tally.attempts as u64));
         for (name, amount) in [
             (names::OPERATION_COST, tally.cost),
@@ -112,9 +112,9 @@ impl Numbers {
         count(names::FALLBACKS, &labels, tally.fallbacks as u64);
         count(names::RESUMED, &labels, sums.resumptions as u64);
         if let Some(cached) = sums.cached {
-            let mut labels = labels.clone();
             labels.push(label(names::CACHE, cached));
             count(names::CACHE_LOOKUPS, &labels, 1);
+            labels.pop();
         }
         if let Some(mark) = sums.degraded {
             let mut labels = labels.clone();
@@ -141,19 +141,13 @@ impl Seen {
     }
 
     /// Tokens of prompt and answer: one sample each for the operation, and the sums by modality. An upstream tells sound apart, and nothing else.
-    fn count_tokens(&self, labels: &Labels) {
+    fn count_tokens(&self, labels: &mut Labels) {
         let Some(usage) = &self.usage else { return };
         if self.embeds() {
             return sample(names::EMBEDDINGS_INPUT_TOKENS, labels, number(usage.prompt));
         }
         sample(names::OPERATION_INPUT_TOKENS, labels, number(usage.prompt));
         sample(names::OPERATION_OUTPUT_TOKENS, labels, number(usage.answer));
-        let of = |modality| {
-            let mut labels = labels.clone();
-            labels.push(label(names::TOKEN_MODALITY, modality));
-            labels
-        };
-        let (unknown, audio) = (of("unknown"), of("audio"));
         for (name, tokens, of_sound) in [
             (names::INPUT_USAGE, usage.prompt, usage.audio),
             (names::OUTPUT_USAGE, usage.answer, usage.answer_audio),
@@ -161,8 +155,14 @@ impl Seen {
             (names::CACHE_WRITE_USAGE, usage.cache_written, 0),
             (names::REASONING_USAGE, usage.reasoning, 0),
         ] {
-            count(name, &audio, of_sound.min(tokens));
-            count(name, &unknown, tokens.saturating_sub(of_sound));
+            let of_sound = of_sound.min(tokens);
+            for (modality, tokens) in [("audio", of_sound), ("unknown", tokens - of_sound)] {
+                if tokens > 0 {
+                    labels.push(label(names::TOKEN_MODALITY, modality));
+                    count(name, labels, tokens);
+                    labels.pop();
+                }
+            }
         }
     }
 }
