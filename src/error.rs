@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
 use tower_llm_layers::{
-    Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, RouterAttempt, Scope,
+    Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, RouterAttempt, Scope, TokenUsage,
 };
 
 use crate::{bounds::cut, sent_key::SentKey};
@@ -45,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) is_insured: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
+    /// What the upstream said that the call took, in the body of the error.
+    pub(crate) usage: Option<Box<TokenUsage>>,
     pub(crate) marks: FailureMarks,
     pub(crate) partial_text: PartialText,
 }
@@ -94,7 +96,7 @@ impl Error {
     /// The same without the key, in case the upstream has echoed it.
     pub(crate) fn without(mut self, key: &SentKey) -> Self {
         let inner = &mut *self.0;
-        if let Some(message) = key.hide(&inner.message) {
+        if let Some(message) = key.hide_all(&inner.message) {
             inner.message = message.into();
         }
         let words = [
@@ -104,8 +106,15 @@ impl Error {
             &mut inner.generation_id,
         ];
         for word in words.into_iter().flatten() {
-            if let Some(hidden) = key.hide(word) {
+            if let Some(hidden) = key.hide_all(word) {
                 *word = hidden;
+            }
+        }
+        let routed = inner.routed.iter_mut();
+        let names = routed.flat_map(|tried| [&mut tried.provider, &mut tried.model]);
+        for name in names.flatten() {
+            if let Some(hidden) = key.hide_all(name) {
+                *name = hidden.into();
             }
         }
         self

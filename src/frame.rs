@@ -6,15 +6,18 @@ use bytes::Bytes;
 use tower_llm_layers::{Block, Frame, RouterAttempt, Shown, Splice, Stage, TokenUsage};
 
 use self::flags::Flags;
+pub(crate) use self::hide::HiddenNames;
 use crate::{
     Api, Error,
     bounds::cut_cow,
     known::{Adds, Known},
     response::{UsageExt as _, at_tier, token_usage, usage_of_vectors},
+    sent_key::HIDDEN,
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{
     chat::{ChatChunk, ChatResponse, ChunkProbe, with_other_text},
+    events::Step,
     finish::End,
     usage::Usage,
 };
@@ -210,7 +213,7 @@ impl Frame for ChatFrame {
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_ID) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -224,7 +227,7 @@ impl Frame for ChatFrame {
     }
 
     fn model(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_MODEL) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -240,7 +243,7 @@ impl Frame for ChatFrame {
     }
 
     fn provider(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive {
+        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_PROVIDER) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -256,6 +259,10 @@ impl Frame for ChatFrame {
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
         if self.form == FrameKind::KeepAlive {
             return None;
+        }
+        if self.flags.has(Flags::HIDES_FINISH) {
+            // There is one all the same.
+            return Some(HIDDEN.into());
         }
         if let Some(known) = &self.known {
             return known.finish(&self.bytes);
@@ -275,6 +282,11 @@ impl Frame for ChatFrame {
         self.flags.has(Flags::ENDS_WELL)
     }
 
+    /// `message_stop`, or the last event of a response. A chat has none: its usage follows its end, and `[DONE]` is no frame.
+    fn is_last(&self) -> bool {
+        self.form == FrameKind::Chunk && self.piece().is_some_and(|piece| piece.step == Step::Ends)
+    }
+
     fn size_in_bytes(&self) -> usize {
         let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
         let base = self.base.as_ref().map_or(0, |base| base.len());
@@ -282,6 +294,9 @@ impl Frame for ChatFrame {
     }
 
     fn router_attempts(&self) -> Vec<RouterAttempt> {
+        if self.flags.has(Flags::HIDES_ROUTED) {
+            return Vec::new();
+        }
         crate::router_metadata::attempts(&self.bytes)
     }
 
@@ -302,6 +317,7 @@ mod buf;
 mod build;
 mod copies;
 mod flags;
+mod hide;
 mod splice;
 #[cfg(feature = "cache")]
 mod stored;

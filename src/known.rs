@@ -97,6 +97,12 @@ impl Known {
         })
     }
 
+    /// Whether a word that layers record is so long, in bytes.
+    pub(crate) fn has_word_of(&self, length: usize) -> bool {
+        let words = [self.id, self.model, self.provider, self.finish];
+        words.iter().flatten().any(|word| word.length() >= length)
+    }
+
     pub(crate) fn id<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {
         self.id?.read(bytes)
     }
@@ -188,6 +194,10 @@ impl Word {
             start: start.try_into().ok()?,
             end: end.try_into().ok()?,
         })
+    }
+
+    const fn length(self) -> usize {
+        (self.end - self.start) as usize
     }
 
     fn read(self, bytes: &[u8]) -> Option<Cow<'_, str>> {

@@ -1,32 +1,59 @@
 //! The key that was sent, to be hidden if an upstream echoes it.
 
+mod encoded;
+#[cfg(test)]
+mod tests;
+
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
+
+use encoded::{base64_forms, hide_escaped};
 
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What stands in its place.
-const HIDDEN: &str = "[key]";
+pub(crate) const HIDDEN: &str = "[key]";
 /// Anything shorter is no secret, and may well be a word.
 const SHORTEST: usize = 8;
 
 /// The key of one exchange; it never prints.
 #[derive(Clone, Default)]
-pub(crate) struct SentKey(Option<HeaderValue>);
+pub(crate) struct SentKey(Option<InHeader>);
+
+/// A key, and where it begins in its header.
+#[derive(Clone)]
+struct InHeader {
+    header: HeaderValue,
+    start: usize,
+}
 
 impl From<&HeaderValue> for SentKey {
     fn from(authorization: &HeaderValue) -> Self {
-        Self(Some(authorization.clone()))
+        let find = || {
+            let header = authorization.to_str().ok()?;
+            let start = header.rfind(' ').map_or(0, |space| space + 1);
+            (header.len() - start >= SHORTEST).then(|| InHeader {
+                header: authorization.clone(),
+                start,
+            })
+        };
+        Self(find())
     }
 }
 
 impl SentKey {
     pub(crate) fn of(headers: &HeaderMap) -> Self {
-        Self(headers.get(AUTHORIZATION).or_else(|| headers.get(&X_API_KEY)).cloned())
+        let header = headers.get(AUTHORIZATION).or_else(|| headers.get(&X_API_KEY));
+        header.map(Self::from).unwrap_or_default()
     }
 
     fn text(&self) -> Option<&str> {
-        let header = self.0.as_ref()?.to_str().ok()?;
-        let key = header.rsplit(' ').next()?;
-        (key.len() >= SHORTEST).then_some(key)
+        let key = self.0.as_ref()?;
+        key.header.to_str().ok()?.get(key.start..)
+    }
+
+    /// Its bytes: of no text shorter than these is the key a part.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        let key = self.0.as_ref()?;
+        key.header.as_bytes().get(key.start..)
     }
 
     /// The text with the key hidden; `None` if it is not in there.
@@ -45,14 +72,36 @@ impl SentKey {
         }
     }
 
+    /// The same for the words of an error, which may quote the request: the key with escapes is hidden as well, and in base 64, alone and as it
+    /// stood in its header.
+    pub(crate) fn hide_all(&self, text: &str) -> Option<String> {
+        let key = self.0.as_ref()?;
+        let plain = self.text()?;
+        let mut hidden = self.hide(text);
+        if let Some(escaped) = hide_escaped(hidden.as_deref().unwrap_or(text), plain, HIDDEN) {
+            hidden = Some(escaped);
+        }
+        for secret in [key.header.as_bytes(), plain.as_bytes()] {
+            // Without the last letters, which depend on what follows the key.
+            let whole = secret.len() - secret.len() % 3;
+            for form in base64_forms(secret.get(..whole).unwrap_or_default()) {
+                let words = hidden.as_deref().unwrap_or(text);
+                if words.contains(&form) {
+                    hidden = Some(words.replace(&form, HIDDEN));
+                }
+            }
+        }
+        hidden
+    }
+
     /// Hides it in the headers of a response.
     pub(crate) fn hide_in(&self, headers: &mut HeaderMap) {
-        let Some(key) = self.text() else { return };
-        let Some(first) = key.as_bytes().first() else { return };
+        let Some(key) = self.bytes() else { return };
+        let Some(first) = key.first() else { return };
         for value in headers.values_mut().filter(|value| value.len() >= key.len()) {
             // A value is short: a searcher would cost more than it saves.
             let text = value.as_bytes();
-            let begins = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(key.as_bytes()));
+            let begins = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(key));
             if memchr::memchr_iter(*first, text).any(begins) {
                 *value = HeaderValue::from_static(HIDDEN);
             }

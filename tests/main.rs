@@ -71,6 +71,8 @@ mod degrade;
 #[cfg(test)]
 mod direct_edits;
 #[cfg(test)]
+mod echoed_names;
+#[cfg(test)]
 mod endpoint;
 #[cfg(test)]
 mod endpoint_betas;
@@ -88,6 +90,8 @@ mod endpoint_streams;
 mod endpoint_waiting;
 #[cfg(test)]
 mod events;
+#[cfg(test)]
+mod failed_usage;
 #[cfg(test)]
 mod faults_broken;
 #[cfg(test)]
@@ -124,6 +128,8 @@ mod metrics;
 #[cfg(test)]
 mod money;
 #[cfg(test)]
+mod money_limits;
+#[cfg(test)]
 mod money_reserved;
 #[cfg(test)]
 mod money_tools;
@@ -134,6 +140,8 @@ mod mounted_bytes;
 #[cfg(test)]
 mod observe;
 mod odd_answers;
+#[cfg(test)]
+mod odd_heads;
 #[cfg(test)]
 mod opentelemetry;
 #[cfg(test)]
@@ -148,6 +156,8 @@ mod own_options;
 #[cfg(test)]
 mod plausible_usage;
 #[cfg(test)]
+mod prices_by_hand;
+#[cfg(test)]
 mod provided_keys;
 #[cfg(test)]
 mod provider_health;
@@ -160,6 +170,9 @@ mod readiness;
 mod recording;
 #[cfg(test)]
 mod remembered;
+#[cfg(test)]
+#[cfg(feature = "cache")]
+mod remembered_keys;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
@@ -195,6 +208,8 @@ mod tools;
 #[cfg(all(feature = "conformance", feature = "typed"))]
 mod typed;
 mod unread;
+#[cfg(test)]
+mod unsent;
 #[cfg(test)]
 mod usage_parts;
 #[cfg(test)]

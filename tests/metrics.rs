@@ -116,7 +116,7 @@ async fn failures_degraded_answers_and_circuits_are_counted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thousand_models_are_distinguished_and_no_more() {
+async fn two_hundred_models_are_distinguished_and_no_more() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);
@@ -127,12 +127,12 @@ async fn a_thousand_models_are_distinguished_and_no_more() {
         .circuit_breaker(None)
         .build()
         .unwrap();
-    for number in 0..1_050 {
+    for number in 0..250 {
         call(&stack, true, ask().model(format!("nobody/{number}"))).await;
     }
     let all = values(&snapshotter);
     let models = told(&all, names::INFERENCE_DURATION, &[names::REQUEST_MODEL]);
-    assert!(models.len() <= 1_001, "{}", models.len());
+    assert!(models.len() <= 201, "{}", models.len());
     assert!(
         models
             .iter()

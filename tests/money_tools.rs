@@ -193,9 +193,10 @@ fn random(dice: &mut fastrand::Rng) -> Value {
         parts.extend(some_of(dice, &all).as_array().unwrap().iter().cloned());
         body["messages"][0]["content"] = Value::Array(parts);
     }
-    if !maybe(dice) {
-        let name = ["max_tokens", "max_completion_tokens"][dice.usize(..2)];
-        body[name] = json!(dice.u64(1..2_000));
+    for name in ["max_tokens", "max_completion_tokens"] {
+        if dice.bool() {
+            body[name] = json!(dice.u64(1..2_000));
+        }
     }
     if maybe(dice) {
         body["n"] = json!(dice.u64(1..5));

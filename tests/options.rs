@@ -285,7 +285,10 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
         let stack = stack.build().unwrap();
         call(&stack, true, ask()).await;
         assert_eq!(call(&stack, true, ask()).await.asked(), [asked], "{wait:?}");
-        let stack = world.builder().chain([FIRST]).tenant_limits(few, TenantKey::global(), wait);
+        let stack = world
+            .builder()
+            .chain([FIRST])
+            .tenant_limits(few, TenantKey::global(), wait);
         let stack = stack.build().unwrap();
         call(&stack, true, ask()).await;
         let kind = call(&stack, true, ask()).await.kind();

@@ -509,3 +509,18 @@ async fn a_whole_document_continues_nothing() {
         ("The sky", 0, 2)
     );
 }
+
+/// A continuation that shows nothing, whatever it has spent, makes no cut text whole.
+#[tokio::test(start_paused = true)]
+async fn a_continuation_without_text_makes_no_cut_text_whole() {
+    let usage = r#""usage":{"prompt_tokens":5,"completion_tokens":5,"total_tokens":10}"#;
+    for event in [
+        format!(r#"{{"id":"g","choices":[{{"index":0,"delta":{{"content":""}},"finish_reason":"stop"}}],{usage}}}"#),
+        format!(r#"{{"id":"g","choices":[],{usage}}}"#),
+    ] {
+        let next = vec![events(), send(format!("data: {event}\n\n")), done()];
+        let (_, told) = two(send(""), next).await;
+        assert!(told.error.is_some(), "{event}");
+        assert_eq!((told.text.as_str(), told.places.len()), ("The sky", 0), "{event}");
+    }
+}

@@ -20,6 +20,8 @@ mod hostile;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod late_bills;
+#[cfg(test)]
 mod options;
 #[cfg(all(test, feature = "otlp"))]
 mod otlp;
@@ -47,6 +49,8 @@ mod secrets;
 mod settings;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod storage;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -42,6 +42,8 @@ mod rate_limit_unsent;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod resume_empty;
+#[cfg(test)]
 mod retry;
 #[cfg(test)]
 mod stack;

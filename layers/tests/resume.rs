@@ -29,7 +29,7 @@ async fn tell(service: Scripted, layer: ResumeLayer) -> (String, bool, Option<Fa
     read(stack.oneshot(streamed()).await.unwrap().into_body()).await
 }
 
-async fn read<B>(body: B) -> (String, bool, Option<FailureKind>)
+pub(crate) async fn read<B>(body: B) -> (String, bool, Option<FailureKind>)
 where
     B: Body<Data = Word, Error = TestError>,
 {

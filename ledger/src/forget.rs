@@ -92,11 +92,7 @@ async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
     let mut session = place.connect(false).await?;
     let mut forgotten = Forgotten::default();
     loop {
-        let batch = timeout(
-            TRANSACTION,
-            forget_some(&mut session.connection, time, place.is_shared()),
-        )
-        .await;
+        let batch = timeout(TRANSACTION, forget_some(&mut session.connection, time, &place)).await;
         let count = batch.unwrap_or_else(|_| Err(place.slow(TRANSACTION)))?;
         if count == 0 {
             break;
@@ -108,9 +104,9 @@ async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
 }
 
 /// Forgets a batch; none if another process does so in a database that both write.
-async fn forget_some(connection: &mut AnyConnection, time: UtcTime, is_shared: bool) -> Result<u64, LedgerError> {
-    let mut transaction = connection.begin().await?;
-    if is_shared {
+async fn forget_some(connection: &mut AnyConnection, time: UtcTime, place: &Place) -> Result<u64, LedgerError> {
+    let mut transaction = place.begin(connection).await?;
+    if place.is_shared() {
         // It ends with the transaction, so that it also holds behind a pool.
         let row = statement("SELECT pg_try_advisory_xact_lock($1) AS is_free")
             .bind(LOCK)

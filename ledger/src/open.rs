@@ -2,7 +2,6 @@
 
 use std::{io::ErrorKind, sync::Arc, time::Duration};
 
-use sqlx::Connection;
 use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, ledger::EntryId};
 
@@ -143,7 +142,8 @@ impl LedgerOptions {
         let mut session = place.connect(true).await?;
         migrate(&mut session.connection, &place).await?;
         let now = UtcTime::now();
-        let mut transaction = session.connection.begin().await?;
+        let begun = place.begin(&mut session.connection).await;
+        let mut transaction = begun.map_err(|cause| place.refused(cause))?;
         let before = bury(&mut transaction, &place, left, now).await?;
         let run = EntryId::new(now).to_string();
         begin(&mut transaction, &run, now)

@@ -6,13 +6,18 @@ use std::{
     time::Duration,
 };
 
-use sqlx::{AnyConnection, Connection};
-use tokio::time::timeout;
+use sqlx::{Any, AnyConnection, Connection, Row, Transaction};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{LedgerError, statement::statement};
 
 /// How long dialling and logging in may take.
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// How long the first statements on a file are tried again that another process has locked: those that SQLite does not let wait.
+const LOCKED: Duration = Duration::from_secs(2);
+/// How soon they are tried again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// The database of a ledger.
 #[derive(Clone)]
@@ -92,21 +97,28 @@ impl Place {
             .await
             .map_err(|cause| self.refused(cause))?;
         if self.file().is_some() {
-            for pragma in [
-                // First, since the next may have to wait. Shorter than a batch may take.
-                "PRAGMA busy_timeout = 2000",
-                // Readers and the writer do not wait for one another.
-                "PRAGMA journal_mode = WAL",
-                // Safe with WAL: a power cut may lose the last batches, never the file.
-                "PRAGMA synchronous = NORMAL",
-            ] {
-                statement(pragma)
-                    .execute(&mut connection)
-                    .await
-                    .map_err(|cause| self.refused(cause))?;
+            let until = Instant::now() + LOCKED;
+            loop {
+                match set_up(&mut connection).await {
+                    Ok(()) => break,
+                    Err(cause) if is_locked(&cause) && Instant::now() < until => sleep(AGAIN).await,
+                    Err(cause) => return Err(self.refused(cause)),
+                }
             }
         }
         Ok(connection)
+    }
+
+    /// Begins a transaction that writes. In a file it has its turn from the start: one that reads first is refused at once if another process has
+    /// written since, however long it may wait.
+    pub(crate) async fn begin<'c>(
+        &self,
+        connection: &'c mut AnyConnection,
+    ) -> Result<Transaction<'c, Any>, sqlx::Error> {
+        match self {
+            Self::File(_) => connection.begin_with("BEGIN IMMEDIATE").await,
+            Self::Server { .. } => connection.begin().await,
+        }
     }
 
     /// Whether a connection's file still stands under the path.
@@ -133,6 +145,31 @@ impl Place {
         }
         LedgerError::Open { place, cause }
     }
+}
+
+/// Sets up a connection to a file.
+async fn set_up(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    // First, since the next may have to wait. Shorter than a batch may take.
+    statement("PRAGMA busy_timeout = 2000")
+        .execute(&mut *connection)
+        .await?;
+    // Readers and the writer do not wait for one another. The mode stays with the file; to change it takes the file for itself.
+    let row = statement("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    let mode: String = row.try_get(0)?;
+    if mode != "wal" {
+        statement("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+    }
+    // Safe with WAL: a power cut may lose the last batches, never the file.
+    statement("PRAGMA synchronous = NORMAL")
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Whether another process has locked the file: `SQLITE_BUSY`, of which the extended codes say why.
+fn is_locked(cause: &sqlx::Error) -> bool {
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.parse::<u32>().is_ok_and(|code| code & 0xff == 5))
 }
 
 /// A path inside a URL.

@@ -1,6 +1,6 @@
 //! Tables, and how an older ledger becomes a newer one.
 
-use sqlx::{AnyConnection, Connection, Row};
+use sqlx::{AnyConnection, Row};
 
 use crate::{LedgerError, place::Place, statement::statement};
 
@@ -84,7 +84,7 @@ const LOCK: i64 = 0x6c6c_6d5f_6c65_6467;
 
 /// Brings a database up to date.
 pub(crate) async fn migrate(connection: &mut AnyConnection, place: &Place) -> Result<(), LedgerError> {
-    let mut transaction = connection.begin().await?;
+    let mut transaction = place.begin(connection).await.map_err(|cause| place.refused(cause))?;
     if place.is_shared() {
         // Two processes that start at once take turns; the lock ends with the transaction.
         statement("SELECT pg_advisory_xact_lock($1)")

@@ -179,7 +179,7 @@ impl Writer {
     }
 
     async fn transact(&self, connection: &mut AnyConnection, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
-        let mut transaction = connection.begin().await?;
+        let mut transaction = self.place.begin(connection).await?;
         let done = self.fill(&mut transaction, items).await;
         match done {
             Ok(strays) => {
@@ -235,7 +235,7 @@ impl Writer {
         let connection = &mut session.connection;
         let prepare = async {
             migrate(connection, &self.place).await?;
-            let mut transaction = connection.begin().await?;
+            let mut transaction = self.place.begin(connection).await?;
             begin(&mut transaction, &self.run, UtcTime::now()).await?;
             transaction.commit().await?;
             Ok::<_, LedgerError>(())
@@ -279,7 +279,7 @@ impl Writer {
                 }
                 None => self.connect().await?,
             };
-            let mut transaction = session.connection.begin().await?;
+            let mut transaction = self.place.begin(&mut session.connection).await?;
             self.note(&mut transaction, 0, true).await?;
             transaction.commit().await?;
             session.connection.close().await?;

@@ -15,6 +15,8 @@ mod postgres_under_stress;
 #[cfg(test)]
 mod sqlite;
 #[cfg(test)]
+mod sqlite_locked;
+#[cfg(test)]
 mod sqlite_under_stress;
 #[cfg(test)]
 mod support;

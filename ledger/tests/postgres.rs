@@ -63,7 +63,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     for added in ["provider", "served_model", "cache_written_1h_tokens", "bill_claimed"] {
         sql(&url, &format!("ALTER TABLE entries DROP COLUMN {added}")).await;
     }
-    sql(&url, "ALTER TABLE entries RENAME COLUMN recorded TO booked").await;
+    sql(&url, "ALTER TABLE entries RENAME COLUMN recorded TO booked").await; // words-ok: the old name
     sql(&url, "DROP TABLE forgotten").await;
     sql(&url, "DELETE FROM ledger_schema").await;
     sql(&url, "INSERT INTO ledger_schema (version) VALUES (1)").await;

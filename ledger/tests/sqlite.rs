@@ -103,7 +103,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     for added in ["provider", "served_model", "cache_written_1h_tokens", "bill_claimed"] {
         sql(&folder.file(), &format!("ALTER TABLE entries DROP COLUMN {added}")).await;
     }
-    sql(&folder.file(), "ALTER TABLE entries RENAME COLUMN recorded TO booked").await;
+    sql(&folder.file(), "ALTER TABLE entries RENAME COLUMN recorded TO booked").await; // words-ok: the old name
     sql(&folder.file(), "DROP TABLE forgotten").await;
     sql(&folder.file(), "DELETE FROM ledger_schema WHERE version > 1").await;
     sql(&folder.file(), "INSERT INTO ledger_schema (version) VALUES (1)").await;

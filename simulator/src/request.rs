@@ -74,9 +74,9 @@ impl Message {
 }
 
 impl Request {
-    /// The cap on completion tokens, reasoning included.
+    /// The cap on completion tokens, reasoning included. Which of two limits a server obeys is not known: the larger costs more.
     pub(crate) fn limit(&self) -> Option<u64> {
-        self.max_completion_tokens.or(self.max_tokens)
+        self.max_completion_tokens.max(self.max_tokens)
     }
 
     /// Whether it asks for vectors, not for text.

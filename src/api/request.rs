@@ -358,6 +358,10 @@ impl WireRequest for ApiRequest {
         each!(&self.0, body => body.vector_form())
     }
 
+    fn input_count(&self) -> Option<usize> {
+        each!(&self.0, body => body.input_count())
+    }
+
     fn check_for(&self, dialect: Dialect) -> Result<(), RequestError> {
         each!(&self.0, body => body.check_for(dialect))
     }

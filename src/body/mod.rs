@@ -58,7 +58,7 @@ use self::{
 /// What a response is, its first bytes decide: a stream of events, or one document. The `Content-Type` counts only if they do not decide.
 pub struct ChatBody {
     kind: Kind,
-    /// What no error may say.
+    /// What no error may say, and no name of a frame.
     key: SentKey,
     /// The client's place, for as long as its connection is in use.
     in_flight: Option<InFlight>,
@@ -87,6 +87,8 @@ pub(crate) struct Reader {
     pub(crate) line: Option<AttemptHandle>,
     /// The form in which vectors were requested.
     pub(crate) vectors: Option<VectorForm>,
+    /// For how many inputs vectors were requested, if that is known.
+    pub(crate) inputs: Option<usize>,
     headers: HeaderMap,
 }
 
@@ -98,6 +100,7 @@ impl Reader {
             limits,
             line: None,
             vectors: None,
+            inputs: None,
             headers: HeaderMap::new(),
         }
     }
@@ -106,7 +109,8 @@ impl Reader {
         let is_document = matches!(self.api, None | Some(Api::Embeddings));
         if form == Form::Document || is_document {
             let plain = PlainBody::new(wire, self.headers, self.api);
-            return Kind::Plain(Box::new(plain.noting(self.line).with_vectors(self.vectors)));
+            let plain = plain.noting(self.line).with_vectors(self.vectors);
+            return Kind::Plain(Box::new(plain.for_inputs(self.inputs)));
         }
         let stream = Box::new(StreamBody::new(
             wire,
@@ -235,8 +239,11 @@ impl ChatBody {
 
 /// The plain answer that chunks make up, checked like one that came plain.
 pub(crate) fn put_together(gathered: Gathered, headers: &HeaderMap) -> Result<ChatFrame, Error> {
-    let (api, text) = (gathered.api(), gathered.text());
-    whole_answer(api, gathered.whole(), headers).map_err(|error| error.after_text(text))
+    let (api, text, hidden) = (gathered.api(), gathered.text(), gathered.hidden_names());
+    let whole = whole_answer(api, gathered.whole(), headers);
+    whole
+        .map(|frame| frame.hiding(hidden))
+        .map_err(|error| error.after_text(text))
 }
 
 fn whole_answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Error> {
@@ -293,7 +300,10 @@ impl Body for ChatBody {
             self.in_flight = None;
         }
         let is_insured = self.is_insured;
-        let frame = frame.map_err(|error| error.without(&self.key).insured(is_insured));
+        let mut frame = frame.map_err(|error| error.without(&self.key).insured(is_insured));
+        if let Poll::Ready(Some(Ok(frame))) = &mut frame {
+            frame.hide(&self.key);
+        }
         match &frame {
             Poll::Ready(frame) => self.observe(frame.as_ref()),
             Poll::Pending => self.observe_piece(),

@@ -14,7 +14,6 @@ use super::{
 use openrouter_wire::{
     Decimal,
     embeddings::{self, VectorForm},
-    json::Cursor,
 };
 
 use crate::{Api, ChatFrame, Error, FailureKind, error::Source, frame::FrameKind};
@@ -34,6 +33,8 @@ pub(super) struct PlainBody {
     line: Option<AttemptHandle>,
     /// The form in which vectors were requested.
     vectors: Option<VectorForm>,
+    /// For how many inputs vectors were requested, if that is known.
+    inputs: Option<usize>,
     /// Bytes that have come since they were counted last, white space aside.
     received: usize,
     first: Bytes,
@@ -50,6 +51,7 @@ impl PlainBody {
             api,
             line: None,
             vectors: None,
+            inputs: None,
             received: 0,
             first: Bytes::new(),
             rest: BytesMut::new(),
@@ -66,6 +68,12 @@ impl PlainBody {
     /// Gives the vectors of an answer this form.
     pub(super) const fn with_vectors(mut self, vectors: Option<VectorForm>) -> Self {
         self.vectors = vectors;
+        self
+    }
+
+    /// Expects a vector for each of so many inputs.
+    pub(super) const fn for_inputs(mut self, inputs: Option<usize>) -> Self {
+        self.inputs = inputs;
         self
     }
 
@@ -159,8 +167,9 @@ impl PlainBody {
         let mut is_cut = false;
         if self.api == Some(Api::Embeddings) {
             match embeddings::of_list(&bytes) {
-                Some(whole) => bytes = whole,
-                None => is_cut = is_cut_list(&bytes),
+                Ok(Some(whole)) => bytes = whole,
+                Ok(None) => {}
+                Err(_) => is_cut = true,
             }
         }
         let frame = reading::answer(self.api, bytes, &self.headers)?;
@@ -172,15 +181,22 @@ impl PlainBody {
             .into());
         }
         let api = self.api.unwrap_or(Api::Chat);
-        let has_answer = match self.api {
-            Some(Api::Embeddings) => embeddings::has_vectors(frame.bytes()),
-            None => true,
-            Some(_) => frame.stage().begins_answer(),
+        let found = match self.api {
+            Some(Api::Embeddings) => embeddings::most_vectors(frame.bytes()),
+            None => Some(usize::MAX),
+            Some(_) => frame.stage().begins_answer().then_some(usize::MAX),
         };
-        if !has_answer {
+        let lacking = match found {
+            None => Some(reading::empty(api, frame.bytes(), &self.headers)),
+            Some(found) => self
+                .inputs
+                .filter(|inputs| found < *inputs)
+                .map(|inputs| fewer_vectors(found, inputs)),
+        };
+        if let Some(error) = lacking {
             return Err(Failed {
                 usage: reading::usage_of(&frame),
-                error: Box::new(reading::empty(api, frame.bytes(), &self.headers)),
+                error: Box::new(error),
             });
         }
         let frame = if matches!(self.api, None | Some(Api::Embeddings)) {
@@ -198,9 +214,10 @@ impl PlainBody {
     }
 }
 
-fn is_cut_list(bytes: &[u8]) -> bool {
-    let mut list = Cursor::lenient(bytes.trim_ascii());
-    bytes.trim_ascii_start().starts_with(b"[") && list.skip().and_then(|()| list.end()).is_err()
+/// The vectors of some inputs are missing: which ones, the answer need not tell.
+fn fewer_vectors(found: usize, inputs: usize) -> Error {
+    let message = format!("the answer is incomplete: vectors for {found} of {inputs} inputs");
+    Error::new(FailureKind::Malformed, message)
 }
 
 /// The cost that a header tells, as usage.

@@ -12,7 +12,7 @@ use crate::{
     known::Known,
 };
 use openrouter_wire::json::{JsonError, raw_member};
-use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_page, mended};
+use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_done, is_page, mended};
 use openrouter_wire::{
     chat::ChunkProbe,
     error::{UpstreamError, reads_like_failure},
@@ -100,7 +100,8 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         Ok(probe) => probe,
         Err(cause) => {
             // It must be an object: otherwise this would not end.
-            return match repaired(&bytes).filter(|read| ChunkProbe::read(read).is_ok()) {
+            let read = repaired(api.unwrap_or(Api::Chat), &bytes);
+            return match read.filter(|read| ChunkProbe::read(read).is_ok()) {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(malformed(&bytes, cause, headers))),
             };
@@ -128,14 +129,17 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         .knowing(known))
 }
 
-/// The document in a list of one answer, before garbage, or with characters that JSON does not have.
-pub(super) fn repaired(bytes: &Bytes) -> Option<Bytes> {
-    mended(bytes).or_else(|| only(bytes)).or_else(|| first_answer(bytes))
+/// The document in a list of one answer, before the end of a stream or garbage, or with characters that JSON does not have.
+pub(super) fn repaired(api: Api, bytes: &Bytes) -> Option<Bytes> {
+    mended(bytes)
+        .or_else(|| only(bytes))
+        .or_else(|| first_answer(api, bytes))
 }
 
-/// The only object in a text.
+/// The only object in a text. `[DONE]` is none.
 fn only(text: &Bytes) -> Option<Bytes> {
-    let found = documents(text)?;
+    let mut found = documents(text)?;
+    found.retain(|document| !is_done(document));
     let [only] = <[Bytes; 1]>::try_from(found).ok()?;
     Some(only)
 }

@@ -5,7 +5,10 @@ use tower_llm_layers::Stage;
 
 use super::{event::Taken, stream::StreamBody, typed_reading as reading};
 use crate::{Api, ChatFrame, frame::FrameKind, known::Known};
-use openrouter_wire::events::{Piece, Step};
+use openrouter_wire::{
+    assemble::merged,
+    events::{Piece, Step},
+};
 
 impl StreamBody {
     pub(super) fn typed(&mut self, api: Api, data: Bytes) -> Taken {
@@ -38,7 +41,12 @@ impl StreamBody {
             withheld.then(|| reading::withheld(&piece, &self.headers)).flatten()
         });
         if let Some(failed) = failed {
-            self.ready.extend(failed.usage.map(Ok));
+            // The usage of a message that failed stands behind what its first event reported.
+            let usage = failed.usage.and(piece.usage).map(|own| {
+                let parts: Vec<Bytes> = course.usage.iter().cloned().chain([data.slice_ref(own)]).collect();
+                ChatFrame::usage_alone(api, merged(&parts).as_deref().unwrap_or(own))
+            });
+            self.ready.extend(usage.map(Ok));
             self.ready.push_back(Err(*failed.error));
             return match self.ready.pop_front() {
                 Some(first) => first.map(Some),
@@ -60,7 +68,7 @@ impl StreamBody {
         let stage = if taken.shows {
             Stage::Content
         } else if taken.finishes || is_end {
-            reading::stage(&piece, began)
+            reading::stage(&piece, began, course.has_items())
         } else {
             Stage::Preamble
         };

@@ -17,7 +17,7 @@ use openrouter_wire::{
     usage::Usage,
 };
 
-/// The failure that it reports, if it does.
+/// The failure that it reports, or that the answer ended in.
 pub(super) fn failure(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {
     if !piece.is_failure() {
         return None;
@@ -66,8 +66,10 @@ fn is_overlong(piece: &Piece<'_>) -> bool {
 
 /// How far along the answer the end of one is that shows nothing itself.
 ///
-/// An end without anything before it begins an answer only if it is honest: a limit that was reached, a pause, tokens that were not shown.
-pub(super) fn stage(piece: &Piece<'_>, began: bool) -> Stage {
+/// An end without anything before it begins an answer only if it is honest: a limit that was reached, a pause, tokens that were not shown. Those
+/// of a response belong to an item, as hidden reasoning does: `has_items` says whether one has come.
+pub(super) fn stage(piece: &Piece<'_>, began: bool, has_items: bool) -> Stage {
+    let spent = || spent(piece) && (has_items || piece.api() != Api::Responses);
     let has_usage = piece.usage.is_some();
     match piece.end() {
         // The last event behind the reason to end.
@@ -75,7 +77,7 @@ pub(super) fn stage(piece: &Piece<'_>, began: bool) -> Stage {
         End::None if has_usage => Stage::Trailer,
         End::None => Stage::Preamble,
         End::Length | End::Filter | End::Unknown => Stage::Finish,
-        _ if began || spent(piece) => Stage::Finish,
+        _ if began || spent() => Stage::Finish,
         _ if has_usage => Stage::Trailer,
         _ => Stage::Preamble,
     }
@@ -88,9 +90,9 @@ fn spent(piece: &Piece<'_>) -> bool {
         .is_some_and(|tokens| tokens > 0)
 }
 
-/// Whether an answer that ends so is the requested one: a filtered one is not, nor one that is still worked on.
+/// Whether an answer that ends so is the requested one: a filtered one is not, nor one that failed or is still worked on.
 pub(super) fn ends_well(piece: &Piece<'_>) -> bool {
-    !piece.is_pending && !matches!(piece.end(), End::Filter | End::Unknown)
+    !piece.is_pending && !matches!(piece.end(), End::Filter | End::Error | End::Unknown)
 }
 
 /// A plain answer: a frame, or the failure it reports.
@@ -98,7 +100,7 @@ pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<Chat
     let piece = match Piece::read(api, &bytes) {
         Ok(piece) => piece,
         Err(cause) => {
-            let read = reading::repaired(&bytes).filter(|read| Piece::read(api, read).is_ok());
+            let read = reading::repaired(api, &bytes).filter(|read| Piece::read(api, read).is_ok());
             return match read {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(reading::malformed(&bytes, cause, headers))),
@@ -116,7 +118,7 @@ pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<Chat
         // A request in the background: this is all of it for now.
         Stage::Finish
     } else {
-        stage(&piece, false)
+        stage(&piece, false, piece.has_items())
     };
     let (has_usage, tokens, ends_well) = (piece.usage.is_some(), piece.shown_tokens(), ends_well(&piece));
     Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)

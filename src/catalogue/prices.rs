@@ -1,6 +1,8 @@
 //! What requests cost: the price list that budgets use.
 
-use tower_llm_layers::{Candidate, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice};
+use tower_llm_layers::{
+    Candidate, Modalities, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice,
+};
 
 use super::{Catalogue, names::Extras, rates::NoRates, served::Offer};
 use openrouter_wire::request::SEARCH_TOKENS;
@@ -21,6 +23,9 @@ impl PriceList for Catalogue {
     /// if the request asks for that, and as sound if it has some. Overrides by the time of day always count. Endpoints of a priority tier
     /// count if the request or its name may select them. Endpoints above the price ceiling of the request do not count.
     ///
+    /// A [price given by hand](Catalogue::with_price) is that of no other tier, and of no picture unless it says what one costs: a request that may be
+    /// served on a priority tier, or that wants pictures, has an unknown price then.
+    ///
     /// Of one turn of the model: the cost layer multiplies by the turns of a [loop of tools](tower_llm_layers::ToolLoop), and refuses what has
     /// no bound. Not reserved: more than one picture per answer, and what a preset adds to a search and a priority tier.
     fn quote(&self, candidate: &Candidate, needs: &Needs, _: UtcTime) -> Quote {
@@ -33,7 +38,13 @@ impl PriceList for Catalogue {
         let searched_by_name = extras.search && needs.searches == 0;
         let searches = needs.searches + u64::from(searched_by_name);
         let priority = extras.priority || needs.priority;
+        let is_by_hand = row.model.is_none();
+        if is_by_hand && needs.priority {
+            return Quote::Unknown;
+        }
+        let wants_pictures = is_by_hand && needs.output.contains(Modalities::IMAGE);
         let mut worst = match &row.rates {
+            Ok(rates) if wants_pictures && !rates.has_picture_price() => return Quote::Unknown,
             Ok(rates) => rates.worst_case(needs, searches),
             Err(why) => return no_quote(*why),
         };

@@ -4,6 +4,8 @@ use super::words::{Words, has_any, near};
 
 /// How far apart the words of one statement stand, in bytes.
 const FAR: usize = 30;
+/// What shows that a quota is one of a time, which waiting fills again.
+const RATES: &str = "per minute|per min |per hour|per day|per second| tpm | rpm | rpd |rate limit";
 
 impl Words {
     /// The account cannot pay.
@@ -17,6 +19,23 @@ impl Words {
         self.has(PHRASES)
             || self.code_is(|code| code.starts_with("billing ") || is_of_a_user_s_quota(code) || has_any(code, CODES))
             || self.tell_of_an_empty_account()
+            || self.tell_of_a_suspension_for_a_bill()
+            || (self.have_exceeded_quota_code() && self.has(" balance | recharge | top up |余额|充值"))
+    }
+
+    /// The account is suspended, and the words beside that name its plan or its bills.
+    fn tell_of_a_suspension_for_a_bill(&self) -> bool {
+        const BILLS: &str = " billing | plan | invoice | invoices | bill | bills | payment | payments ";
+        !self.has(" model | models ") && near(self.text(), " suspended ", BILLS, FAR)
+    }
+
+    /// A code such as `exceeded_current_quota_error`, and no word of a rate beside it.
+    fn have_exceeded_quota_code(&self) -> bool {
+        let is_of_quota = |code: &str| {
+            let behind = code.split_once("exceeded").map(|(_, behind)| behind);
+            behind.is_some_and(|behind| behind.contains("quota")) && !has_any(code, "rate|throttl|minute|second")
+        };
+        self.code_is(is_of_quota) && !self.has(RATES)
     }
 
     /// What can be empty near a word that says that it is.
@@ -25,7 +44,6 @@ impl Words {
         const EMPTY: &str = "not enough|insufficient|不足|不够|exhausted|used up|depleted|用尽";
         const QUOTA: &str = "quota|额度";
         const TOO_LITTLE: &str = "not enough|insufficient|不足|不够|用尽";
-        const RATES: &str = "per minute|per min |per hour|per day|per second| tpm | rpm | rpd |rate limit";
         // A tool may be about money, too.
         if self.are_about_a_parameter() || self.has(" tool | tools | function | functions ") {
             return false;
@@ -41,6 +59,7 @@ impl Words {
         const PHRASES: &str = "\
             api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access";
         self.has(PHRASES)
+            || self.have_exceeded_quota_code()
             || self
                 .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
     }
@@ -157,6 +176,8 @@ mod tests {
             "user quota is not enough",
             "用户额度不足, 剩余额度: ＄-0.000002",
             "Your credits are exhausted.",
+            "Your account org-x<ak-x> is suspended, please check your plan and billing details",
+            r#"{"error":{"message":"You exceeded your current token quota: <org-x> 0, please check your account balance","type":"exceeded_current_quota_error"}}"#,
         ] {
             assert!(said(text).say_no_funds(), "{text}");
         }
@@ -167,8 +188,25 @@ mod tests {
             "tools[0]: `get_balance` has not enough of a description",
             "Unbalanced brackets: not enough of them are closed",
             "'balance' must be a number: not enough digits",
+            "Your account is suspended for abuse.",
+            "The model x is suspended on your plan.",
+            r#"{"error":{"message":"You exceeded 10 requests per minute of your balance","type":"exceeded_current_quota_error"}}"#,
         ] {
             assert!(!said(text).say_no_funds(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_code_of_an_exceeded_quota_is_no_rate_limit_unless_a_rate_is_named() {
+        let of = |message: &str| {
+            said(&format!(
+                r#"{{"error":{{"message":"{message}","type":"exceeded_current_quota_error"}}}}"#
+            ))
+        };
+        assert!(of("x").say_spent_quota());
+        assert!(!of("You exceeded your quota of 10 requests per minute").say_spent_quota());
+        assert!(
+            !said("You exceeded your current quota, please check your plan and billing details.").say_spent_quota()
+        );
     }
 }

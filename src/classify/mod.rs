@@ -9,24 +9,29 @@ mod reported_tests;
 mod retry_after;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod worded_tests;
 mod words;
 
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope};
+use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope, TokenUsage};
 
 use crate::bounds::cut;
 use crate::{
     encoding::decoded,
     error::{Error, Inner},
+    response::{at_tier, token_usage},
     router_metadata,
 };
 use codes::{effective_code, is_refusal};
 use meanings::{by_words, is_of_request};
 use openrouter_wire::{
+    chat::ChunkProbe,
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
+    json::raw_member,
     loose::{event_data, first_words, is_page},
 };
 pub(crate) use retry_after::{COST_HEADER, SHOULD_RETRY, headers_of_errors};
@@ -48,13 +53,27 @@ pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &
     let body = decoded.as_deref().unwrap_or(body);
     // Some gateways send their errors as an event, too.
     let data = event_data(body);
-    match UpstreamError::parse_failed(data.as_deref().unwrap_or(body)) {
+    let said = data.as_deref().unwrap_or(body);
+    let error = match UpstreamError::parse_failed(said) {
         Some(error) => {
-            let routed = router_metadata::attempts(data.as_deref().unwrap_or(body));
+            let routed = router_metadata::attempts(said);
             build(Some(status), status.as_u16(), headers, &error).of_router(routed)
         }
         None => without_envelope(status, headers, body),
-    }
+    };
+    error.of_usage(reported_usage(said))
+}
+
+/// What the body of an error says that the call took: beside the error, or in it.
+fn reported_usage(body: &[u8]) -> Option<TokenUsage> {
+    let probe = ChunkProbe::read(body).ok()?;
+    let inside = || {
+        let objects = ["error", "response"].into_iter();
+        objects
+            .filter_map(|name| raw_member(body, name))
+            .find_map(|object| raw_member(object, "usage"))
+    };
+    at_tier(token_usage(probe.usage_raw().or_else(inside)?), probe.service_tier())
 }
 
 /// A failure that comes inside a success: in the body of a 200, or as an event of a stream.

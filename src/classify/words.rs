@@ -130,12 +130,13 @@ impl Words {
         is_above && self.say_rate_limit()
     }
 
-    /// Neither the answer's own limit, nor a file, nor the length of a name.
+    /// Neither the answer's own limit, nor a file, nor the length of a name, nor the number of items in a list.
     fn text_is_about_the_prompt(&self) -> bool {
         let of_answer = self.has(OF_THE_ANSWER) && !self.has(OF_THE_PROMPT);
         let in_bytes = self.has(" bytes | byte | mb | kb | mib |megabyte|pixel") && !self.has("token");
         let of_name = self.longest_allowed().is_some_and(|most| most < SHORTEST_PROMPT_LIMIT);
-        !of_answer && !in_bytes && !of_name
+        let of_list = self.has("array too long|list too long") || self.code_is(|code| code == "array above max length");
+        !of_answer && !in_bytes && !of_name && !of_list
     }
 
     fn text_says_too_long(&self) -> bool {
@@ -143,6 +144,33 @@ impl Words {
         self.has(BY_THEMSELVES)
             || (excess && self.has(OF_THE_CONTEXT))
             || (excess && self.has(INPUT_SIDE) && self.has("token|length|too long"))
+            || (self.has(INPUT_SIDE) && self.limit_tokens())
+            || self.say_too_long_in_chinese()
+    }
+
+    /// How many tokens there may be: "must have less than 512 tokens".
+    fn limit_tokens(&self) -> bool {
+        const BEFORE: [&str; 3] = [" have less than ", " have fewer than ", " have at most "];
+        BEFORE.iter().any(|before| {
+            let mut found = self.text.match_indices(before);
+            found.any(|(at, before)| {
+                let behind = self.text.get(at + before.len()..).unwrap_or_default();
+                let mut words = behind
+                    .split(' ')
+                    .skip_while(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                matches!(words.next(), Some("token" | "tokens"))
+            })
+        })
+    }
+
+    /// The prompt, and next to it that it is too long: "输入内容超长".
+    fn say_too_long_in_chinese(&self) -> bool {
+        const PROMPT: &str = "prompt|input|输入|提示|上下文|文本|对话|消息";
+        const EXCESS: &str = "超长|过长|太长|超出最大|超过最大|超出限制|超过限制|超出长度";
+        const SOMETHING_ELSE: &str = "名称|文件|图片|字符串|工具|输出";
+        /// Ten characters.
+        const FAR: usize = 30;
+        near(&self.text, PROMPT, EXCESS, FAR) && !self.has(SOMETHING_ELSE)
     }
 
     /// The length that a single string may have: "maximum length 64", "at most 64 characters".

@@ -56,6 +56,10 @@ const TOO_LONG: &[&str] = &[
     "The prompt is too long: 131073, model maximum context length: 131071",
     "Prompt length (9000) exceeds maximum input length (8192).",
     "Conversation exceeds the maximum number of tokens",
+    r#"{"code":20042,"message":"input must have less than 512 tokens","data":null}"#,
+    "The prompt must have fewer than 4,096 tokens",
+    "internal error: 输入内容超长，请缩短后重试.",
+    r#"{"error":{"message":"Prompt 超长","code":"1261"}}"#,
     r#"[{"error":{"code":400,"message":"The input token count exceeds the maximum number of tokens allowed 1048576.","status":"INVALID_ARGUMENT"}}]"#,
 ];
 
@@ -78,6 +82,10 @@ const NOT_TOO_LONG: &[&str] = &[
     "Number of request tokens has exceeded your per-minute rate limit",
     "messages.0.content.1.image.source.base64: image exceeds 5 MB maximum: 5800000 bytes > 5242880 bytes",
     "Invalid 'tools': array too long. Expected an array with maximum length 128, but got an array with length 200 instead.",
+    "Invalid 'input': array too long. Expected an array with maximum length 2048, but got an array with length 2049 instead.",
+    r#"{"error":{"message":"Invalid 'input': too long, at most length 2048","code":"array_above_max_length"}}"#,
+    "The input must have less than 512 items",
+    "工具名称过长，请检查输入",
     "Invalid 'messages[3].tool_calls[0].id': string too long. Expected a string with maximum length 40, but got a string with length 53 instead.",
     "Invalid 'prompt_cache_key': string too long. Expected a string with maximum length 64, but got a string with length 70 instead.",
     "'models' array must have 3 items or fewer.",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, RouterAttempt, Scope};
+use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, RouterAttempt, Scope, TokenUsage};
 
 use super::{Error, Inner};
 
@@ -34,6 +34,10 @@ impl Failure for Error {
     /// OpenRouter's zero completion insurance: it charges nothing for an answer that failed or has nothing in it.
     fn is_uncharged(&self) -> bool {
         self.0.is_insured
+    }
+
+    fn token_usage(&self) -> Option<TokenUsage> {
+        self.0.usage.as_deref().copied()
     }
 
     fn router_attempts(&self) -> Vec<RouterAttempt> {

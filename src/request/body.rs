@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tower_llm_layers::{Call, UsdAmount};
 
-use super::money::RequestMoney;
+use super::{limit, money::RequestMoney};
 use crate::bounds::cut_cow;
 use openrouter_wire::{
     document::{Document, Segments},
@@ -20,7 +20,7 @@ use openrouter_wire::{
 pub(crate) struct Shape {
     /// What the API gives.
     pub(crate) gives: Gives,
-    /// The fields with the limit of tokens; the first that is there counts.
+    /// The fields with the limit of tokens; the largest of those that are there counts.
     pub(crate) limits: &'static [&'static str],
     /// The fields with the content; logs say their size.
     pub(crate) content: &'static [&'static str],
@@ -279,13 +279,26 @@ impl RequestBody {
         !limits.is_empty()
     }
 
-    /// The same for a limit that is none of the caller's. Not below the tokens that the request lets the model think: Anthropic answers 400.
+    /// The same for a limit that is none of the caller's: it raises none that is there. Not below the tokens that the request lets the model think:
+    /// Anthropic answers 400.
     pub(crate) fn shorten(&mut self, tokens: u64) -> bool {
         let thinking = self.document().get("thinking");
         let budget = thinking
             .and_then(|thinking| raw_member(thinking, "budget_tokens"))
             .and_then(|raw| Cursor::new(raw).u64_or_skip().ok().flatten());
-        budget.is_none_or(|budget| budget < tokens) && self.put_max_tokens(tokens)
+        if budget.is_some_and(|budget| budget >= tokens) {
+            return false;
+        }
+        let limits = self.inner.shape.limits.iter();
+        let given = limits.filter_map(|field| Some((*field, limit::of(self.document(), field)?)));
+        let given: Vec<_> = given.collect();
+        if given.is_empty() {
+            return self.put_max_tokens(tokens);
+        }
+        for (field, own) in given {
+            self.put(field, own.min(tokens).to_string().into());
+        }
+        true
     }
 
     /// Has OpenRouter stop the loop of its tools after this cost, and after the steps that the request allows now. Conditions that are there
@@ -363,11 +376,7 @@ impl Inner {
     }
 
     fn read_limit(&mut self) {
-        let read = |field: &&str| {
-            let raw = self.document.get(field)?;
-            Cursor::new(raw).u64_or_skip().ok().flatten()
-        };
-        self.max_tokens = self.shape.limits.iter().find_map(read);
+        self.max_tokens = limit::largest(&self.document, self.shape.limits);
     }
 }
 

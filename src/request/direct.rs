@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::chat::ChatRequest;
+use super::{chat::ChatRequest, limit};
 use crate::transport::{ChatWords, TokenLimitField};
 use openrouter_wire::{
     document::openrouter_only_fields,
@@ -52,8 +52,9 @@ impl ChatRequest {
         if !self.document().has(other) {
             return;
         }
-        // The budgets count by this one, if both are there.
-        if let Some(tokens) = self.body.max_tokens() {
+        // If both are there, both hold: so does the smaller one alone.
+        let limits = [field, other].map(|name| limit::of(self.document(), name));
+        if let Some(tokens) = limits.into_iter().flatten().min() {
             self.body.put(field, tokens.to_string().into());
         }
         self.body.take(other);

@@ -10,6 +10,7 @@ mod chat;
 mod continuing;
 mod direct;
 mod edit;
+mod limit;
 mod money;
 mod needs;
 mod read;

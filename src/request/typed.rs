@@ -25,7 +25,7 @@ macro_rules! typed_request {
                 self.body.is_streaming()
             }
 
-            /// How many tokens the answer may have, whichever field says so.
+            /// How many tokens the answer may have, whichever field says so: the largest limit, if there are several.
             #[must_use]
             pub fn read_max_tokens(&self) -> Option<u64> {
                 self.body.max_tokens()

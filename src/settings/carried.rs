@@ -103,7 +103,12 @@ impl Carried {
             |all| all.provider_health.clone(),
             |carried| &carried.provider_health,
         );
-        let tenant_limits = kept(before, settings, |all| all.tenant_limits.clone(), |carried| &carried.tenant_limits);
+        let tenant_limits = kept(
+            before,
+            settings,
+            |all| all.tenant_limits.clone(),
+            |carried| &carried.tenant_limits,
+        );
         let upstream_limits = kept(
             before,
             settings,

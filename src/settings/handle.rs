@@ -36,7 +36,8 @@ type Extend = dyn Fn(StackBuilder) -> StackBuilder + Send + Sync;
 ///   **key pools**: each if its own settings are the same. If they are not, it begins again. Cached responses are kept only if the chain, the
 ///   upstreams and the finish reasons that fail are the same, too.
 /// * **Connections**, if the upstreams and the settings of connections are the same.
-/// * Whatever [`extend`](SettingsHandleBuilder::extend) adds, such as a ledger.
+/// * Whatever [`extend`](SettingsHandleBuilder::extend) adds, such as a ledger, or a reconciler: a bill that comes later counts on the budgets that are in
+///   force then.
 ///
 /// ```
 /// use tower_openrouter::settings::{Settings, SettingsHandle};
@@ -92,6 +93,10 @@ impl SettingsHandleBuilder {
 
     /// The accounts of the budgets: those of these. Their own budgets do not count; the settings' do. In this process and empty by default.
     ///
+    /// The settings' budgets are [put in force](Budgets::put_in_force) over them: a [reconciler](tower_llm_layers::reconcile) that has these counts
+    /// late bills on the budgets of the settings in force. Two handles over one store need budgets of their own, each made by
+    /// [`in_store`](Budgets::in_store).
+    ///
     /// For accounts in a store that several processes share, or refilled from a durable ledger:
     ///
     /// ```
@@ -126,6 +131,7 @@ impl SettingsHandleBuilder {
             })?,
         };
         let (stack, in_force) = next(self.settings, None, &accounts, &self.extend)?;
+        in_force.budgets.put_in_force();
         Ok(SettingsHandle {
             service: ReloadableStack::new(stack),
             shared: Arc::new(Reload {
@@ -159,7 +165,7 @@ impl SettingsHandle {
         self.in_force().settings.clone()
     }
 
-    /// The budgets in force, with their accounts: for a reconciler, or to look at.
+    /// The budgets in force, with their accounts: to look at, or for a reconciler, which follows those that replace them.
     #[must_use]
     pub fn budgets(&self) -> Budgets {
         self.in_force().budgets.clone()
@@ -179,6 +185,8 @@ impl SettingsHandle {
             tracing::error!(target: "llm::settings", %error, "settings refused: the old ones stay in force");
         })?;
         *in_force = new;
+        // Before the first call is counted on them, so that its late bill is, too.
+        in_force.budgets.put_in_force();
         // Under the lock, so that the stack in force is that of the settings in force.
         self.service.replace(stack);
         tracing::info!(target: "llm::settings", settings = ?in_force.settings.source, "settings replaced");

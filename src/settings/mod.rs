@@ -76,7 +76,7 @@ pub use self::{
     finish::{FailureName, FinishReasonSettings},
     handle::{SettingsHandle, SettingsHandleBuilder},
     idempotency::{IdempotencySettings, InFlightSettings},
-    limits::{AdaptiveConcurrencySettings, TenantLimitsSettings, RateSettings, TenantSettings, UpstreamLimitsSettings},
+    limits::{AdaptiveConcurrencySettings, RateSettings, TenantLimitsSettings, TenantSettings, UpstreamLimitsSettings},
     money::{BudgetSettings, MaxPerHourAction, MaxPerHourSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},

@@ -8,7 +8,7 @@ use super::Usd;
 use crate::response::Pricing;
 
 /// The price of one model, in US dollars for one unit each: of a model at another upstream than OpenRouter, or in the place of what the
-/// catalogue says.
+/// catalogue says. It is the price of no faster tier (a `service_tier` of `priority`) and of no picture: what asks for one has an unknown price.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

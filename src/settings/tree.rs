@@ -9,11 +9,11 @@ use tower_llm_layers::{
 };
 
 use super::{
-    AdaptiveConcurrencySettings, TenantLimitsSettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
+    AdaptiveConcurrencySettings, AttributionSettings, BackoffSettings, BudgetSettings, CacheSettings,
     CandidateSettings, CircuitBreakerSettings, ConformanceSettings, ConnectionsSettings, FinishReasonSettings,
     HedgeSettings, IdempotencySettings, MaxPerHourSettings, MinThroughputSettings, OrOff, PriceSettings,
-    ProviderHealthSettings, ResumeSettings, RetryBudgetSettings, Time, UnknownPriceSettings, UpstreamLimitsSettings,
-    UpstreamSettings, source::Source,
+    ProviderHealthSettings, ResumeSettings, RetryBudgetSettings, TenantLimitsSettings, Time, UnknownPriceSettings,
+    UpstreamLimitsSettings, UpstreamSettings, source::Source,
 };
 use crate::stack::RESERVATION_WAIT;
 

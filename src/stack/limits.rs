@@ -57,7 +57,10 @@ impl<R, F, E> StackBuilder<R, F, E> {
         tenant_limits: Option<RateLimitLayer<TenantKey>>,
         upstream: Option<RateLimitLayer<PerCandidate>>,
     ) -> Self {
-        self.settings.shared_limits = SharedLimits { tenant_limits, upstream };
+        self.settings.shared_limits = SharedLimits {
+            tenant_limits,
+            upstream,
+        };
         self
     }
 

@@ -33,7 +33,9 @@ pub(crate) async fn read_error(mut body: reqwest::Body) -> Bytes {
 
 /// What an exchange without a response means; `proxy` is what it went through.
 pub(super) fn not_sent(error: reqwest::Error, proxy: Option<&str>) -> Error {
-    let (kind, what) = if error.is_connect() {
+    let (kind, what) = if error.is_builder() {
+        (FailureKind::Internal, "the request cannot be sent")
+    } else if error.is_connect() {
         (FailureKind::Connect, "no connection to the upstream")
     } else {
         (FailureKind::Reset, "the connection broke before an answer came")

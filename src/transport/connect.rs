@@ -8,6 +8,8 @@ use reqwest::Url;
 
 use super::{TransportProblem, config::Settings};
 
+/// The most headers of an answer over HTTP/1: beyond them it fails, and is requested again. There is room for them while a head is read.
+const MOST_HEADERS: usize = 256;
 /// How often an HTTP/2 connection is pinged, also while it is idle.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// How long a ping may stay unanswered before the connection is closed.
@@ -71,6 +73,12 @@ pub(super) fn client(settings: &Settings, is_pooled: bool) -> Result<reqwest::Cl
         .pool_idle_timeout(settings.pool_idle_timeout)
         .pool_max_idle_per_host(if is_pooled { settings.pool_max_idle } else { 0 })
         .tcp_nodelay(true)
+        // An answer is paid for: an odd head of it is no reason to throw it away, and to ask and pay again. A space before a colon is read, so that no
+        // length is lost with a line that is left out; a body without a length ends with its connection.
+        .http1_max_headers(MOST_HEADERS)
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .http2_keep_alive_while_idle(true)

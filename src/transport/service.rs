@@ -9,10 +9,9 @@ use std::{
     time::SystemTime,
 };
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, Response};
 use reqwest::Url;
-use tower_llm_layers::{Call, Candidate, Outcome, Phase, Unbilled};
+use tower_llm_layers::{AttemptHandle, Call, Candidate, Failure as _, Outcome, Phase, Unbilled};
 use tower_service::Service;
 
 use super::{
@@ -22,7 +21,7 @@ use super::{
     observer::{Exchange, Observed},
     outgoing::{headers, refused_by},
     trace::trace,
-    wire::{Segments, WireRequest},
+    wire::WireRequest,
 };
 use crate::{
     Api, ChatBody, Error, FailureKind,
@@ -49,11 +48,14 @@ pub type TransportFuture = Pin<Box<dyn Future<Output = Result<Response<ChatBody>
 ///
 /// # Errors
 ///
-/// [`Connect`](FailureKind::Connect), [`Reset`](FailureKind::Reset), or what the status, the envelope and the headers say.
+/// [`Connect`](FailureKind::Connect), [`Reset`](FailureKind::Reset), or what the status, the envelope and the headers say. A request that no
+/// connection was wanted for, since its upstream is unknown or takes no such request, is refused here: its attempt
+/// [was not sent](AttemptHandle::not_sent).
 ///
 /// # Cancellation
 ///
-/// Dropping the future, or later the body, closes the connection, or resets the stream over HTTP/2.
+/// Dropping the future, or later the body, closes the connection, or resets the stream over HTTP/2. If the future is dropped while it waits for
+/// a connection, [nothing was sent](AttemptHandle::connecting), and nothing will be.
 #[derive(Clone)]
 pub struct Transport(Arc<TransportState>);
 
@@ -188,7 +190,6 @@ impl Transport {
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
         *outgoing.headers_mut() = headers(request.headers(), self.headers_for(upstream), upstream.dialect());
-        *outgoing.body_mut() = Some(body.segments_for(upstream).into_body());
         let pooled = (!lost_its_connection(body.call()))
             .then(|| known.clients.take())
             .flatten();
@@ -196,10 +197,18 @@ impl Transport {
             Some((client, in_flight)) => (client, Some(in_flight)),
             None => (known.clients.unpooled().ok_or_else(no_client)?, None),
         };
+        let segments = body.segments_for(upstream);
+        // The HTTP client never asks for an empty body, so that one tells nothing.
+        let line = body.call().attempt().filter(|_| !segments.is_empty());
+        if let Some(line) = &line {
+            line.connecting();
+        }
+        *outgoing.body_mut() = Some(segments.into_body(line.clone()));
         Ok(Prepared {
             client,
             outgoing,
             in_flight,
+            line,
             watch: self.0.observed.begin(|| exchange(request, upstream)),
         })
     }
@@ -230,6 +239,8 @@ struct Prepared {
     outgoing: reqwest::Request,
     /// `None` on a connection of its own.
     in_flight: Option<InFlight>,
+    /// The line of the attempt, if its body tells when it is sent.
+    line: Option<AttemptHandle>,
     watch: Option<Box<dyn ExchangeWatch>>,
 }
 
@@ -244,6 +255,15 @@ fn exchange<'a, R: WireRequest>(request: &'a Request<R>, upstream: &'a Upstream)
         attempt: body.call().attempt().map(|attempt| attempt.number()),
         extensions: request.extensions(),
     }
+}
+
+/// The error of a request that is refused here, before anything of it is sent.
+fn refused(call: &Call, mut error: Error) -> Error {
+    if let Some(line) = call.attempt() {
+        line.not_sent();
+    }
+    error.marks_mut().set_local();
+    error
 }
 
 /// The error, once its exchange's watch has seen it.
@@ -280,10 +300,11 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
     }
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let prepared = self.prepare(&request);
         let body = request.body();
+        let prepared = self.prepare(&request).map_err(|error| refused(body.call(), error));
         let mut reader = Reader::new(body.api(), body.is_streaming(), self.0.limits);
         reader.vectors = body.vector_form();
+        reader.inputs = body.input_count();
         reader.line = body.call().attempt().filter(|_| !body.is_streaming());
         let state = Arc::clone(&self.0);
         let is_direct = self.is_direct(body.call());
@@ -292,11 +313,20 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 client,
                 mut outgoing,
                 mut in_flight,
+                line,
                 mut watch,
             } = prepared?;
             trace(&mut outgoing);
             let key = SentKey::of(outgoing.headers());
             let response = client.execute(outgoing).await;
+            // An upstream may answer before it has read the request; and one that cannot be reached is an attempt that counts.
+            if let Some(line) = &line {
+                line.sending();
+                // The client itself refuses the URL or a header.
+                if response.as_ref().is_err_and(reqwest::Error::is_builder) {
+                    line.not_sent();
+                }
+            }
             if let Some(in_flight) = &mut in_flight {
                 match &response {
                     Ok(_) => in_flight.responded(),
@@ -317,7 +347,8 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 let id = generation_id(&parts.headers);
                 let error = error_of_response(parts.status, &parts.headers, &body);
                 let error = if is_direct { error.of_direct_upstream() } else { error };
-                return Err(failed(&mut watch, error.of_generation(id).without(&key)));
+                let error = error.of_generation(id).insured(!is_direct).without(&key);
+                return Err(failed(&mut watch, error));
             }
             if is_cache_hit(&parts.headers) {
                 parts.extensions.insert(Unbilled);
@@ -341,13 +372,4 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
 fn is_cache_hit(headers: &HeaderMap) -> bool {
     let status = headers.get(&CACHE_STATUS);
     status.is_some_and(|status| status.as_bytes().eq_ignore_ascii_case(b"hit"))
-}
-
-impl Segments {
-    fn into_body(self) -> reqwest::Body {
-        match <[Bytes; 1]>::try_from(self.0) {
-            Ok([whole]) => whole.into(),
-            Err(parts) => reqwest::Body::wrap(super::wire::SegmentBody::new(parts)),
-        }
-    }
 }

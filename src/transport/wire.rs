@@ -2,14 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    convert::Infallible,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tower_llm_layers::LlmRequest;
+use tower_llm_layers::{AttemptHandle, LlmRequest};
 
 use super::Upstream;
 use crate::{Api, dialect::Dialect};
@@ -39,6 +39,12 @@ pub trait WireRequest: LlmRequest {
         None
     }
 
+    /// For how many inputs it asks for vectors: an answer with fewer is malformed. `None`, the default, expects at least one vector of an answer
+    /// of embeddings.
+    fn input_count(&self) -> Option<usize> {
+        None
+    }
+
     /// What no upstream that understands this dialect takes: the call is not sent there.
     ///
     /// # Errors
@@ -52,6 +58,24 @@ pub trait WireRequest: LlmRequest {
 /// A body in parts that follow one another: what was changed stands between what was not, and nothing is copied.
 #[derive(Debug, Clone, Default)]
 pub struct Segments(pub(crate) Vec<Bytes>);
+
+impl Segments {
+    /// Whether there is not one byte.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(Bytes::is_empty)
+    }
+
+    /// The body of a request. If it is of an attempt, it tells the line when the HTTP client begins to write.
+    pub(super) fn into_body(self, line: Option<AttemptHandle>) -> reqwest::Body {
+        if line.is_some() {
+            return reqwest::Body::wrap(SegmentBody::new(self.0, line));
+        }
+        match <[Bytes; 1]>::try_from(self.0) {
+            Ok([whole]) => whole.into(),
+            Err(parts) => reqwest::Body::wrap(SegmentBody::new(parts, None)),
+        }
+    }
+}
 
 impl From<Bytes> for Segments {
     fn from(whole: Bytes) -> Self {
@@ -75,26 +99,38 @@ impl IntoIterator for Segments {
 }
 
 /// The same as an HTTP body of known length.
-pub(crate) struct SegmentBody {
+///
+/// The HTTP client asks for its first part when it has a connection and has begun to write the request, and not before.
+struct SegmentBody {
     parts: VecDeque<Bytes>,
     left: u64,
+    /// The line of the attempt, until it is notified that the request is being written.
+    line: Option<AttemptHandle>,
 }
 
 impl SegmentBody {
-    pub(crate) fn new(parts: Vec<Bytes>) -> Self {
+    fn new(parts: Vec<Bytes>, line: Option<AttemptHandle>) -> Self {
         let left = parts.iter().map(|part| part.len() as u64).sum();
         Self {
             parts: parts.into(),
             left,
+            line,
         }
     }
 }
 
 impl Body for SegmentBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(line) = self.line.take()
+            && !line.sending()
+        {
+            self.parts.clear();
+            let error = io::Error::other("the attempt ended before its request was sent");
+            return Poll::Ready(Some(Err(error)));
+        }
         Poll::Ready(self.parts.pop_front().map(|part| {
             self.left -= part.len() as u64;
             Ok(Frame::data(part))

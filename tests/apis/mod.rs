@@ -4,6 +4,7 @@
 mod cached;
 mod direct;
 mod embeddings;
+mod fewer_vectors;
 mod layers;
 pub(crate) mod money;
 mod rescue;

@@ -3,6 +3,7 @@
 mod attempts;
 mod elsewhere;
 mod keys;
+mod late_bills;
 mod limits;
 mod money;
 mod out_of_range;

@@ -40,7 +40,7 @@ pub(crate) struct Report {
 /// After this every verdict must have ended.
 const LONG: Duration = Duration::from_secs(26 * 3_600);
 
-/// One of so many runs is told whole, to be searched for keys.
+/// The whole story of one of so many runs is written, to be searched for keys.
 const STORIES: u64 = 16;
 
 /// Runs a seed.

@@ -15,7 +15,8 @@ use serde_json::Value;
 use tokio::time::{Sleep, sleep};
 use tower::Service;
 use tower_openrouter::{
-    Api, ApiRequest, ChatBody, Error, FailureKind, UsdAmount,
+    Api, ApiRequest, ChatBody, ChatRequest, EmbeddingRequest, Error, FailureKind, MessagesRequest, ResponsesRequest,
+    UsdAmount,
     layers::{LlmRequest, pause::RateLimitStatus},
 };
 
@@ -281,7 +282,9 @@ impl Shared {
             Api::Embeddings => 0,
             _ => (words.len() as u64 * TOKENS_PER_WORD).min(asked.max_tokens.unwrap_or(u64::MAX)),
         };
-        is_restart |= is_cut && asked.named.is_some();
+        // So is one that is cut while it says again what was shown, if it does so from the first word on.
+        let says_new = words.concat().len() >= begun.len();
+        is_restart |= is_cut && (asked.named.is_some() || (from == 0 && !says_new));
         let of = |price: i128, tokens: u64| price * i128::from(tokens);
         let answer = Answer {
             api: asked.api,
@@ -319,10 +322,10 @@ impl Shared {
 
 /// The request's own bytes.
 pub(crate) fn json(request: &ApiRequest) -> Bytes {
-    let chat = request.as_chat().map(|chat| chat.to_bytes());
-    let response = || request.as_responses().map(|request| request.to_bytes());
-    let message = || request.as_messages().map(|request| request.to_bytes());
-    let texts = || request.as_embedding().map(|request| request.to_bytes());
+    let chat = request.as_chat().map(ChatRequest::to_bytes);
+    let response = || request.as_responses().map(ResponsesRequest::to_bytes);
+    let message = || request.as_messages().map(MessagesRequest::to_bytes);
+    let texts = || request.as_embedding().map(EmbeddingRequest::to_bytes);
     chat.or_else(response).or_else(message).or_else(texts).unwrap()
 }
 

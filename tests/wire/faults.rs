@@ -1,8 +1,10 @@
 //! Ten general faults of readers of answers, each with variations from public reports: a project, and the number of its issue or pull request.
 //!
-//! Faults 1 to 6 are here, of what is read; 7 to 10 are in `faults/above.rs`, of what is made of it.
+//! Faults 1 to 6 are here, of what is read; 7 to 10 are in `faults/above.rs`, of what is made of it. The same of the APIs with typed events are in
+//! `faults/typed.rs`.
 
 mod above;
+mod typed;
 
 use std::time::Duration;
 

@@ -25,8 +25,13 @@ pub(super) async fn run(asked: cli::Spend) -> Result<(), Failed> {
     let ledger = ledger_to_read(&storage_config(asked.config.as_deref())?)
         .await
         .map_err(Failed::new)?;
-    let rows = ledger.spend(&by, &filter).await.map_err(Failed::new)?;
-    let total = ledger.total(&filter).await.map_err(Failed::new)?;
+    let (rows, total) = match ledger {
+        Some(ledger) => (
+            ledger.spend(&by, &filter).await.map_err(Failed::new)?,
+            ledger.total(&filter).await.map_err(Failed::new)?,
+        ),
+        None => (Vec::new(), Spend::default()),
+    };
     let width = rows
         .iter()
         .map(|row| row.group.chars().count())

@@ -11,7 +11,7 @@ use tower_openrouter::{
     Stack,
     account::Bills,
     layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
-    ledger::{DatabaseLedger, LedgerReader},
+    ledger::{DatabaseLedger, LedgerError, LedgerReader},
     recording::{DEFAULT_MAX_BYTES, Recorder},
     settings::{OrOff, SettingsHandle},
 };
@@ -102,6 +102,7 @@ impl Gateway {
         let reconciler = account.zip(ledger.clone()).map(|((name, account), ledger)| {
             Reconciler::builder(Arc::new(Bills::default().upstream(&name, account)))
                 .ledger(Arc::new(ledger))
+                // Those that come later are put in force over the same accounts.
                 .budgets(budgets.clone())
                 .spawn_on(Handle::current())
                 .map_err(|error| problem(&config, "storage", error.to_string()))
@@ -238,15 +239,29 @@ pub(crate) fn key_database(config: &Config) -> Result<KeyDatabase, OpenError> {
     Ok(storage.1)
 }
 
-/// The ledger, to be read by the command line while a gateway writes it.
+/// The ledger, to be read by the command line while a gateway writes it; `None` if the database has none yet, since it was made for client keys and no
+/// gateway has run over it.
 ///
 /// # Errors
 ///
-/// If there is none.
-pub(crate) async fn ledger_to_read(config: &Config) -> Result<LedgerReader, OpenError> {
+/// If there is no database.
+pub(crate) async fn ledger_to_read(config: &Config) -> Result<Option<LedgerReader>, OpenError> {
     let message = "it is off: there is no ledger";
-    let storage = places::storage(config)?.ok_or_else(|| problem(config, "storage", message.to_owned()))?;
-    Ok(storage.0.open_to_read().await?)
+    let (ledger, keys) = places::storage(config)?.ok_or_else(|| problem(config, "storage", message.to_owned()))?;
+    let opened = ledger.open_to_read().await;
+    let is_missing = matches!(&opened, Err(LedgerError::Query(cause)) if has_no_table(cause));
+    if is_missing && keys.existing().prepare().await.is_ok() {
+        return Ok(None);
+    }
+    Ok(opened.map(Some)?)
+}
+
+/// Whether a table is not there: SQLite has no code of its own for it.
+fn has_no_table(cause: &sqlx::Error) -> bool {
+    let Some(cause) = cause.as_database_error() else {
+        return false;
+    };
+    cause.code().is_some_and(|code| code == "42P01") || cause.message().starts_with("no such table: ")
 }
 
 /// What records the behaviour of the upstreams, if that is wanted.

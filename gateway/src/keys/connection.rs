@@ -7,13 +7,21 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::{Any, AnyConnection, Connection, query::Query};
-use tokio::{sync::Mutex, time::timeout};
+use sqlx::{Any, AnyConnection, Connection, Row, Transaction, query::Query};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, sleep, timeout},
+};
 
 use super::KeyDatabaseError;
 
 /// How long a question may take.
 pub(super) const QUESTION: Duration = Duration::from_secs(5);
+
+/// How long the first statements on a file are tried again that another process has locked: those that SQLite does not let wait.
+const LOCKED: Duration = Duration::from_secs(2);
+/// How soon they are tried again.
+const AGAIN: Duration = Duration::from_millis(10);
 
 /// Which database.
 #[derive(Clone)]
@@ -46,6 +54,18 @@ impl Place {
 
     pub(super) const fn is_server(&self) -> bool {
         matches!(self, Self::Server(_))
+    }
+
+    /// Begins a transaction that writes. In a file it has its turn from the start: one that reads first is refused at once if another process has
+    /// written since, however long it may wait.
+    pub(super) async fn begin<'c>(
+        &self,
+        connection: &'c mut AnyConnection,
+    ) -> Result<Transaction<'c, Any>, sqlx::Error> {
+        match self {
+            Self::File(_) => connection.begin_with("BEGIN IMMEDIATE").await,
+            Self::Server(_) => connection.begin().await,
+        }
     }
 }
 
@@ -88,13 +108,39 @@ impl KeyConnection {
         let mode = if self.creates { "rwc" } else { "rw" };
         let url = format!("sqlite://{}?mode={mode}", escape(path));
         let mut connection = AnyConnection::connect(&url).await?;
-        statement("PRAGMA busy_timeout = 2000").execute(&mut connection).await?;
-        // It would write into the file of another program.
-        if self.creates {
-            statement("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
+        let until = Instant::now() + LOCKED;
+        loop {
+            match set_up(&mut connection, self.creates).await {
+                Ok(()) => return Ok(connection),
+                Err(cause) if is_locked(&cause) && Instant::now() < until => sleep(AGAIN).await,
+                Err(cause) => return Err(cause.into()),
+            }
         }
-        Ok(connection)
     }
+}
+
+/// Sets up a connection to a file.
+async fn set_up(connection: &mut AnyConnection, creates: bool) -> Result<(), sqlx::Error> {
+    statement("PRAGMA busy_timeout = 2000")
+        .execute(&mut *connection)
+        .await?;
+    // It would write into the file of another program.
+    if !creates {
+        return Ok(());
+    }
+    // The mode stays with the file; to change it takes the file for itself.
+    let row = statement("PRAGMA journal_mode").fetch_one(&mut *connection).await?;
+    let mode: String = row.try_get(0)?;
+    if mode != "wal" {
+        statement("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether another process has locked the file: `SQLITE_BUSY`, of which the extended codes say why.
+fn is_locked(cause: &sqlx::Error) -> bool {
+    let code = cause.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code.parse::<u32>().is_ok_and(|code| code & 0xff == 5))
 }
 
 /// A path inside a URL.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
-use sqlx::{Connection, Row, any::AnyRow};
+use sqlx::{Row, any::AnyRow};
 use tower_openrouter::layers::UtcTime;
 
 use super::{
@@ -119,7 +119,7 @@ impl KeyDatabase {
         let is_server = self.0.place.is_server();
         self.0
             .ask(async |connection| {
-                let mut transaction = connection.begin().await?;
+                let mut transaction = self.0.place.begin(connection).await?;
                 if is_server {
                     statement("SELECT pg_advisory_xact_lock($1)")
                         .bind(LOCK)
@@ -183,7 +183,7 @@ impl KeyDatabase {
     pub async fn add(&self, name: &str, hash: &KeyHash, rules: &KeyRules) -> Result<(), KeyDatabaseError> {
         let rules = serde_json::to_string(rules).unwrap_or_default();
         self.0.ask(async |connection| {
-            let mut transaction = connection.begin().await?;
+            let mut transaction = self.0.place.begin(connection).await?;
             let sql = "INSERT INTO gateway_keys (name, hash, rules, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
             let added = statement(sql)
                 .bind(name)
@@ -209,7 +209,7 @@ impl KeyDatabase {
     pub async fn revoke(&self, name: &str) -> Result<(), KeyDatabaseError> {
         self.0
             .ask(async |connection| {
-                let mut transaction = connection.begin().await?;
+                let mut transaction = self.0.place.begin(connection).await?;
                 let sql = "UPDATE gateway_keys SET revoked = COALESCE(revoked, $1) WHERE name = $2";
                 let revoked = statement(sql)
                     .bind(millis(UtcTime::now()))

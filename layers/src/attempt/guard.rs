@@ -57,9 +57,9 @@ impl AttemptGuard {
         self.line.routed(attempts);
     }
 
-    /// Whether the attempt was passed on to the upstream, as far as what stands below says.
-    pub(super) fn is_sent(&self) -> bool {
-        self.line.is_sent()
+    /// Whether the attempt, which ends now, was passed on to the upstream, as far as what stands below says.
+    pub(super) fn was_sent(&self) -> bool {
+        self.line.was_ever_sent()
     }
 
     fn close(&mut self, outcome: Outcome, more: impl FnOnce(&mut Attempt)) -> Duration {

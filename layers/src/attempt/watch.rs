@@ -131,7 +131,7 @@ impl AttemptWatch {
                 message
             );
         }
-        if guard.is_sent() {
+        if guard.was_sent() {
             self.record.failed(error);
         } else {
             self.record.never_sent();
@@ -177,7 +177,7 @@ impl Scope for AttemptStart {
 impl Drop for AttemptWatch {
     fn drop(&mut self) {
         let Some(guard) = self.guard.take() else { return };
-        if !guard.is_sent() {
+        if !guard.was_sent() {
             self.record.never_sent();
         }
         let _inside = self.enter();

@@ -10,7 +10,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest};
+use super::{
+    AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, in_force::InForce,
+};
 use crate::{Candidate, PriceList, Tags, UsdAmount, UtcTime, ledger::Entry};
 
 /// All budgets of a service, and the store of their accounts. Cheap to clone.
@@ -22,6 +24,8 @@ pub struct Budgets {
     is_refilled: Arc<AtomicBool>,
     /// The list that knows each model by one name.
     names: Arc<RwLock<Option<Arc<dyn PriceList>>>>,
+    /// Which are in force, of all over these accounts.
+    in_force: InForce,
 }
 
 impl Budgets {
@@ -55,6 +59,7 @@ impl Budgets {
             store,
             is_refilled: Arc::default(),
             names: Arc::default(),
+            in_force: InForce::default(),
         })
     }
 
@@ -69,7 +74,15 @@ impl Budgets {
         let mut others = Self::in_store(budgets, Arc::clone(&self.store))?;
         others.is_refilled = Arc::clone(&self.is_refilled);
         others.names = Arc::clone(&self.names);
+        others.in_force = self.in_force.clone();
         Ok(others)
+    }
+
+    /// Puts these in force, of all that were made [with](Self::with) one another: late bills are counted on them from now on, whichever of the
+    /// others is [corrected](Self::correct). A [reconciler](crate::reconcile) that holds the budgets of the start so follows those that replace
+    /// them.
+    pub fn put_in_force(&self) {
+        self.in_force.put(&self.budgets);
     }
 
     /// The budgets.
@@ -182,11 +195,24 @@ impl Budgets {
 
     /// Replaces the recorded cost of an entry by its billed cost. The difference counts at the time at which the attempt ended; if that window is over, the
     /// budget does not change.
+    ///
+    /// It counts on the budgets that were [put in force](Self::put_in_force) last, or on these if none were. A budget that came into force after
+    /// the attempt began, and did not count it, gets no money back.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
         let by = bill.saturating_sub(entry.recorded);
-        if by != UsdAmount::ZERO {
-            self.book(entry, by, entry.ended);
+        if by == UsdAmount::ZERO {
+            return;
         }
+        let Some(in_force) = self.in_force.now() else {
+            return self.book(entry, by, entry.ended);
+        };
+        let is_refilled = self.is_refilled.load(Ordering::Relaxed);
+        let changed = in_force
+            .iter()
+            .filter(|known| !by.is_negative() || known.has_counted(entry, is_refilled));
+        let mut budgets = self.clone();
+        budgets.budgets = changed.map(|known| Arc::clone(&known.budget)).collect();
+        budgets.book(entry, by, entry.ended);
     }
 
     /// Records what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,

@@ -21,6 +21,7 @@ mod account;
 mod book;
 mod budgets;
 mod calendar;
+mod in_force;
 mod in_memory;
 mod limit;
 #[cfg(feature = "zones")]

@@ -3,7 +3,8 @@
 //! A request is found by a hash of all that its response depends on ([`CacheKey`](crate::CacheKey)), within its tenant. No tenant gets a
 //! response that another tenant requested, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the
 //! key, except those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). A response is cached when
-//! its body has ended without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx. It is not
+//! its body has ended without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; or before that, with
+//! the frame that [nothing follows](crate::Frame::is_last), so that a caller may leave behind it. It is not
 //! cached if it failed, was interrupted, was dropped, ended at its limit of tokens or in a filter, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is
 //! replayed frame for frame, without a copy. Its usage is zero ([`Frame::replayed`](crate::Frame::replayed)); signs of life, cookies and the
 //! extensions of the first response are left out. A streamed response is replayed as a stream; [`CacheKey`](crate::CacheKey) decides whether
@@ -57,7 +58,8 @@
 //!
 //! # Cancellation
 //!
-//! Any reader may be dropped at any time. The call continues if others read it; otherwise it ends at once, and nothing is cached.
+//! Any reader may be dropped at any time. The call continues if others read it; otherwise it ends at once, and nothing is cached unless its last
+//! frame has come.
 //!
 //! # Example
 //!

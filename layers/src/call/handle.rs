@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{Attempt, Candidate, Outcome, RouterAttempt, state::CallState};
+use super::{Attempt, Candidate, Outcome, RouterAttempt, line::Sending, state::CallState};
 use crate::{UsdAmount, util::bounded_name};
 
 /// The line of one attempt, for whatever stands below [`AttemptLayer`](crate::attempt::AttemptLayer). It writes; it does not close the line.
 ///
-/// A service of your own that refuses a request before it sends it calls [`not_sent`](Self::not_sent).
+/// A service of your own that refuses a request before it sends it calls [`not_sent`](Self::not_sent). One that sends requests itself, and knows
+/// when the first byte is written, calls [`connecting`](Self::connecting) and then [`sending`](Self::sending): an attempt that ends between
+/// the two was not sent. A service that calls neither has sent the request when it is called.
 #[derive(Clone)]
 pub struct AttemptHandle {
     pub(super) state: Arc<CallState>,
@@ -53,6 +55,30 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.is_sent = false);
     }
 
+    /// The request waits for a connection, and no byte of its body is written before [`sending`](Self::sending) is called. If the attempt ends
+    /// before that, by a timeout, a deadline or a caller that leaves, it counts nowhere as sent, it costs nothing, and no ledger entry is written.
+    ///
+    /// If the service fails by itself without a connection, it calls `sending` before it returns the error: an upstream that cannot be reached
+    /// is an attempt that counts.
+    pub fn connecting(&self) {
+        self.state.change(self.index, |line| {
+            if line.sending == Sending::Untold {
+                line.sending = Sending::Connecting;
+            }
+        });
+    }
+
+    /// The request may have been sent from now on. Returns `false` if the attempt ended while it waited for a connection: it is recorded as not
+    /// sent, so the service must not send it.
+    pub fn sending(&self) -> bool {
+        let mut may_send = true;
+        self.state.change(self.index, |line| match line.sending {
+            Sending::Withdrawn => may_send = false,
+            Sending::Untold | Sending::Connecting | Sending::Begun => line.sending = Sending::Begun,
+        });
+        may_send
+    }
+
     /// The attempt waits for this before it is sent.
     #[cfg(any(feature = "auth", feature = "cost"))]
     pub(crate) fn prepares(&self, what: Preparing) {
@@ -94,9 +120,20 @@ impl AttemptHandle {
         Some((line.preparing?.0, line.candidate.clone()))
     }
 
-    /// Whether nothing below has refused to send it, or is still preparing it.
-    pub(crate) fn is_sent(&self) -> bool {
-        self.state.lines().get(self.index).is_none_or(|line| line.is_sent)
+    /// Whether it was sent, now that it ends: nothing below has refused to send it, or is still preparing it, or waits for a connection. In the
+    /// last case it is withdrawn: it must not be sent any more.
+    pub(crate) fn was_sent(&self) -> bool {
+        let mut was_sent = true;
+        self.state.change(self.index, |line| {
+            line.withdraw();
+            was_sent = line.is_sent;
+        });
+        was_sent
+    }
+
+    /// The same of all exchanges of the attempt, if a service below sent the request again.
+    pub(crate) fn was_ever_sent(&self) -> bool {
+        self.was_sent() || CallState::exchanges(&self.state.lines(), self.index).any(|line| line.is_sent)
     }
 
     /// Notes why the request or the call was changed, in a few words.
@@ -187,6 +224,7 @@ impl AttemptHandle {
     /// The attempt has ended: `end` writes how, unless a service below sent the request again. `ended` reads the line as it ended.
     pub(crate) fn close(&self, end: impl FnOnce(&mut Attempt), ended: impl FnOnce(&Attempt)) {
         self.state.change(self.index, |line| {
+            line.withdraw();
             if line.exchanges <= 1 {
                 end(line);
             }
@@ -196,7 +234,11 @@ impl AttemptHandle {
 
     /// Writes, unless a service below sent the request again: then each exchange writes its own line.
     fn change_whole(&self, change: impl FnOnce(&mut Attempt)) {
-        self.close(change, |_| {});
+        self.state.change(self.index, |line| {
+            if line.exchanges <= 1 {
+                change(line);
+            }
+        });
     }
 
     /// This exchange has ended so, and cost so much. The guard of the attempt writes its own end after this, unless the exchange was
@@ -206,6 +248,7 @@ impl AttemptHandle {
             line.outcome = end.outcome;
             line.first_token = line.first_token.or(end.first_token);
             line.duration = Some(end.duration);
+            line.withdraw();
             line.is_sent &= end.is_sent;
             if let Some((cost, is_estimate)) = end.cost {
                 line.cost = Some(cost);

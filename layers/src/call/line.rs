@@ -25,6 +25,19 @@ pub enum Outcome {
     Skipped,
 }
 
+/// How far a request has come, if the service that sends it says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// The service says nothing: it may have been sent when the service was called.
+    Untold,
+    /// It waits for a connection: no byte of its body was written.
+    Connecting,
+    /// It may have been sent.
+    Begun,
+    /// The attempt ended while it waited for a connection: it must not be sent any more.
+    Withdrawn,
+}
+
 /// One line of the log: an attempt, or a candidate that was passed over.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -43,7 +56,8 @@ pub struct Attempt {
     pub started: Duration,
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether it was passed on to the upstream. What a budget, a price list or a missing key refused was not.
+    /// Whether it was passed on to the upstream. What a budget, a price list or a missing key refused was not, nor an attempt that ended while
+    /// it waited for a connection.
     pub is_sent: bool,
     /// HTTP status of a failure, if there was one.
     pub status: Option<u16>,
@@ -74,6 +88,8 @@ pub struct Attempt {
     pub(super) local_wait: Duration,
     /// What it waits for before it is sent, since when, and `local_wait` at that time.
     pub(super) preparing: Option<(Preparing, Instant, Duration)>,
+    /// How far its request has come.
+    pub(super) sending: Sending,
     /// When the last bytes of a plain answer came, if the service below reports it.
     pub(super) received: Option<Instant>,
 }
@@ -103,7 +119,16 @@ impl Attempt {
             repeats: None,
             local_wait: Duration::ZERO,
             preparing: None,
+            sending: Sending::Untold,
             received: None,
+        }
+    }
+
+    /// The exchange ends. If it still waits for a connection, nothing was sent, and nothing will be.
+    pub(super) fn withdraw(&mut self) {
+        if self.sending == Sending::Connecting {
+            self.sending = Sending::Withdrawn;
+            self.is_sent = false;
         }
     }
 

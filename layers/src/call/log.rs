@@ -25,7 +25,8 @@ impl AttemptLog {
         self.0.lines().to_vec()
     }
 
-    /// How many attempts were sent upstream. What a budget, a price list or a missing key refused is not among them.
+    /// How many attempts were sent upstream. What a budget, a price list or a missing key refused is not among them, nor an attempt that ended while
+    /// it waited for a connection.
     #[must_use]
     pub fn sent(&self) -> usize {
         self.0.lines().iter().filter(|line| line.is_sent).count()

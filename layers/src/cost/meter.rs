@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Runs from the reservation of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
-/// and none if it was not; the reservation ends either way.
+/// and none if it was not: it was refused, or it ended while it waited for a connection. The reservation ends either way.
 pub struct Meter(Option<Box<Running>>);
 
 pub(super) struct Running {
@@ -49,7 +49,7 @@ pub(super) struct Running {
     pub(super) needs: Option<Box<crate::Needs>>,
     /// The model is free by its name.
     pub(super) is_free_model: bool,
-    /// Whether it was sent.
+    /// Whether the service below was called: it was sent then, unless that service says otherwise on the attempt's line.
     pub(super) sent: bool,
     pub(super) first_token: Option<Duration>,
     pub(super) taken: Taken,
@@ -261,6 +261,9 @@ impl Meter {
             running.generation_id = error.generation_id().map(bounded_name);
         }
         running.affordable_tokens = error.affordable_tokens();
+        if let Some(usage) = error.token_usage() {
+            running.taken.failed(usage);
+        }
         let is_free = !error.may_be_billed() && running.taken.costs_nothing(error.is_uncharged());
         let free = running.first_token.is_none() && is_free;
         self.end(EntryOutcome::Failed(kind), free);
@@ -268,8 +271,9 @@ impl Meter {
 
     fn end(&mut self, outcome: EntryOutcome, free: bool) {
         let Some(running) = self.0.take() else { return };
-        let is_refused = running.line.as_ref().is_some_and(|line| !line.is_sent());
-        if running.sent && !is_refused {
+        // A service below may have refused it, or it ends while it waits for a connection.
+        let was_sent = running.line.as_ref().is_none_or(AttemptHandle::was_sent);
+        if running.sent && was_sent {
             running.settle(outcome, free);
         } else {
             running.end_line(outcome, crate::util::now(), None);

@@ -37,8 +37,9 @@
 //! # Cancellation
 //!
 //! A future that is dropped before it was polled, or while it waits for a reservation, costs nothing, writes no entry and releases what it reserved; so does
-//! one that waits for a key, if an attempt layer stands above. After that the request counts as sent: dropping the future or the body settles it and writes
-//! one entry, in the drop.
+//! one that waits for a key, or for a connection if the service below [says so](crate::AttemptHandle::connecting), if an attempt layer stands
+//! above. A timeout or a deadline is such a drop. After that the request counts as sent: dropping the future or the body settles it and
+//! writes one entry, in the drop.
 //!
 //! # Example
 //!

@@ -52,7 +52,18 @@ impl Taken {
             self.is_finished |= reason.is_some();
             self.is_cut |= reason.is_some_and(|reason| reason == "length");
         }
-        let Some(usage) = usage else { return };
+        if let Some(usage) = usage {
+            self.report(usage, stage);
+        }
+    }
+
+    /// The attempt has failed, and this usage came with the failure.
+    pub(super) fn failed(&mut self, usage: TokenUsage) {
+        self.is_finished = true;
+        self.report(usage, Stage::Trailer);
+    }
+
+    fn report(&mut self, usage: TokenUsage, stage: Stage) {
         let (mut usage, is_plausible) = usage.plausible();
         self.is_implausible |= !is_plausible;
         if !is_plausible && usage == TokenUsage::default() {

@@ -9,18 +9,42 @@ use metrics::SharedString;
 
 /// How many names are distinguished.
 const MOST_NAMES: usize = 1000;
+/// How many models are: each has some forty series, most of them histograms, in all up to 40 KB of an exporter's page.
+const MOST_MODELS: usize = 200;
 /// The longest name that is distinguished, in bytes.
 const LONGEST_NAME: usize = 256;
 /// What all the others are called.
 const OTHER: &str = "other";
 
 /// The names that have been met, up to a number.
-#[derive(Debug, Default)]
-pub(crate) struct Bounded(RwLock<BTreeSet<Arc<str>>>);
+#[derive(Debug)]
+pub(crate) struct Bounded {
+    names: RwLock<BTreeSet<Arc<str>>>,
+    most: usize,
+}
+
+impl Default for Bounded {
+    /// Names of models.
+    fn default() -> Self {
+        Self::of_models()
+    }
+}
 
 impl Bounded {
     pub(crate) const fn new() -> Self {
-        Self(RwLock::new(BTreeSet::new()))
+        Self::of(MOST_NAMES)
+    }
+
+    /// Names of models, which are fewer.
+    pub(crate) const fn of_models() -> Self {
+        Self::of(MOST_MODELS)
+    }
+
+    const fn of(most: usize) -> Self {
+        Self {
+            names: RwLock::new(BTreeSet::new()),
+            most,
+        }
     }
 
     /// The name as a label. `counts`: it is a name that exists, and may take a place.
@@ -39,7 +63,7 @@ impl Bounded {
     }
 
     fn known(&self, name: &str) -> Option<Arc<str>> {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         known.get(name).cloned()
     }
 
@@ -48,8 +72,8 @@ impl Bounded {
         if name.len() > LONGEST_NAME {
             return None;
         }
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_NAMES {
+        let mut known = self.names.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= self.most {
             return known.get(name).cloned();
         }
         let name: Arc<str> = name.into();
@@ -81,6 +105,18 @@ mod tests {
         assert_eq!(told(&names, "one-more", true), "other");
         assert_eq!(told(&names, "model-7", true), "model-7");
         assert_eq!(told(&names, "model-7", false), "model-7");
+    }
+
+    #[test]
+    fn there_is_an_end_to_models_sooner() {
+        for names in [Bounded::of_models(), Bounded::default()] {
+            for number in 0..MOST_MODELS {
+                let name = format!("model-{number}");
+                assert_eq!(told(&names, &name, true), name);
+            }
+            assert_eq!(told(&names, "one-more", true), "other");
+            assert_eq!(told(&names, "model-7", true), "model-7");
+        }
     }
 
     #[test]

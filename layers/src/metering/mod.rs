@@ -6,6 +6,8 @@ pub(crate) use bounded::Bounded;
 use facade::set;
 #[cfg(feature = "metrics")]
 pub(crate) use facade::{Labels, change, count, histogram, label, sample, shared};
+#[cfg(feature = "cost")]
+pub(crate) use held::Held;
 #[cfg(feature = "metrics")]
 pub use kept::keep_handles;
 #[cfg(all(feature = "cost", feature = "metrics"))]
@@ -19,6 +21,8 @@ pub mod names;
 mod bounded;
 #[cfg(feature = "metrics")]
 mod facade;
+#[cfg(feature = "cost")]
+mod held;
 #[cfg(feature = "metrics")]
 mod kept;
 #[cfg(feature = "metrics")]
@@ -115,32 +119,4 @@ pub(crate) fn budget_refused(budget: &str, reason: &'static str) {
     );
     #[cfg(not(feature = "metrics"))]
     let _ = (budget, reason);
-}
-
-/// Money that is reserved, until this is dropped.
-#[cfg(feature = "cost")]
-pub(crate) struct Held(#[cfg(feature = "metrics")] f64);
-
-#[cfg(feature = "cost")]
-impl Held {
-    pub(crate) fn new(amount: crate::UsdAmount) -> Self {
-        #[cfg(feature = "metrics")]
-        {
-            let dollars = amount.in_dollars();
-            change(names::RESERVED, &Labels::new(), dollars);
-            Self(dollars)
-        }
-        #[cfg(not(feature = "metrics"))]
-        {
-            let _ = amount;
-            Self()
-        }
-    }
-}
-
-#[cfg(all(feature = "cost", feature = "metrics"))]
-impl Drop for Held {
-    fn drop(&mut self) {
-        change(names::RESERVED, &Labels::new(), -self.0);
-    }
 }

@@ -3,6 +3,9 @@
 //! Names under `gen_ai.` are [OpenTelemetry's for generative AI](https://opentelemetry.io/docs/specs/semconv/gen-ai/), version 0.1.0 of
 //! their own conventions. They are in development: if they change, they change here. What has no name there is under `llm.`. An exporter for Prometheus writes
 //! `_` for each `.`.
+//!
+//! Names of models come from requests and answers, and each is some forty series of an exporter: two hundred requested ones have labels of their
+//! own, and two hundred that answered; the rest is `other`.
 
 // Spans.
 

@@ -12,7 +12,7 @@
 //! registers them with the recorder, and `keep_handles` looks each of its series up once a thread.
 //!
 //! **What is never recorded:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
-//! Model names come from requests, so the labels distinguish a thousand of them, and the rest is `other`. Names that only ever failed as
+//! Model names come from requests, so the labels distinguish two hundred of them, and the rest is `other`. Names that only ever failed as
 //! unknown take no place. Spans have the names as they came.
 //!
 //! An answer counts as answered when its end was seen, even if the caller leaves before the last frame.

@@ -44,7 +44,7 @@ impl OneAttempt {
         use crate::metering::{Bounded, Labels, count, label, sample, shared};
 
         /// Models that have a label of their own: one set, as there is one recorder.
-        static MODELS: Bounded = Bounded::new();
+        static MODELS: Bounded = Bounded::of_models();
 
         let mut labels = Labels::with_capacity(5);
         labels.push(label(names::OPERATION, seen.operation));

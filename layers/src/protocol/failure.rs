@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Response;
 
 use super::LayerError;
-use crate::{Advice, AttemptLog, Candidate, FailureKind, RouterAttempt, Scope};
+use crate::{Advice, AttemptLog, Candidate, FailureKind, RouterAttempt, Scope, TokenUsage};
 
 /// The only thing a layer knows about an error.
 ///
@@ -78,6 +78,12 @@ pub trait Failure: Sized {
     /// then counts that it reported are priced.
     fn is_uncharged(&self) -> bool {
         false
+    }
+
+    /// The usage that the upstream reported with the failure itself, and not in a frame before it: it is priced like that of a frame. `None` by
+    /// default.
+    fn token_usage(&self) -> Option<TokenUsage> {
+        None
     }
 
     /// How long the upstream asked to wait, already clamped.

@@ -149,6 +149,13 @@ pub trait Frame {
         self.stage() == Stage::Finish
     }
 
+    /// Whether nothing follows this frame, neither usage nor an error: the last event of an API whose streams have one. A caller may leave behind
+    /// it, so a cached answer, or one with an idempotency key, is kept before it is shown, and not at the end of the connection. Only frames from
+    /// the one on that [finishes](Self::finishes_answer) the answer are looked at.
+    fn is_last(&self) -> bool {
+        false
+    }
+
     /// Whether the answer ends with this frame at a limit or in a filter: it is not all that the model had to say, and is not cached. By default
     /// the [`finish_reason`](Self::finish_reason) decides; override it if the upstream has other words for that.
     fn is_cut_short(&self) -> bool {

@@ -11,8 +11,10 @@
 //! from then on, for an hour. An answer by instruction begins with the last 40 characters that were shown, which are left out.
 //!
 //! A continuation that begins from the start is never joined: one by instruction without those characters, and otherwise one whose first
-//! three words are those that the answer begins with (six after white space), unless it repeats all that was shown. The answer then ends with the error that
-//! interrupted it. So it does if a continuation is interrupted before it is known whether it repeats something: of that nothing is shown.
+//! three words are those that the answer begins with (six after white space), unless it repeats all that was shown. Those of an answer in another
+//! form count as well: in quotes, in bold, in a code fence, in capitals. The answer then ends with the error that
+//! interrupted it. So it does if a continuation shows nothing, unless it ends well and what was shown ends like an answer: behind a sentence, or a
+//! bracket or code fence that closes. So it does if a continuation is interrupted before it is known whether it repeats something: of that nothing is shown.
 //!
 //! Opt-in, because the joined text is of two generations, maybe of two models, and both are billed. The answer says so:
 //! [`Resumed`](crate::Resumed) in the response's extensions, and one line per attempt in its log. The usage in the last frame is that of
@@ -68,7 +70,10 @@ mod blocks;
 mod body;
 mod future;
 mod layer;
+mod opening;
 mod overlap;
+#[cfg(test)]
+mod restart_tests;
 mod script;
 mod seam;
 mod service;

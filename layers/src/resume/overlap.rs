@@ -2,12 +2,17 @@
 
 use super::script::is_ideograph;
 
-/// An end of the tail that begins with a word.
+/// Fewest words of the end of a sentence that count as repeated.
+pub(super) const PART: usize = 5;
+
+/// An end of the tail that begins with a word; a long one may begin in the middle of one.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) at: usize,
     pub(super) words: usize,
     pub(super) begins_sentence: bool,
+    /// Whether its first word is a part of one.
+    pub(super) is_in_word: bool,
 }
 
 /// The beginning of a text, of so many bytes at most. A restart is recognised by it: it is as long as a repetition may be, and some words more.
@@ -16,7 +21,7 @@ pub(super) fn beginning(text: &str, most: usize) -> &str {
     text.get(..end.unwrap_or(0)).unwrap_or_default()
 }
 
-/// The ends of a text that begin with a word, the longest first.
+/// The ends of a text that begin with a word, or with a part of one and so many words behind it that they are no chance; the longest first.
 pub(super) fn ends(tail: &str, is_whole_text: bool) -> Vec<End> {
     let mut ends = Vec::new();
     let (mut signs, mut begun, mut in_word) = (0, 0, false);
@@ -30,11 +35,21 @@ pub(super) fn ends(tail: &str, is_whole_text: bool) -> Vec<End> {
         in_word = true;
         signs += usize::from(is_ideograph(first));
         let whole_text = is_whole_text && at == 0;
-        if whole_text || is_ideograph(first) || before.ends_with(sets_apart) {
+        let words = begun + 1 + signs / 2;
+        let begins_word = whole_text || is_ideograph(first) || before.ends_with(sets_apart);
+        if begins_word {
             ends.push(End {
                 at,
-                words: begun + 1 + signs / 2,
+                words,
                 begins_sentence: whole_text || before.ends_with('\n') || ends_sentence(before.trim_end()),
+                is_in_word: false,
+            });
+        } else if words > PART && first.is_alphanumeric() && before.ends_with(char::is_alphanumeric) {
+            ends.push(End {
+                at,
+                words,
+                begins_sentence: false,
+                is_in_word: true,
             });
         }
     }
@@ -76,4 +91,12 @@ fn sets_apart(sign: char) -> bool {
 pub(super) fn ends_sentence(text: &str) -> bool {
     let text = text.trim_end_matches(['"', '\'', ')', ']', '*', '_', '`', '”', '’', '»']);
     text.ends_with(['.', '!', '?', '…', ':', '。', '！', '？'])
+}
+
+/// Whether an answer may end with this text: behind a sentence, or a bracket or fence that closes. One that stands in the midst of a sentence
+/// may not.
+pub(super) fn is_rounded_off(text: &str) -> bool {
+    let text = text.trim_end();
+    let closes = text.ends_with([')', ']', '}', '>', '|']) || text.ends_with("```") || text.ends_with("~~~");
+    closes || (ends_sentence(text) && !text.ends_with(':'))
 }

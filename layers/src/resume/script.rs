@@ -71,6 +71,11 @@ impl Script {
         !self.differs && self.at == self.text.len()
     }
 
+    /// Whether something else stands in its place.
+    pub(super) const fn differs(&self) -> bool {
+        self.differs
+    }
+
     /// Whether what comes next says nothing more.
     pub(super) const fn is_over(&self) -> bool {
         self.differs || self.at == self.text.len()

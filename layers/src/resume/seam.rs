@@ -1,7 +1,8 @@
 //! Joins the shown text and its continuation.
 
 use super::{
-    overlap::{End, beginning, ends, ends_sentence, repeats, words},
+    opening::Opening,
+    overlap::{End, PART, beginning, ends, ends_sentence, repeats, words},
     script::Script,
 };
 use crate::ContinueBy;
@@ -11,9 +12,6 @@ pub(super) const FARTHEST: usize = 1000;
 
 /// Fewest words of a whole sentence that counts as repeated; a shorter one may be there twice on purpose.
 const SENTENCE: usize = 3;
-
-/// Fewest words of the end of a sentence that count as repeated.
-const PART: usize = 5;
 
 /// Words by which a continuation is known to begin from the start: those that the answer begins with.
 const RESTART: usize = 3;
@@ -41,6 +39,8 @@ pub(super) struct Seam {
     compared: usize,
     /// What tells a restart from a continuation.
     script: Option<Script>,
+    /// The same whatever its markup and case: if it is the beginning in another form. Not by instruction.
+    opening: Option<Opening>,
     way: ContinueBy,
 }
 
@@ -70,9 +70,12 @@ impl Seam {
         let from = text.len().saturating_sub(FARTHEST);
         let from = (from..=text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let tail = text.get(from..).unwrap_or_default();
-        let script = match way {
-            ContinueBy::Instruction => Script::of(last_of(shown)),
-            ContinueBy::Prefill | ContinueBy::Never => Script::of(beginning(text, 2 * FARTHEST)),
+        let (script, opening) = match way {
+            ContinueBy::Instruction => (Script::of(last_of(shown)), None),
+            ContinueBy::Prefill | ContinueBy::Never => {
+                let beginning = beginning(text, 2 * FARTHEST);
+                (Script::of(beginning), Opening::of(beginning))
+            }
         };
         Self {
             ends: if way == ContinueBy::Instruction {
@@ -90,6 +93,7 @@ impl Seam {
             lead: 0,
             compared: 0,
             script: (!text.is_empty()).then_some(script),
+            opening,
             way,
         }
     }
@@ -130,9 +134,16 @@ impl Seam {
         if let Some(script) = &mut self.script {
             script.end();
         }
+        if let Some(opening) = &mut self.opening {
+            opening.end();
+        }
         if self.way == ContinueBy::Instruction && !self.said().is_empty() {
             let is_whole = self.script.as_ref().is_some_and(Script::is_whole);
-            return if is_whole { Joined::Text(self.take_new()) } else { Joined::Restart };
+            return if is_whole {
+                Joined::Text(self.take_new())
+            } else {
+                Joined::Restart
+            };
         }
         if self.is_restart() == Some(true) {
             return Joined::Restart;
@@ -160,6 +171,9 @@ impl Seam {
         if let Some(script) = &mut self.script {
             more.chars().for_each(|sign| script.read(sign));
         }
+        if let Some(opening) = &mut self.opening {
+            more.chars().for_each(|sign| opening.read(sign));
+        }
         let (tail, compared) = (self.tail.as_bytes(), self.compared);
         self.ends.retain(|end| {
             let old = tail.get(end.at + compared..).unwrap_or_default();
@@ -173,17 +187,26 @@ impl Seam {
     fn is_restart(&self) -> Option<bool> {
         let Some(script) = &self.script else { return Some(false) };
         // What the model repeats of the end may be what the answer begins with: then more of the beginning must follow.
-        let needed = match self.repeated() {
-            Some(old) => RESTART.max(words(old)) + 1,
-            // A continuation begins with a space, and an answer does not.
-            None if self.lead > 0 => 2 * RESTART,
-            None => RESTART,
+        let again = self.repeated().map(words);
+        let needed = |fewest: usize| again.map_or(fewest, |again| fewest.max(again) + 1);
+        // A continuation begins with a space, and an answer does not.
+        let fewest = if again.is_none() && self.lead > 0 {
+            2 * RESTART
+        } else {
+            RESTART
         };
-        if script.words() >= needed {
+        if script.words() >= needed(fewest) {
             return Some(true);
         }
-        // If all that was shown is repeated, it is joined without a seam.
-        script.is_over().then_some(false)
+        if !script.differs() {
+            // If all that was shown is repeated, it is joined without a seam.
+            return script.is_whole().then_some(false);
+        }
+        // In another form it is one by fewer words if nothing of an answer can begin there.
+        let is_inside = self.lead == 0 && self.blank.is_empty() && !ends_sentence(&self.tail);
+        let fewest = if is_inside { RESTART } else { 2 * RESTART };
+        let opening = self.opening.as_ref();
+        opening.map_or(Some(false), |opening| opening.repeats(needed(fewest)))
     }
 
     /// By instruction: what follows the last characters that were shown.
@@ -196,10 +219,15 @@ impl Seam {
         }
     }
 
-    /// Whether what was shown is said again word for word so far, but not yet all of the white space behind it.
+    /// Whether what came repeats what was shown word for word so far, but not yet all of the white space behind it.
     fn is_short_of_blank(&self) -> bool {
         let new = self.new_text();
         new.len() < self.blank.len() && self.blank.starts_with(new)
+    }
+
+    /// Whether the continuation has said nothing so far.
+    pub(super) fn is_silent(&self) -> bool {
+        self.lead == self.held.len()
     }
 
     /// What is held without the white space before it.
@@ -236,7 +264,8 @@ impl Seam {
     fn is_begun_again(&self) -> bool {
         let said = self.said();
         let is_inside = self.lead == 0 && !ends_sentence(&self.tail);
-        let mut ends = self.ends.iter().filter_map(|end| self.tail.get(end.at..));
+        let ends = self.ends.iter().filter(|end| !end.is_in_word);
+        let mut ends = ends.filter_map(|end| self.tail.get(end.at..));
         is_inside && said.trim_end().contains(char::is_whitespace) && ends.any(|old| old.starts_with(said))
     }
 

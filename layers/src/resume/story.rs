@@ -6,6 +6,7 @@ use http::Request;
 
 use super::{
     blocks::{Blocks, Fitted},
+    overlap::is_rounded_off,
     seam::{Joined, Seam, last_of},
 };
 use crate::{
@@ -66,7 +67,7 @@ pub(super) enum Show<D> {
     /// These, in order: what was held back before the last.
     Several(VecDeque<D>),
     Nothing,
-    /// The continuation is an answer from the start: it is not joined.
+    /// The continuation is an answer from the start, or says nothing: it is not joined.
     Restart,
 }
 
@@ -148,6 +149,9 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         };
         let mut joined = joining.seam.push(&text);
         if self.state == State::Finished && joined == Joined::Undecided {
+            if joining.seam.is_silent() && !is_believed(&self.shown, &frame) {
+                return self.not_continued();
+            }
             joined = joining.seam.close();
         }
         let new = match joined {
@@ -202,6 +206,29 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
         Show::Restart
     }
 
+    /// The continuation has shown nothing, and what was shown is no whole answer.
+    fn not_continued(&mut self) -> Show<D> {
+        if let Some(joining) = self.joining.take() {
+            let by = joining.place.by.as_ref();
+            tracing::warn!(
+                target: "llm::resume",
+                model = by.map(Candidate::model),
+                upstream = by.map(Candidate::upstream),
+                "not resumed: the continuation was empty"
+            );
+            self.original
+                .body()
+                .call()
+                .not_joined("continued with nothing, not joined");
+        }
+        Show::Restart
+    }
+
+    /// Whether a continuation is being joined that has shown nothing so far.
+    fn is_silent(&self) -> bool {
+        self.joining.as_ref().is_some_and(|joining| joining.seam.is_silent())
+    }
+
     /// The continuation was interrupted before it was joined. Nothing of what it held back is shown: all of it may repeat what was shown, or
     /// begin the answer from the start, or else it would not be held.
     fn interrupt(&mut self) {
@@ -211,6 +238,10 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// Shows what is held back and new, as no more text comes; or tells that the continuation is not joined.
     pub(super) fn close(&mut self) -> Show<D> {
+        if self.state != State::Finished && self.is_silent() {
+            // Without a reason to end it is no end.
+            return self.not_continued();
+        }
         let shown = self.close_seam();
         self.in_blocks(shown)
     }
@@ -234,6 +265,14 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     }
 
     fn after_held(&mut self, frame: D) -> Show<D> {
+        if self.is_silent() {
+            match self.state {
+                // Usage alone: text may still come.
+                State::Open if frame.stage() == Stage::Trailer => return Show::One(frame),
+                State::Finished if !is_believed(&self.shown, &frame) => return self.not_continued(),
+                State::Open | State::Finished | State::Closed => {}
+            }
+        }
         match self.close_seam() {
             Show::One(held) => Show::Several([held, frame].into()),
             Show::Restart => Show::Restart,
@@ -322,6 +361,11 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 /// Whether the answer says with this frame that it has ended.
 pub(super) fn is_end<D: Frame>(frame: &D) -> bool {
     frame.stage() == Stage::Finish || frame.finishes_answer()
+}
+
+/// Whether this end of a continuation that has shown nothing is the end of what was shown. A limit or a filter is passed on to the caller.
+fn is_believed<D: Frame>(shown: &str, end: &D) -> bool {
+    end.is_cut_short() || is_rounded_off(shown)
 }
 
 impl<S, R, D> Story<S, R, D> {

@@ -11,7 +11,7 @@ fn joined(shown: &str, pieces: &[&str]) -> String {
 }
 
 /// The same; `None` if it is an answer from the start.
-fn joined_by(way: ContinueBy, shown: &str, pieces: &[&str]) -> Option<String> {
+pub(super) fn joined_by(way: ContinueBy, shown: &str, pieces: &[&str]) -> Option<String> {
     let mut seam = Some(Seam::after(shown, way));
     let mut new = String::new();
     for piece in pieces {

@@ -7,6 +7,7 @@ mod given;
 mod headers;
 mod idempotency;
 mod keeping;
+mod last_frame;
 mod leaving;
 mod memory;
 mod options;

@@ -7,7 +7,7 @@ use tower_llm_layers::{
     cost::{CostLayer, UnknownPrice},
 };
 
-use super::{recorded, budgeted, to, up_to};
+use super::{budgeted, recorded, to, up_to};
 use crate::support::{
     Beat, Leaf, Step, ask, charged,
     log::{heard, listen, messages, one},

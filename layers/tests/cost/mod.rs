@@ -1,8 +1,10 @@
 //! What attempts cost: reserved before, settled once after.
 
+mod connecting;
 mod drops;
 mod events;
 mod extreme;
+mod failed;
 mod hold;
 mod plausible;
 mod recorded;

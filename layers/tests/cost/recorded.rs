@@ -10,7 +10,7 @@ use tower_llm_layers::{
     ledger::{EntryOutcome, EntryState},
 };
 
-use super::{recorded, budgeted, to, up_to};
+use super::{budgeted, recorded, to, up_to};
 use crate::support::{Beat, Kept, Leaf, Step, TestError, ask, charged, fails, plain, read, usd};
 
 const CONTENT: Beat = Beat::Frame(Stage::Content);

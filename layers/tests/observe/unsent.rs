@@ -1,6 +1,10 @@
-//! What was refused on our side, by a budget, a price list, a missing key or a middleware of the user's, counts nowhere as an attempt.
+//! What was refused on our side, by a budget, a price list, a missing key or a middleware of the user's, counts nowhere as an attempt; nor does
+//! what ended while it waited for a connection.
 
-use std::sync::Arc;
+use std::{
+    future::{Pending, Ready, pending, ready},
+    sync::Arc,
+};
 
 use futures_util::future::Either;
 use http::Request;
@@ -13,10 +17,11 @@ use tower_llm_layers::{
     cost::CostLayer,
     fallback::FallbackLayer,
     observe::{ObserveLayer, names as n},
+    timeout::AttemptTimeoutLayer,
 };
 
 use super::{answer, attempts, fields, operation, recorder::record, stream};
-use crate::support::{Leaf, Prices, Step, TestRequest, ask, chain, fails, log, read};
+use crate::support::{Leaf, Prices, Step, TestRequest, ask, chain, fails, log, read, secs};
 
 /// Who refuses the first candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,16 +34,18 @@ enum Refused {
     Key,
     /// A middleware of the user's, around the attempt.
     Middleware,
+    /// No attempt was sent: no connection is had before the attempt's time is over.
+    Connection,
 }
 
 impl Refused {
-    const ALL: [Self; 4] = [Self::Budget, Self::Price, Self::Key, Self::Middleware];
+    const ALL: [Self; 5] = [Self::Budget, Self::Price, Self::Key, Self::Middleware, Self::Connection];
 
     const fn first(self) -> &'static str {
         match self {
             Self::Budget => "a/costly",
             Self::Price => "a/unknown",
-            Self::Key | Self::Middleware => "a/m",
+            Self::Key | Self::Middleware | Self::Connection => "a/m",
         }
     }
 }
@@ -72,7 +79,7 @@ async fn refuse(how: Refused, has_second: bool) {
         .layer(AuthLayer::new(keys))
         .service(leaf);
     let middleware = Around { inner: below, how };
-    let attempt = AttemptLayer::new().layer(middleware);
+    let attempt = AttemptLayer::new().layer(AttemptTimeoutLayer::new(secs(1)).layer(middleware));
     let chain = if has_second {
         chain([how.first(), "b/m"])
     } else {
@@ -131,7 +138,8 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Either<S::Future, std::future::Ready<Result<S::Response, S::Error>>>;
+    type Future =
+        Either<S::Future, Either<Ready<Result<S::Response, S::Error>>, Pending<Result<S::Response, S::Error>>>>;
 
     fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
@@ -142,7 +150,11 @@ where
         let is_its_own = call.candidate().is_some_and(|candidate| candidate.upstream() == "a");
         if self.how == Refused::Middleware && is_its_own {
             call.attempt().unwrap().not_sent();
-            return Either::Right(std::future::ready(Err(fails(FailureKind::Overloaded))));
+            return Either::Right(Either::Left(ready(Err(fails(FailureKind::Overloaded)))));
+        }
+        if self.how == Refused::Connection && is_its_own {
+            call.attempt().unwrap().connecting();
+            return Either::Right(Either::Right(pending()));
         }
         Either::Left(self.inner.call(request))
     }

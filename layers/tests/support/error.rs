@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Scope};
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Scope, TokenUsage};
 
 /// An error of a service that is not ours.
 #[derive(Debug, Clone)]
@@ -15,6 +15,7 @@ pub(crate) struct TestError {
     pub(crate) summary: String,
     pub(crate) generation: Option<&'static str>,
     pub(crate) is_uncharged: bool,
+    pub(crate) usage: Option<Box<TokenUsage>>,
     pub(crate) layer: Option<LayerError>,
     pub(crate) marks: FailureMarks,
 }
@@ -30,6 +31,7 @@ pub(crate) fn fails(kind: FailureKind) -> TestError {
         summary: kind.to_string(),
         generation: None,
         is_uncharged: false,
+        usage: None,
         layer: None,
         marks: FailureMarks::default(),
     }
@@ -94,6 +96,10 @@ impl Failure for TestError {
 
     fn is_uncharged(&self) -> bool {
         self.is_uncharged
+    }
+
+    fn token_usage(&self) -> Option<TokenUsage> {
+        self.usage.as_deref().copied()
     }
 
     fn retry_after(&self) -> Option<Duration> {

@@ -20,7 +20,7 @@ use openrouter_wire::request::{
 };
 use openrouter_wire::{
     document::Document,
-    embeddings::VectorForm,
+    embeddings::{VectorForm, count_inputs},
     json::{Found, is_text},
 };
 
@@ -235,6 +235,10 @@ impl WireRequest for EmbeddingRequest {
             Some(form) if is_text(form, "base64") => Some(VectorForm::Base64),
             Some(_) => None,
         }
+    }
+
+    fn input_count(&self) -> Option<usize> {
+        count_inputs(self.document().get("input")?)
     }
 
     /// OpenRouter reads no messages in place of the input.

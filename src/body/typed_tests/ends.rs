@@ -96,8 +96,8 @@ async fn an_answer_that_ends_early_is_whole_and_one_without_anything_is_not() {
         got(Api::Responses, &stream(&[CREATED, &empty]), End::Closed)
             .await
             .kind(),
-        None,
-        "tokens were spent unseen"
+        Some(FailureKind::EmptyResponse),
+        "tokens were spent on nothing"
     );
     assert_eq!(
         got(Api::Responses, &stream(&[CREATED, &unspent]), End::Closed)

@@ -1,6 +1,7 @@
 //! Streams and documents of Responses and of Messages: what the tests read.
 
 mod ends;
+mod failed_ends;
 mod properties;
 mod streams;
 mod wholes;

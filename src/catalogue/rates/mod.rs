@@ -116,6 +116,11 @@ impl Rates {
         rates.find_worst();
         Ok(rates)
     }
+
+    /// Whether a picture in the answer has a price of its own.
+    pub(super) fn has_picture_price(&self) -> bool {
+        self.picture != PicturePrice::AsText
+    }
 }
 
 fn amount(price: &Option<Price>) -> Result<Option<UsdAmount>, NoRates> {

@@ -1,13 +1,15 @@
 //! A plain message as the events of Messages.
 
-use super::Events;
+use super::{
+    Events,
+    shaped::{as_text, blocks, string, word},
+};
 use crate::endpoint::object::Object;
-use openrouter_wire::json::json_string;
 
 pub(super) fn message(answer: &Object<'_>, events: &mut Events) {
     let begun = answer.with(&[("content", b"[]"), ("stop_reason", b"null"), ("stop_sequence", b"null")]);
     events.add("message_start", false, &[("message", &begun)]);
-    for (at, block) in answer.items("content").iter().enumerate() {
+    for (at, block) in blocks(answer).iter().enumerate() {
         let at = at.to_string();
         let index = ("index", at.as_bytes());
         let Ok(read) = Object::read(block) else { continue };
@@ -32,9 +34,9 @@ fn deltas(block: &Object<'_>) -> (Vec<u8>, Vec<Vec<u8>>) {
         delta.push(b'}');
         delta
     };
-    match block.get("type") {
-        Some(b"\"text\"") => {
-            let text = block.get("text").map(|text| delta("text_delta", "text", text));
+    match word(block, "type").as_deref() {
+        Some("text") => {
+            let text = string(block, "text").map(|text| delta("text_delta", "text", text));
             let citations = block.items("citations");
             let mut begun: Vec<(&str, &[u8])> = vec![("text", b"\"\"")];
             if !citations.is_empty() {
@@ -45,23 +47,20 @@ fn deltas(block: &Object<'_>) -> (Vec<u8>, Vec<Vec<u8>>) {
                 .map(|citation| delta("citations_delta", "citation", citation));
             (block.with(&begun), text.into_iter().chain(citations).collect())
         }
-        Some(b"\"thinking\"") => {
-            let thinking = block
-                .get("thinking")
-                .map(|text| delta("thinking_delta", "thinking", text));
-            let signature = block
-                .get("signature")
-                .map(|text| delta("signature_delta", "signature", text));
+        Some("thinking") => {
+            let thinking = string(block, "thinking").map(|text| delta("thinking_delta", "thinking", text));
+            let signature = string(block, "signature").map(|text| delta("signature_delta", "signature", text));
             (
                 block.with(&[("thinking", b"\"\""), ("signature", b"\"\"")]),
                 thinking.into_iter().chain(signature).collect(),
             )
         }
-        Some(b"\"tool_use\"" | b"\"server_tool_use\"") => {
-            let input = json_string(&String::from_utf8_lossy(block.get("input").unwrap_or(b"{}")));
+        Some("tool_use" | "server_tool_use") => {
+            let input = block.get("input").and_then(as_text);
+            let input = input.as_deref().unwrap_or(b"\"{}\"");
             (
                 block.with(&[("input", b"{}")]),
-                vec![delta("input_json_delta", "partial_json", &input)],
+                vec![delta("input_json_delta", "partial_json", input)],
             )
         }
         _ => (block.with(&[]), Vec::new()),

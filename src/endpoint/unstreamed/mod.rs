@@ -1,8 +1,11 @@
-//! A plain answer to a streamed request, as the events that its API would have streamed. Only what differs is written again: every value
-//! goes out as it came.
+//! A plain answer to a streamed request, as the events that its API would have streamed. Only what differs is written again: every value that is in
+//! the shape of its API goes out as it came.
 
 mod message;
 mod response;
+mod shaped;
+#[cfg(test)]
+mod shaped_tests;
 #[cfg(test)]
 mod tests;
 

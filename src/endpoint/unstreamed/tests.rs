@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn events(api: Api, answer: &str) -> Vec<Value> {
+pub(super) fn events(api: Api, answer: &str) -> Vec<Value> {
     let events = as_events(api, answer.as_bytes());
     assert!(events.iter().flatten().all(|byte| !matches!(byte, b'\n' | b'\r')));
     events

@@ -50,7 +50,7 @@ fn null_is_absent() {
         Some(9)
     );
     assert_eq!(
-        request(r#"{"prompt":"x","max_completion_tokens":8,"max_tokens":9}"#).read_max_tokens(),
+        request(r#"{"prompt":"x","max_completion_tokens":8,"max_tokens":null}"#).read_max_tokens(),
         Some(8)
     );
 }

@@ -190,9 +190,9 @@ impl Caller {
         }
         let kind = chunk["type"].as_str().unwrap_or_default();
         if ["response.completed", "response.incomplete", "message_stop"].contains(&kind) {
-            // It reads on: what its caller has not read to the end is kept for no other one.
+            // Nothing follows it: some callers leave here, and others read to the end of the connection.
             self.end(Ending::Whole);
-            return false;
+            return self.call.index.is_multiple_of(2);
         }
         let text = match self.call.api {
             Api::Chat => &chunk["choices"][0]["delta"]["content"],

@@ -162,7 +162,7 @@ impl BudgetStore for WatchedStore {
             if counts {
                 let line = std::slice::from_ref(line);
                 self.watch.change(line, now, |account, budget| {
-                    account.adjust(budget, at.min(now), by.pico())
+                    account.adjust(budget, at.min(now), by.pico());
                 });
             }
         }

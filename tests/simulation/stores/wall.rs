@@ -1,6 +1,6 @@
 //! A wall clock that steps, as a store of budgets sees it.
 //!
-//! The product's time of day follows tokio's clock, and under paused time nothing steps it. A store is told the time by whoever reserves,
+//! The product's time of day follows tokio's clock, and under paused time nothing steps it. A store gets the time with each reservation,
 //! so the step is put there: a reservation, and a late bill, comes with the time that the stepped clock shows, and a settlement with the
 //! time of day as it is. To the store that is a clock that steps there and back.
 

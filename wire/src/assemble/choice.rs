@@ -100,6 +100,14 @@ impl Choice {
         read.ok().and_then(Field::into_value).unwrap_or_default()
     }
 
+    /// A completion's text, if no message says anything in its place: clients of a chat look for the text in the message.
+    fn completion(&self) -> Option<&Node> {
+        let is_empty = |node: &Node| node.is_null() || matches!(node, Node::Text(known) if known.text.is_empty());
+        let text = self.beside.get("text");
+        text.filter(|text| matches!(text, Node::Text(known) if !known.text.is_empty()))
+            .filter(|_| self.member("content").is_none_or(is_empty))
+    }
+
     pub(super) fn write(&self, index: u64, out: &mut Vec<u8>) {
         out.push(b'{');
         write_name(true, "index", out);
@@ -107,8 +115,11 @@ impl Choice {
         write_name(false, "message", out);
         let new = self.snapshot.keys().filter(|name| !self.message.contains_key(*name));
         let names = self.message.keys().chain(new);
-        let members = names.filter_map(|name| Some((&**name, self.member(name)?)));
-        write_object(members, out);
+        let content = self.completion().map(|text| ("content", text));
+        let members = names
+            .filter_map(|name| Some((&**name, self.member(name)?)))
+            .filter(|(name, _)| content.is_none() || *name != "content");
+        write_object(members.chain(content), out);
         for (name, node) in &self.beside {
             write_name(false, name, out);
             node.write(out);
@@ -172,5 +183,32 @@ mod tests {
         let (text, whole) = assembled(&[r#"{"message":"Hello"}"#, stop]);
         assert_eq!(text, "Hello");
         assert_eq!(whole["choices"][0]["message"]["content"], "Hello");
+    }
+
+    #[test]
+    fn the_text_of_a_completion_is_the_content_of_its_message() {
+        let end = r#"{"text":"","finish_reason":"stop"}"#;
+        for (choices, content) in [
+            ([r#"{"text":"Hel"}"#, r#"{"text":"lo"}"#, end], "Hello"),
+            (
+                [
+                    r#"{"text":"Hello","delta":{"role":"assistant","content":""}}"#,
+                    end,
+                    end,
+                ],
+                "Hello",
+            ),
+            ([r#"{"text":"Hello","message":{"content":null}}"#, end, end], "Hello"),
+            // What a delta says counts.
+            (
+                [r#"{"text":"all of it","delta":{"content":"Hello"}}"#, end, end],
+                "Hello",
+            ),
+        ] {
+            let (_, whole) = assembled(&choices);
+            assert_eq!(whole["choices"][0]["message"]["content"], content, "{choices:?}");
+        }
+        let (_, whole) = assembled(&[end]);
+        assert_eq!(whole["choices"][0]["message"].get("content"), None);
     }
 }

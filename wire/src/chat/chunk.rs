@@ -77,9 +77,36 @@ fn rewritten(answer: &[u8], news: &News<'_>) -> Result<Vec<u8>, JsonError> {
     Ok(out)
 }
 
-/// A choice whose message is its delta.
+/// A choice whose message is its delta. A completion has neither: its text becomes one.
 fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &News<'_>) -> Result<(), JsonError> {
-    object(choice, out, |name, value, out| match (name, news) {
+    let (mut text, mut is_chat) = (None, false);
+    object(choice, out, |name, value, out| {
+        let from = out.len();
+        write_member_of_choice(name, value, out, news)?;
+        is_chat |= matches!(name, "message" | "delta");
+        if name == "text" {
+            let written = out.get(from + b",\"text\":".len()..);
+            text = written.filter(|raw| raw.starts_with(b"\"")).map(<[u8]>::to_vec);
+        }
+        Ok(())
+    })?;
+    let text = text.filter(|_| !is_chat && *news == News::All && out.last() == Some(&b'}'));
+    if let Some(text) = text {
+        out.pop();
+        out.extend_from_slice(b",\"delta\":{\"content\":");
+        out.extend_from_slice(&text);
+        out.extend_from_slice(b"}}");
+    }
+    Ok(())
+}
+
+fn write_member_of_choice(
+    name: &str,
+    value: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+    news: &News<'_>,
+) -> Result<(), JsonError> {
+    match (name, news) {
         // Its message says more.
         ("delta", News::Some { .. }) => value.skip(),
         ("message", News::None) if value.peek()? != Found::Object => {
@@ -104,7 +131,7 @@ fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &News<'_>) -> 
             })
         }
         (name, _) => member(name, value, out),
-    })
+    }
 }
 
 /// In a stream each tool call says which one it is.
@@ -202,5 +229,28 @@ mod tests {
         assert_eq!(chunk["choices"][0]["delta"]["tool_calls"][0]["index"], 0);
         assert_eq!(chunk["choices"][0].get("message"), None);
         assert_eq!(chunk.get("system_fingerprint"), None);
+    }
+
+    #[test]
+    fn the_text_of_a_completion_becomes_a_delta() {
+        for (choice, delta) in [
+            (
+                r#"{"index":0,"text":"Hello \u0022world","finish_reason":"stop"}"#,
+                r#"{"content":"Hello \"world"}"#,
+            ),
+            (r#"{"text":"a","text":"b"}"#, r#"{"content":"b"}"#),
+            (r#"{"text":"a","message":{"content":"b"}}"#, r#"{"content":"b"}"#),
+            (
+                r#"{"text":"a","delta":{"role":"assistant"}}"#,
+                r#"{"role":"assistant"}"#,
+            ),
+        ] {
+            let answer = format!(r#"{{"object":"text_completion","choices":[{choice}]}}"#);
+            let chunk: Value = serde_json::from_slice(&as_chunk(answer.as_bytes())).unwrap();
+            let delta: Value = serde_json::from_str(delta).unwrap();
+            assert_eq!(chunk["choices"][0]["delta"], delta, "{choice}");
+        }
+        let odd: Value = serde_json::from_slice(&as_chunk(br#"{"choices":[{"text":7},{}]}"#)).unwrap();
+        assert!(odd["choices"][0].get("delta").is_none() && odd["choices"][1].get("delta").is_none());
     }
 }

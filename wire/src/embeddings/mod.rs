@@ -7,5 +7,5 @@ mod vector;
 
 pub use answer::{Embedding, EmbeddingResponse};
 pub use form::{VectorForm, in_form};
-pub use found::{has_vectors, of_list};
+pub use found::{count_inputs, has_vectors, most_vectors, of_list};
 pub use vector::Vector;

@@ -133,7 +133,8 @@ fn letter(bits: u32) -> char {
     letter.copied().map_or('=', char::from)
 }
 
-fn sextet(letter: u8) -> Option<u32> {
+/// The six bits of a letter, in either alphabet of base64.
+pub(super) fn sextet(letter: u8) -> Option<u32> {
     Some(u32::from(match letter {
         b'A'..=b'Z' => letter - b'A',
         b'a'..=b'z' => letter - b'a' + 26,

@@ -20,22 +20,51 @@ pub(super) fn retry_delay(error: &Value) -> Option<f64> {
     }
 }
 
-/// The wait that words ask for: "Please try again in 7.66s", "Try again in 26 seconds", "Please retry in 1m30s", in seconds.
+/// The wait that words ask for, in seconds: "Please try again in 7.66s", "Try again in 26 seconds", "Your quota will reset after 8h44m7s",
+/// "请在 30 秒后重试".
 pub(super) fn reported_wait(message: &str) -> Option<f64> {
-    const BEFORE: [&str; 5] = [
+    const BEFORE: [&str; 9] = [
         "try again in ",
         "retry in ",
         "retry after ",
         "try again after ",
         "wait for ",
+        "reset after ",
+        "reset in ",
+        "resets after ",
+        "resets in ",
     ];
     // Later words are another matter.
     let start = message
         .get(..message.len().min(1024))
         .unwrap_or(message)
         .to_ascii_lowercase();
-    let rest = BEFORE.iter().find_map(|before| start.split_once(before))?.1;
-    let mut rest = rest.trim_start_matches(['~', '"', '\'', '`']);
+    let behind = |before: &&str| {
+        let mut found = start.match_indices(*before);
+        found.find_map(|(at, before)| amount(start.get(at + before.len()..)?))
+    };
+    BEFORE.iter().find_map(behind).or_else(|| chinese_wait(&start))
+}
+
+/// The wait in "30 秒后重试", in seconds: the amount stands before the word for "after".
+fn chinese_wait(text: &str) -> Option<f64> {
+    const AFTER: char = '后';
+    const AGAIN: [&str; 6] = ["重试", "再", "请重试", "请再", "重新", "尝试"];
+    text.match_indices(AFTER).find_map(|(at, after)| {
+        let behind = text.get(at + after.len()..)?.trim_start();
+        if !AGAIN.iter().any(|again| behind.starts_with(again)) {
+            return None;
+        }
+        let before = text.get(..at)?.trim_end_matches(['之', '以']);
+        let is_of_amount =
+            |mark: char| mark.is_ascii_digit() || mark.is_whitespace() || "毫秒分钟小时天.".contains(mark);
+        amount(before.get(before.trim_end_matches(is_of_amount).len()..)?)
+    })
+}
+
+/// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`.
+fn amount(text: &str) -> Option<f64> {
+    let mut rest = text.trim_start().trim_start_matches(['~', '"', '\'', '`']);
     let mut total = None;
     loop {
         let digits = rest
@@ -45,23 +74,41 @@ pub(super) fn reported_wait(message: &str) -> Option<f64> {
         let Ok(number) = number.trim_end_matches('.').parse::<f64>() else {
             break;
         };
-        let behind = behind.trim_start();
-        let unit = behind
-            .find(|mark: char| !mark.is_ascii_alphabetic())
-            .unwrap_or(behind.len());
-        let (unit, behind) = behind.split_at(unit);
-        let seconds = match unit {
-            "ms" | "milliseconds" | "millisecond" => 0.001,
-            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-            "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
-            "d" | "day" | "days" => 86_400.0,
-            _ => break,
+        let Some((seconds, behind)) = unit(behind.trim_start()) else {
+            break;
         };
         total = Some(total.unwrap_or(0.0) + number * seconds);
         rest = behind.trim_start_matches([' ', ',']).trim_start_matches("and ");
     }
     total
+}
+
+/// How many seconds the unit at the start of a text has, and what follows it.
+fn unit(text: &str) -> Option<(f64, &str)> {
+    const CHINESE: [(&str, f64); 6] = [
+        ("毫秒", 0.001),
+        ("秒", 1.0),
+        ("分钟", 60.0),
+        ("分", 60.0),
+        ("小时", 3600.0),
+        ("天", 86_400.0),
+    ];
+    let end = text
+        .find(|mark: char| !mark.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (word, behind) = text.split_at(end);
+    let seconds = match word {
+        "ms" | "milliseconds" | "millisecond" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => {
+            let mut chinese = CHINESE.iter();
+            return chinese.find_map(|(unit, seconds)| Some((*seconds, text.strip_prefix(unit)?)));
+        }
+    };
+    Some((seconds, behind))
 }
 
 /// The number in "can only afford 1480": how many tokens the balance would pay for. Thousands may be set off with commas.
@@ -86,4 +133,29 @@ pub(super) fn truncate(mut text: String, limit: usize) -> String {
         text.truncate(cut);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_until_a_reset_is_read_like_one_before_a_retry() {
+        for (message, seconds) in [
+            (
+                "You have exhausted your capacity on this model. Your quota will reset after 8h44m7s.",
+                Some(31_447.0),
+            ),
+            ("The limit resets in 2 minutes", Some(120.0)),
+            ("try again in a while: the limit resets in 5s", Some(5.0)),
+            ("请求过于频繁，请在 30 秒后重试", Some(30.0)),
+            ("请1分钟30秒之后再试", Some(90.0)),
+            ("请稍后重试", None),
+            ("内容超长，请缩短后重试", None),
+            ("30 秒后失败", None),
+            ("the plan resets in May", None),
+        ] {
+            assert_eq!(reported_wait(message), seconds, "{message}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ mod code;
 mod fields;
 mod hints;
 mod meaning;
+mod nested;
 mod parse;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::fields::{code, details, hint, message, read, read_beside, text};
 use super::hints::truncate;
 use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
-use super::{RAW_LIMIT, UpstreamError};
+use super::{RAW_LIMIT, UpstreamError, nested};
 use crate::finish::End;
 use crate::json::lenient_value;
 
 /// How deep an error may stand in another one.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
 
 /// How much is known of a body before it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
     if error.message.is_empty() && error.raw.is_none() && !error.in_choice {
         error.message = any_words(&root, DEEPEST).unwrap_or_default();
     }
+    nested::open(&mut error);
     Some(error)
 }
 
@@ -45,7 +46,7 @@ fn any_words(value: &Value, depth: usize) -> Option<String> {
 }
 
 /// Some servers put the one error into a list.
-fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+pub(super) fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
     match root {
         Value::Array(items) if depth > 0 => items.iter().find_map(|item| list(item, told, depth - 1)),
         Value::Object(_) => find(root, told, depth),

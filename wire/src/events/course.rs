@@ -25,6 +25,8 @@ pub struct Course {
     finished: bool,
     /// The last event has come.
     ended: bool,
+    /// An item has come, whatever it shows.
+    has_items: bool,
     /// The item of the last delta.
     last: u64,
     /// What the first event says was taken: the later ones may leave it out.
@@ -64,6 +66,7 @@ impl Course {
             shown: Said::default(),
             finished: false,
             ended: false,
+            has_items: false,
             last: 0,
             usage: None,
         })
@@ -81,6 +84,13 @@ impl Course {
     #[must_use]
     pub const fn is_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether an item has come, whatever it shows.
+    #[inline]
+    #[must_use]
+    pub const fn has_items(&self) -> bool {
+        self.has_items
     }
 
     /// Whether it is whole if nothing more comes, and the framing shows that this is all.
@@ -138,6 +148,11 @@ impl Course {
             Step::Ends | Step::Document => said.beyond(self.shown),
         };
         self.shown.add(new);
+        self.has_items |= match piece.step {
+            Step::Opens | Step::Closes => true,
+            Step::Ends | Step::Document => piece.has_items(),
+            _ => false,
+        };
         let finishes = piece.end() != End::None;
         self.finished |= finishes;
         self.ended |= match piece.step {

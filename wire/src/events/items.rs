@@ -94,6 +94,12 @@ pub(crate) struct Item<'a> {
     is_hosted: bool,
 }
 
+/// Items, blocks and parts whose text is that of the answer; so is that of one without a type.
+const TEXTS: [&str; 3] = ["message", "text", "output_text"];
+
+/// Items, blocks and parts whose text is thought.
+const THOUGHTS: [&str; 4] = ["reasoning", "thinking", "summary_text", "reasoning_text"];
+
 /// Calls of tools that the caller runs, with an id to answer or without.
 const CALLS: [&str; 3] = ["function_call", "custom_tool_call", "tool_use"];
 
@@ -108,9 +114,13 @@ const HOSTED: [&str; 6] = [
 ];
 
 impl<'a> Item<'a> {
-    /// Reads one object; anything else says nothing.
+    /// Reads one object, or a text by itself; anything else says nothing.
     pub(crate) fn read(value: &mut Cursor<'a>) -> Result<Self, JsonError> {
         let mut item = Self::default();
+        if value.peek()? == Found::String {
+            item.text = filled(value)?;
+            return Ok(item);
+        }
         value.object_or_skip(|key, value| {
             match key.name() {
                 b"type" => item.kind = full(value)?,
@@ -149,7 +159,7 @@ impl<'a> Item<'a> {
     }
 
     pub(crate) fn is(&self, kinds: &[&str]) -> bool {
-        self.kind.is_some_and(|kind| kinds.iter().any(|wanted| kind.is(wanted)))
+        self.kind.is_some_and(|kind| is_one_of(kind, kinds))
     }
 
     /// Whether it is a call that the caller must answer: of a function, or of a tool that the caller runs, such as a shell or a computer.
@@ -187,12 +197,12 @@ impl<'a> Item<'a> {
     /// What it shows; `is_whole` says that nothing of it is to come.
     pub(crate) fn said(&self, is_whole: bool) -> Result<Said, JsonError> {
         let mut said = Said::default();
-        if self.is(&["message", "text", "output_text"]) || self.kind.is_none() {
+        if self.is(&TEXTS) || self.kind.is_none() {
             said.text = self.text;
             for part in parts(self.content)? {
                 said.add(part);
             }
-        } else if self.is(&["reasoning", "thinking", "summary_text", "reasoning_text"]) {
+        } else if self.is(&THOUGHTS) {
             // The text of a thought is thought.
             said.reasoning = self.reasoning + self.text;
             for part in parts(self.content)?.into_iter().chain(parts(self.summary)?) {
@@ -214,26 +224,22 @@ impl<'a> Item<'a> {
     }
 }
 
+fn is_one_of(kind: Text<'_>, kinds: &[&str]) -> bool {
+    kinds.iter().any(|wanted| kind.is(wanted))
+}
+
 /// What the parts of an item show.
 fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
     let mut found = Vec::new();
     let Some(list) = list else { return Ok(found) };
-    let mut cursor = Cursor::lenient(list);
-    if cursor.peek()? == Found::String {
-        let text = filled(&mut cursor)?;
-        found.push(Said {
-            text,
-            ..Said::default()
-        });
-        return Ok(found);
-    }
-    cursor.array_or_skip(|part| {
+    Cursor::lenient(list).each_or_self(|part| {
         let part = Item::read(part)?;
         // One level: a part has no parts.
         let brought = part.others.min(1);
+        let thought = if part.is(&THOUGHTS) { part.text } else { 0 };
         found.push(Said {
-            text: part.text,
-            reasoning: part.reasoning,
+            text: part.text - thought,
+            reasoning: part.reasoning + thought,
             other: part.refusal + part.picture() + brought,
             brought,
             calls: false,
@@ -243,17 +249,31 @@ fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
     Ok(found)
 }
 
-/// What a list of items shows together.
+/// What a list of items shows together; of some servers it is one item, or a text.
 pub(crate) fn all(list: &[u8]) -> Result<Said, JsonError> {
     let mut said = Said::default();
-    Cursor::lenient(list).array_or_skip(|item| {
+    Cursor::lenient(list).each_or_self(|item| {
         said.add(Item::read(item)?.said(true)?);
         Ok(())
     })?;
     Ok(said)
 }
 
-/// The text of an item, a block, or a list of them; `None` if there is none.
+/// Whether something stands in a list of items, whatever it shows.
+pub(super) fn has_items(list: &[u8]) -> bool {
+    let mut found = false;
+    let walked = Cursor::lenient(list).each_or_self(|item| {
+        if item.peek()? == Found::String {
+            found |= full(item)?.is_some();
+            return Ok(());
+        }
+        found |= item.peek()? == Found::Object;
+        item.skip()
+    });
+    walked.is_ok() && found
+}
+
+/// The text of an item, a block, or a list of them; `None` if there is none. A text by itself is one.
 #[must_use]
 pub fn texts(list: &[u8]) -> Option<String> {
     let mut whole = String::new();
@@ -263,6 +283,10 @@ pub fn texts(list: &[u8]) -> Option<String> {
 }
 
 fn add_text(item: &mut Cursor<'_>, whole: &mut String) -> Result<(), JsonError> {
+    if item.peek()? == Found::String {
+        whole.push_str(&item.string()?.to_str());
+        return Ok(());
+    }
     let (mut kind, mut text, mut content) = (None, None, None);
     item.object_or_skip(|key, value| {
         match key.name() {
@@ -273,20 +297,14 @@ fn add_text(item: &mut Cursor<'_>, whole: &mut String) -> Result<(), JsonError> 
         }
         Ok(())
     })?;
-    let is_text = kind.is_none_or(|kind| ["message", "text", "output_text"].iter().any(|wanted| kind.is(wanted)));
-    if !is_text {
+    if kind.is_some_and(|kind| !is_one_of(kind, &TEXTS)) {
         return Ok(());
     }
     if let Some(text) = text {
         whole.push_str(&text.to_str());
     }
     let Some(content) = content else { return Ok(()) };
-    let mut parts = Cursor::lenient(content);
-    if parts.peek()? == Found::String {
-        whole.push_str(&parts.string()?.to_str());
-        return Ok(());
-    }
-    parts.array_or_skip(|part| {
+    Cursor::lenient(content).each_or_self(|part| {
         if let Some(text) = full_text(part)? {
             whole.push_str(&text.to_str());
         }
@@ -294,13 +312,16 @@ fn add_text(item: &mut Cursor<'_>, whole: &mut String) -> Result<(), JsonError> 
     })
 }
 
-/// The member `text` of an object that is one of text.
+/// The text of a part, whatever it is called, unless it is thought: the member `text` of an object, or a text by itself.
 pub(crate) fn full_text<'a>(part: &mut Cursor<'a>) -> Result<Option<Text<'a>>, JsonError> {
+    if part.peek()? == Found::String {
+        return full(part);
+    }
     let (mut text, mut is_text) = (None, true);
     part.object_or_skip(|key, value| {
         match key.name() {
             b"text" => text = full(value)?,
-            b"type" => is_text = full(value)?.is_none_or(|kind| kind.is("text") || kind.is("output_text")),
+            b"type" => is_text = full(value)?.is_none_or(|kind| !is_one_of(kind, &THOUGHTS)),
             _ => value.skip()?,
         }
         Ok(())

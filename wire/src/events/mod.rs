@@ -3,6 +3,8 @@
 mod course;
 mod items;
 mod json;
+#[cfg(test)]
+mod tests;
 
 use std::{borrow::Cow, ops::Range};
 
@@ -114,17 +116,31 @@ impl<'a> Piece<'a> {
         self.tier.map(|tier| ServedTier::of(&tier.to_str()))
     }
 
-    /// Whether it reports a failure.
+    /// Whether it is a failure, explained or not: it reports one, or the answer ended in one.
     #[inline]
     #[must_use]
-    pub const fn is_failure(&self) -> bool {
-        self.failed
+    pub fn is_failure(&self) -> bool {
+        self.failed || self.end() == End::Error
     }
 
     /// The failure. This builds it.
     #[must_use]
     pub fn upstream_error(&self) -> Option<UpstreamError> {
-        self.failed.then(|| UpstreamError::parse(self.body)).flatten()
+        if self.failed {
+            return UpstreamError::parse(self.body);
+        }
+        // The words of an answer that ended in a failure are those of the model: its end says all there is to say.
+        (self.end() == End::Error).then(|| UpstreamError {
+            native_finish_reason: self.native_word().map(Cow::into_owned).filter(|word| word != "error"),
+            provider_name: self.provider.map(|provider| provider.to_str().into_owned()),
+            ..UpstreamError::default()
+        })
+    }
+
+    /// Whether the answer that it brings has an item, whatever that shows.
+    #[must_use]
+    pub fn has_items(&self) -> bool {
+        self.list.is_some_and(items::has_items)
     }
 
     /// The text that a delta adds, as the event has it.

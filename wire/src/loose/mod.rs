@@ -4,8 +4,12 @@ mod words;
 
 use bytes::{Buf, Bytes};
 
-use crate::chat::ChunkProbe;
 use crate::{
+    Api,
+    chat::ChunkProbe,
+    embeddings::has_vectors,
+    events::{Piece, Step},
+    finish::End,
     json::{Cursor, Found, lenient_value},
     sse::short_word,
 };
@@ -101,14 +105,22 @@ pub fn between(text: &[u8]) -> usize {
     }
 }
 
-/// The answer at the start of a text, whatever garbage stands behind it.
+/// The answer of this API at the start of a text, whatever garbage stands behind it.
 #[must_use]
-pub fn first_answer(text: &Bytes) -> Option<Bytes> {
+pub fn first_answer(api: Api, text: &Bytes) -> Option<Bytes> {
     let start = text.get(between(text)..).filter(|rest| rest.first() == Some(&b'{'))?;
     let raw = Cursor::lenient(start).raw().ok()?;
-    let probe = ChunkProbe::read(raw).ok()?;
-    let is_answer = probe.has_content() && probe.has_finish();
-    is_answer.then(|| text.slice_ref(raw))
+    is_answer(api, raw).then(|| text.slice_ref(raw))
+}
+
+/// Whether a document is an answer of this API that has ended, with something to show.
+fn is_answer(api: Api, raw: &[u8]) -> bool {
+    match api {
+        Api::Chat => ChunkProbe::read(raw).is_ok_and(|probe| probe.has_content() && probe.has_finish()),
+        Api::Responses | Api::Messages => Piece::read(api, raw)
+            .is_ok_and(|piece| piece.step == Step::Document && !piece.said.is_nothing() && piece.end() != End::None),
+        Api::Embeddings => ChunkProbe::read(raw).is_ok() && has_vectors(raw),
+    }
 }
 
 /// The same document without what some servers wrap around it: a byte order mark, another `data:`, the quotes of a JSON string. Bytes that
@@ -205,6 +217,41 @@ mod tests {
         }
         for text in ["words", "{\"a\":", "\"words\"", "null", "[1]", "{'a':1}"] {
             assert_eq!(mended(&Bytes::from_static(text.as_bytes())), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_first_answer_is_one_of_the_api() {
+        let chat = r#"{"choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}"#;
+        let message = r#"{"type":"message","content":[{"type":"text","text":"Hi"}],"stop_reason":"end_turn"}"#;
+        let response = r#"{"object":"response","status":"completed","output":[{"type":"message","content":"Hi"}]}"#;
+        let vectors = r#"{"object":"list","data":[{"index":0,"embedding":[0.5]}]}"#;
+        for (api, own, unended) in [
+            (Api::Chat, chat, r#"{"choices":[{"message":{"content":"Hi"}}]}"#),
+            (
+                Api::Messages,
+                message,
+                r#"{"type":"message","content":[{"type":"text","text":"Hi"}]}"#,
+            ),
+            (
+                Api::Responses,
+                response,
+                r#"{"object":"response","status":"queued","output":[]}"#,
+            ),
+            (Api::Embeddings, vectors, r#"{"object":"list","data":[]}"#),
+        ] {
+            for behind in ["", "\n\nx", "\n\nevent: done\ndata: [DONE]\n\n"] {
+                let first = |json: &str| first_answer(api, &Bytes::from(format!("{json}{behind}")));
+                assert_eq!(first(own).as_deref(), Some(own.as_bytes()), "{api}: {behind}");
+                assert_eq!(first(unended), None, "{api}: {behind}");
+            }
+        }
+        for (api, other) in [
+            (Api::Messages, chat),
+            (Api::Responses, chat),
+            (Api::Embeddings, message),
+        ] {
+            assert_eq!(first_answer(api, &Bytes::from(other)), None, "{api}");
         }
     }
 

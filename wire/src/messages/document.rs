@@ -44,6 +44,12 @@ impl MessageDocument {
     /// The text of all blocks of text; `None` if there is none.
     #[must_use]
     pub fn text(&self) -> Option<String> {
+        // Of some servers the content is one text, or one block.
+        if self.content.is_empty()
+            && let Some(raw) = self.extra.raw("content")
+        {
+            return texts(raw.as_bytes());
+        }
         texts(&serde_json::to_vec(&self.content).ok()?)
     }
 }

@@ -1,7 +1,7 @@
 //! Events and whole documents of responses: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Said, Step, all, filled, full_text, is_error},
+    events::{Item, Piece, Said, Step, all, filled, full_text, is_error, texts},
     json::{Cursor, JsonError, Text, full},
     letters::measure,
 };
@@ -182,7 +182,7 @@ fn part<'a>(piece: &mut Piece<'a>, step: Step, name: &str, members: &Members<'a>
 /// A response by itself, or within an event; `has_ended` says that its status is that of its end.
 fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result<(), JsonError> {
     let (mut status, mut reason, mut output, mut is_response) = (None, None, None, false);
-    let mut failed = false;
+    let (mut failed, mut text) = (false, None);
     Cursor::lenient(raw).object_or_skip(|key, value| {
         match key.name() {
             b"id" => piece.id = full(value)?,
@@ -191,6 +191,7 @@ fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result
             b"service_tier" => piece.tier = full(value)?,
             b"status" => status = full(value)?,
             b"output" => output = Some(value.raw()?),
+            b"output_text" => text = full(value)?,
             b"object" => is_response = full(value)?.is_some(),
             b"usage" => {
                 let raw = value.raw()?;
@@ -215,6 +216,11 @@ fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result
     if let Some(output) = output {
         piece.said = all(output)?;
         piece.list = Some(output);
+    }
+    // All of its text once more, which some servers send alone.
+    if text.is_some() && output.and_then(texts).is_none() {
+        piece.said.text = piece.said.text.max(letters(text));
+        piece.text = text;
     }
     if piece.step == Step::Envelope && (is_response || output.is_some()) {
         piece.step = Step::Document;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{events::texts, usage::Usage, view::wire_struct};
+use crate::{events::texts, json::text, usage::Usage, view::wire_struct};
 
 wire_struct! {
     /// A whole response.
@@ -44,6 +44,14 @@ impl ResponseDocument {
     /// The text of all messages in it; `None` if there is none.
     #[must_use]
     pub fn text(&self) -> Option<String> {
-        texts(&serde_json::to_vec(&self.output).ok()?)
+        let list = serde_json::to_vec(&self.output).ok()?;
+        // Of some servers the output is one item, or all of the text stands beside it alone.
+        let beside = |name: &str| self.extra.raw(name).map(str::as_bytes);
+        texts(&list)
+            .or_else(|| beside("output").filter(|_| self.output.is_empty()).and_then(texts))
+            .or_else(|| {
+                let all = beside("output_text").and_then(text)?.to_str().into_owned();
+                (!all.is_empty()).then_some(all)
+            })
     }
 }

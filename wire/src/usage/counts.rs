@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     json::{Cursor, Found, JsonError, Text},
-    usage::{ServedTier, Usage},
+    usage::{ServedTier, Usage, of_several},
     view::read_whole,
 };
 
@@ -188,7 +188,7 @@ impl<'a> Counts<'a> {
 
     fn told(&self) -> UsageCounts<'a> {
         let of_prompt = &self.of_prompt;
-        let cache_written = of_prompt.cache_written.or(of_prompt.cache_creation).unwrap_or(0);
+        let cache_written = of_several([of_prompt.cache_written, of_prompt.cache_creation]).unwrap_or(0);
         let by_total = ByTotal {
             total: self.total,
             // An object that reports them is of another shape.
@@ -211,7 +211,7 @@ impl<'a> Counts<'a> {
             answer_images: self.of_answer.images,
             // An object that names a tier is of another shape.
             tier: None,
-            searches: self.searches.or(self.own_searches).unwrap_or(0),
+            searches: of_several([self.searches, self.own_searches]).unwrap_or(0),
             cost: self.cost.filter(|_| !is_fee).map(Cow::Borrowed),
             upstream_cost: self.upstream_cost.filter(|_| self.is_byok).map(Cow::Borrowed),
         }

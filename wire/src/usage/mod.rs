@@ -2,6 +2,8 @@
 
 mod counts;
 mod iterations;
+#[cfg(test)]
+mod names_tests;
 mod tier;
 
 pub(crate) use counts::answer_tokens;
@@ -127,7 +129,6 @@ impl Usage {
         let of_prompt = self.prompt_tokens_details.as_ref();
         let of_answer = self.completion_tokens_details.as_ref();
         let of_tools = self.server_tool_use_details.as_ref();
-        let own_searches = || self.number_in("server_tool_use", "web_search_requests");
         let of_cost = self.cost_details.as_ref();
         let upstream = of_cost.and_then(|of| of.upstream_inference_cost.as_ref());
         let is_byok = self.is_byok == Some(true);
@@ -139,18 +140,20 @@ impl Usage {
             cache_written: self.cache_write_tokens().max(rounds.cache_written),
             cache_written_1h: self.cache_written_for_an_hour().max(rounds.cache_written_1h),
             audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
-            images: of_prompt
-                .and_then(|of| of.image_tokens)
-                .or_else(|| self.number_in("input_tokens_details", "image_tokens"))
-                .unwrap_or(0),
+            images: of_several([
+                of_prompt.and_then(|of| of.image_tokens),
+                self.number_in("input_tokens_details", "image_tokens"),
+            ])
+            .unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
             answer_images: of_answer.and_then(|of| of.image_tokens).unwrap_or(0),
             tier: self.served_tier(),
-            searches: of_tools
-                .and_then(|of| of.web_search_requests)
-                .or_else(own_searches)
-                .unwrap_or(0),
+            searches: of_several([
+                of_tools.and_then(|of| of.web_search_requests),
+                self.number_in("server_tool_use", "web_search_requests"),
+            ])
+            .unwrap_or(0),
             cost: self.reported_cost().filter(|_| !is_fee),
             upstream_cost: upstream.filter(|_| is_byok).map(|cost| cost.as_str().into()),
         }
@@ -169,12 +172,12 @@ impl Usage {
             "promptTokenCount",
             "input_token_count",
         ];
-        let prompt = self.prompt_tokens.or_else(|| self.input_tokens());
-        let prompt = prompt.or_else(|| self.first_number(&PROMPT));
+        let prompt = of_several([self.prompt_tokens, self.input_tokens(), self.first_number(&PROMPT)]);
         let answer = self.own_answer();
-        let total = self
-            .total_tokens
-            .or_else(|| self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]));
+        let total = of_several([
+            self.total_tokens,
+            self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]),
+        ]);
         let by_total = ByTotal {
             total,
             of_tools: self
@@ -205,7 +208,7 @@ impl Usage {
             "candidatesTokenCount",
             "output_token_count",
         ];
-        self.completion_tokens.or_else(|| self.first_number(&ANSWER))
+        of_several([self.completion_tokens, self.first_number(&ANSWER)])
     }
 
     /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object,
@@ -270,7 +273,7 @@ impl Usage {
     }
 
     fn first_number(&self, names: &[&str]) -> Option<u64> {
-        names.iter().find_map(|name| self.number(name))
+        of_several(names.iter().map(|name| self.number(name)))
     }
 
     fn number(&self, name: &str) -> Option<u64> {
@@ -292,30 +295,29 @@ impl Usage {
     /// Tokens of the prompt that were read from the provider's cache.
     #[must_use]
     pub fn cached_tokens(&self) -> u64 {
-        self.prompt_tokens_details
-            .as_ref()
-            .and_then(|details| details.cached_tokens)
-            .or_else(|| self.number_in("input_tokens_details", "cached_tokens"))
-            .or_else(|| self.number("cache_read_input_tokens"))
-            .or_else(|| self.number_in("prompt_tokens_details", "cached_tokens"))
-            .or_else(|| self.first_number(&["prompt_cache_hit_tokens", "cacheReadInputTokens"]))
-            .or_else(|| self.number("cached_tokens"))
-            .unwrap_or(0)
+        let of_prompt = self.prompt_tokens_details.as_ref();
+        of_several([
+            of_prompt.and_then(|details| details.cached_tokens),
+            self.number_in("input_tokens_details", "cached_tokens"),
+            self.number("cache_read_input_tokens"),
+            self.number_in("prompt_tokens_details", "cached_tokens"),
+            self.first_number(&["prompt_cache_hit_tokens", "cacheReadInputTokens"]),
+            self.number("cached_tokens"),
+        ])
+        .unwrap_or(0)
     }
 
     /// Tokens of the prompt that were written to the provider's cache.
     #[must_use]
     pub fn cache_write_tokens(&self) -> u64 {
-        self.prompt_tokens_details
-            .as_ref()
-            .and_then(|details| details.cache_write_tokens)
-            .or_else(|| self.number_in("input_tokens_details", "cache_write_tokens"))
-            .or_else(|| self.cache_creation())
-            .or_else(|| {
-                let of = self.prompt_tokens_details.as_ref()?;
-                count(of.extra.raw("cache_creation_input_tokens")?)
-            })
-            .unwrap_or(0)
+        let of_prompt = self.prompt_tokens_details.as_ref();
+        of_several([
+            of_prompt.and_then(|details| details.cache_write_tokens),
+            self.number_in("input_tokens_details", "cache_write_tokens"),
+            self.cache_creation(),
+            of_prompt.and_then(|details| count(details.extra.raw("cache_creation_input_tokens")?)),
+        ])
+        .unwrap_or(0)
     }
 
     fn cache_written_for_an_hour(&self) -> u64 {
@@ -325,14 +327,21 @@ impl Usage {
     /// Tokens of the answer that were reasoning.
     #[must_use]
     pub fn reasoning_tokens(&self) -> u64 {
-        self.completion_tokens_details
-            .as_ref()
-            .and_then(|details| details.reasoning_tokens)
-            .or_else(|| self.number_in("output_tokens_details", "reasoning_tokens"))
-            .or_else(|| self.number_in("output_tokens_details", "thinking_tokens"))
-            .or_else(|| self.first_number(&["reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count"]))
-            .unwrap_or(0)
+        let of_answer = self.completion_tokens_details.as_ref();
+        of_several([
+            of_answer.and_then(|details| details.reasoning_tokens),
+            self.number_in("output_tokens_details", "reasoning_tokens"),
+            self.number_in("output_tokens_details", "thinking_tokens"),
+            self.first_number(&["reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count"]),
+        ])
+        .unwrap_or(0)
     }
+}
+
+/// A count that has several names: the first that is not zero, since a server may fill one set of names and leave the other at zero.
+fn of_several(names: impl IntoIterator<Item = Option<u64>>) -> Option<u64> {
+    let told = names.into_iter().flatten();
+    told.reduce(|known, other| if known == 0 { other } else { known })
 }
 
 /// In which Anthropic's servers say how long what was written to the cache stays.

@@ -33,6 +33,10 @@ pub(super) struct State<D, E> {
     pulses: u64,
     /// Whether the end of the answer was among the pieces.
     pub(super) finished: bool,
+    /// Whether nothing follows these pieces, though the call may not have ended.
+    pub(super) has_last: bool,
+    /// How many pieces there were when the answer was cached, if it was.
+    pub(super) cached: Option<usize>,
     /// It ended at a limit or in a filter: another call may get all of it.
     pub(super) cut_short: bool,
     /// Whether it is larger than what may be cached.
@@ -92,6 +96,8 @@ impl<D, E> Board<D, E> {
             pulse: None,
             pulses: 0,
             finished: false,
+            has_last: false,
+            cached: None,
             cut_short: false,
             outgrown: false,
             end: None,
@@ -162,6 +168,7 @@ impl<D: Frame + Clone, E> State<D, E> {
                 self.finished = true;
                 self.cut_short |= data.is_cut_short();
             }
+            self.has_last |= self.finished && data.is_last();
         }
         self.bytes = self.bytes.saturating_add(piece.size_in_bytes());
         self.pieces.push_back(piece);

@@ -123,9 +123,14 @@ where
                 let was_outgrown = state.outgrown;
                 state.push(piece, self.cache.largest_kept());
                 let outgrew = state.outgrown && !was_outgrown;
+                let is_complete = state.has_last && !ended;
                 drop(state);
                 if outgrew {
                     self.leave_table();
+                }
+                if is_complete {
+                    // The readers may leave behind its last frame; if they stay, the connection is read to its end.
+                    self.keep();
                 }
                 ended
             }
@@ -144,22 +149,29 @@ where
 
     /// It is whole: caches it if it qualifies, and only then leaves the table, so that no call slips in between.
     fn finish(&self) {
+        self.keep();
+        self.board.lock().end = Some(End::Whole);
+        self.leave_table();
+    }
+
+    /// Caches it if it qualifies, and if it is not cached as it is.
+    fn keep(&self) {
         // With an idempotency key it is kept elsewhere.
         if self.leaders.one_key.is_none()
             && let Some(entry) = self.entry()
         {
             self.cache.keep(self.key, entry);
         }
-        self.board.lock().end = Some(End::Whole);
-        self.leave_table();
     }
 
     fn entry(&self) -> Option<Entry<D>> {
-        let state = self.board.lock();
+        let mut state = self.board.lock();
         let head = state.head.clone().filter(|head| head.may_be_kept())?;
-        if state.outgrown || state.cut_short || !state.finished {
+        let count = state.pieces.len();
+        if state.outgrown || state.cut_short || !state.finished || state.cached == Some(count) {
             return None;
         }
+        state.cached = Some(count);
         let pieces: Vec<_> = state.pieces.iter().cloned().collect();
         drop(state);
         Entry::new(head, &pieces, (self.begun, self.era))

@@ -34,7 +34,8 @@
 //! # Cancellation
 //!
 //! No caller owns the call. When the first caller leaves and others in this process wait for the same answer, the call continues for them. When the
-//! last one leaves, the call is dropped, its connection closes, and its key is free: the next call with that key is made. Callers that wait in
+//! last one leaves, the call is dropped, its connection closes, and its key is free: the next call with that key is made. A caller that leaves
+//! behind the [last frame](crate::Frame::is_last) has the whole answer, and its key is remembered. Callers that wait in
 //! other processes do not keep it alive: one of them takes over as soon as the key is free.
 //!
 //! # Example

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Claim, Claiming, IdempotencyClaim, IdempotencyStore, InFlight, Keeping};
 use crate::{
-    Failure, Frame, LayerError, Replayed,
+    Failure, Frame, LayerError, Replayed, Stage,
     cache::{
         AnswerKey, CachedResponse,
         entry::{Entry, Head, Piece},
@@ -49,8 +49,9 @@ enum State<D, E> {
     Claiming(Claiming<D>),
     Waiting(Pin<Box<Sleep>>),
     Calling(BoxDrive<D, E>),
-    /// The answer is kept before its end is shown: a caller that has all of it can be given it again.
-    Keeping(Keeping, Step<D, E>),
+    /// The answer is kept before its end or its last frame is shown: a caller that has all of it can be given it again. Then the call continues if it
+    /// has not ended: read to its end, its connection can be used again.
+    Keeping(Keeping, Step<D, E>, Option<BoxDrive<D, E>>),
     Replaying(Arc<Entry<D>>, usize),
     Ended,
 }
@@ -61,6 +62,8 @@ struct Seen<D> {
     head: Option<Head>,
     pieces: Vec<Piece<D>>,
     bytes: usize,
+    /// Whether a frame has said that the answer has ended.
+    has_end: bool,
 }
 
 /// Nothing in it is pinned in its place.
@@ -85,6 +88,7 @@ where
                 head: None,
                 pieces: Vec::new(),
                 bytes: 0,
+                has_end: false,
             },
         })
     }
@@ -113,16 +117,16 @@ where
 
     /// A step of the call, on its way to the readers.
     fn stepped(&mut self, step: Step<D, E>) -> Option<Step<D, E>> {
-        let ended = match &step {
+        let (ended, is_complete) = match &step {
             Step::Head(parts, ended) => {
                 self.seen.head = Some(Head::of(parts));
-                *ended
+                (*ended, *ended)
             }
             Step::Piece(piece, ended) => {
-                self.seen.push(piece, self.terms.largest);
-                *ended
+                let is_last = self.seen.push(piece, self.terms.largest);
+                (*ended, *ended || is_last)
             }
-            Step::End => true,
+            Step::End => (true, true),
             Step::Failed(_) => {
                 // The key is free again.
                 self.claim = None;
@@ -130,24 +134,29 @@ where
                 return Some(step);
             }
         };
-        if !ended {
+        if !is_complete {
             return Some(step);
         }
+        let rest = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Calling(call) if !ended => Some(call),
+            _ => None,
+        };
         let keeping = self.claim.take().filter(|_| self.seen.is_good());
         let Some(claim) = keeping else {
-            self.state = State::Ended;
+            self.state = rest.map_or(State::Ended, State::Calling);
             return Some(step);
         };
         let response = self.seen.take(self.terms.largest, self.terms.keep_for);
-        self.state = State::Keeping(claim.keep(response, self.terms.keep_for), step);
+        self.state = State::Keeping(claim.keep(response, self.terms.keep_for), step, rest);
         None
     }
 }
 
 impl<D: Frame + Clone> Seen<D> {
-    fn push(&mut self, piece: &Piece<D>, largest: usize) {
+    /// Takes note of a piece. Returns whether nothing follows it.
+    fn push(&mut self, piece: &Piece<D>, largest: usize) -> bool {
         if piece.is_sign_of_life() {
-            return;
+            return false;
         }
         self.bytes = self.bytes.saturating_add(piece.size_in_bytes());
         if self.bytes > largest {
@@ -156,6 +165,9 @@ impl<D: Frame + Clone> Seen<D> {
         } else {
             self.pieces.push(piece.clone());
         }
+        let Piece::Data(data) = piece else { return false };
+        self.has_end |= data.finishes_answer() || data.stage() == Stage::Finish;
+        self.has_end && data.is_last()
     }
 
     fn is_good(&self) -> bool {
@@ -207,11 +219,12 @@ where
                         return Poll::Ready(step);
                     }
                 }
-                State::Keeping(keeping, _) => {
+                State::Keeping(keeping, ..) => {
                     if let Err(error) = ready!(keeping.as_mut().poll(cx)) {
                         tracing::warn!(%error, "the answer to a call with an idempotency key could not be kept");
                     }
-                    if let State::Keeping(_, step) = std::mem::replace(&mut this.state, State::Ended) {
+                    if let State::Keeping(_, step, rest) = std::mem::replace(&mut this.state, State::Ended) {
+                        this.state = rest.map_or(State::Ended, State::Calling);
                         return Poll::Ready(step);
                     }
                 }

@@ -6,8 +6,11 @@ use super::{RequestFacts, is_there, number};
 use crate::{
     catalogue::PRIORITY,
     document::Document,
-    json::{Cursor, raw_member, text},
+    json::{Cursor, Text, raw_member, text},
 };
+
+/// The tiers of OpenAI and of Anthropic that cost no more than the usual one. `auto` may be served by a priority tier.
+const USUAL_TIERS: [&str; 5] = ["default", "flex", "batch", "standard", "standard_only"];
 
 impl RequestFacts {
     pub(super) fn read_money(&mut self, document: &Document, tools: &Tools) {
@@ -16,7 +19,8 @@ impl RequestFacts {
         self.choices = document.get("n").and_then(number).unwrap_or(1).max(1);
         self.long_cache |= document.get("cache_control").is_some_and(is_for_an_hour);
         let tier = document.get("service_tier").and_then(text);
-        self.priority = preset || tier.is_some_and(|tier| !tier.is("default") && !tier.is("flex"));
+        let costs_more = |tier: Text<'_>| !USUAL_TIERS.iter().any(|usual| tier.is(usual));
+        self.priority = preset || tier.is_some_and(costs_more);
         // Messages ask for a speed, at the price of a priority tier.
         let speed = document.get("speed").and_then(text);
         self.priority |= speed.is_some_and(|speed| !speed.is("standard"));
