@@ -187,39 +187,32 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// The continuation is an answer from the start.
     fn restart(&mut self) -> Show<D> {
-        if let Some(joining) = self.joining.take() {
-            let by = joining.place.by.as_ref();
-            tracing::warn!(
-                target: "llm::resume",
-                model = by.map(Candidate::model),
-                upstream = by.map(Candidate::upstream),
-                "not resumed: the model has answered from the start"
-            );
-            if let Some(by) = by.filter(|_| joining.way == ContinueBy::Prefill) {
-                self.learned.note(by);
-            }
-            self.original
-                .body()
-                .call()
-                .not_joined("answered from the start, not joined");
+        if let Some(joining) = self
+            .joining
+            .as_ref()
+            .filter(|joining| joining.way == ContinueBy::Prefill)
+            && let Some(by) = &joining.place.by
+        {
+            self.learned.note(by);
         }
-        Show::Restart
+        self.not_joined("answered from the start")
     }
 
     /// The continuation has shown nothing, and what was shown is no whole answer.
     fn not_continued(&mut self) -> Show<D> {
+        self.not_joined("continued with nothing")
+    }
+
+    fn not_joined(&mut self, what: &str) -> Show<D> {
         if let Some(joining) = self.joining.take() {
             let by = joining.place.by.as_ref();
             tracing::warn!(
                 target: "llm::resume",
                 model = by.map(Candidate::model),
                 upstream = by.map(Candidate::upstream),
-                "not resumed: the continuation was empty"
+                "not resumed: the model has {what}"
             );
-            self.original
-                .body()
-                .call()
-                .not_joined("continued with nothing, not joined");
+            self.original.body().call().not_joined(&format!("{what}, not joined"));
         }
         Show::Restart
     }
