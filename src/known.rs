@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use memchr::memmem;
 use tower_llm_layers::TokenUsage;
 
 use crate::response::{at_tier, token_usage};
@@ -97,10 +98,14 @@ impl Known {
         })
     }
 
-    /// Whether a word that layers record is so long, in bytes.
-    pub(crate) fn has_word_of(&self, length: usize) -> bool {
+    /// Whether a word of the frame that layers record holds this text.
+    pub(crate) fn has_word_with(&self, frame: &[u8], text: &[u8]) -> bool {
         let words = [self.id, self.model, self.provider, self.finish];
-        words.iter().flatten().any(|word| word.length() >= length)
+        let mut words = words.into_iter().flatten().filter(|word| word.length() >= text.len());
+        words.any(|word| {
+            let word = frame.get(word.start as usize..word.end as usize);
+            word.is_some_and(|word| memmem::find(word, text).is_some())
+        })
     }
 
     pub(crate) fn id<'a>(&self, bytes: &'a [u8]) -> Option<Cow<'a, str>> {

@@ -32,7 +32,7 @@ impl LedgerReader {
 
     /// Whether there are entries to read.
     pub(crate) async fn check(&self) -> Result<(), LedgerError> {
-        let sql = "SELECT COUNT(*) AS entries FROM entries WHERE ended < 0";
+        let sql = "SELECT COUNT(recorded) AS entries FROM entries WHERE ended < 0";
         self.reader.ask(sql, Where::default()).await.map(drop)
     }
 

@@ -37,7 +37,10 @@ impl ChatFrame {
         let may_be_routed = self.form == FrameKind::Answer
             || self.flags.has(Flags::ENDS_WELL)
             || matches!(self.stage, Stage::Finish | Stage::Trailer);
-        let may_be_named = self.known.as_ref().is_none_or(|known| known.has_word_of(bytes.len()));
+        let may_be_named = self
+            .known
+            .as_ref()
+            .is_none_or(|known| known.has_word_with(&self.bytes, bytes));
         if (may_be_routed || may_be_named) && may_hold(&self.bytes, bytes) {
             self.hide_names(key);
         }

@@ -42,6 +42,8 @@ impl Place {
         let world = World::new("delay=1s;words=10").await;
         let (store, kept) = (InMemoryBudgetStore::new(), Kept::new());
         let accounts = Budgets::in_store([], Arc::new(store.clone())).unwrap();
+        // As after a restart: what was spent before is on the accounts of the start, and on no later one.
+        accounts.refill([]);
         let reconciler = Reconciler::builder(Arc::new(Says(bill.parse().unwrap())))
             .ledger(kept.clone())
             .budgets(accounts.clone())
@@ -128,5 +130,20 @@ async fn a_budget_that_did_not_count_an_answer_gets_no_money_back_for_it() {
     let entries = place.kept.entries();
     let late = entries.iter().find(|entry| entry.bill == "0.000001".parse().ok());
     assert!(late.is_some(), "{entries:?}");
+    assert_eq!(place.account(), (spent, UsdAmount::ZERO));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_that_came_after_the_answer_had_ended() {
+    let place = Place::new("0.000001").await;
+    let service = place.handle.service();
+    leave_after_three_words(&service).await;
+    sleep(Duration::from_millis(10)).await;
+    place.replace(BUDGET);
+    assert!(call(&service, true, ask()).await.error.is_none());
+    let spent = place.account().0;
+    sleep(Duration::from_secs(60)).await;
+    let entries = place.kept.entries();
+    assert!(entries.iter().any(|entry| entry.bill.is_some()), "{entries:?}");
     assert_eq!(place.account(), (spent, UsdAmount::ZERO));
 }

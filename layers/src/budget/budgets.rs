@@ -197,7 +197,8 @@ impl Budgets {
     /// budget does not change.
     ///
     /// It counts on the budgets that were [put in force](Self::put_in_force) last, or on these if none were. A budget that came into force after
-    /// the attempt began, and did not count it, gets no money back.
+    /// the attempt began, and did not count it, gets no money back. An attempt of a call that began under the budgets before, and that begins itself
+    /// after they were replaced, is taken for one of the new budgets.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
         let by = bill.saturating_sub(entry.recorded);
         if by == UsdAmount::ZERO {
@@ -206,10 +207,9 @@ impl Budgets {
         let Some(in_force) = self.in_force.now() else {
             return self.book(entry, by, entry.ended);
         };
-        let is_refilled = self.is_refilled.load(Ordering::Relaxed);
         let changed = in_force
             .iter()
-            .filter(|known| !by.is_negative() || known.has_counted(entry, is_refilled));
+            .filter(|known| !by.is_negative() || known.has_counted(entry));
         let mut budgets = self.clone();
         budgets.budgets = changed.map(|known| Arc::clone(&known.budget)).collect();
         budgets.book(entry, by, entry.ended);
@@ -219,6 +219,7 @@ impl Budgets {
     /// as those in this process do.
     pub fn refill<'a>(&self, entries: impl IntoIterator<Item = &'a Entry>) {
         self.is_refilled.store(true, Ordering::Relaxed);
+        self.in_force.refilled(&self.budgets);
         for entry in entries {
             self.book(entry, entry.recorded, entry.ended);
         }

@@ -113,6 +113,11 @@ pub enum BudgetError {
 }
 
 impl Budget {
+    /// Whether what one of them counted stands on the other's accounts.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.scope == other.scope && self.window == other.window && self.zone == other.zone
+    }
+
     /// So many dollars, as a decimal number, for all calls together and without a window.
     ///
     /// # Errors

@@ -133,7 +133,13 @@ impl AttemptHandle {
 
     /// The same of all exchanges of the attempt, if a service below sent the request again.
     pub(crate) fn was_ever_sent(&self) -> bool {
-        self.was_sent() || CallState::exchanges(&self.state.lines(), self.index).any(|line| line.is_sent)
+        let mut lines = self.state.lines();
+        let own = |(at, line): &(usize, &mut Attempt)| *at == self.index || line.repeats == Some(self.index);
+        let own = lines.iter_mut().enumerate().filter(own);
+        own.fold(false, |was_sent, (_, line)| {
+            line.withdraw();
+            was_sent | line.is_sent
+        })
     }
 
     /// Notes why the request or the call was changed, in a few words.

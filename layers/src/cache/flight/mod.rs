@@ -123,7 +123,8 @@ where
                 let was_outgrown = state.outgrown;
                 state.push(piece, self.cache.largest_kept());
                 let outgrew = state.outgrown && !was_outgrown;
-                let is_complete = state.has_last && !ended;
+                // What follows all the same is cached with the end.
+                let is_complete = state.has_last && state.cached.is_none() && !ended;
                 drop(state);
                 if outgrew {
                     self.leave_table();
