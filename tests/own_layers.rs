@@ -1,6 +1,7 @@
 //! Layers of tower and of tower-http around a stack, and in the middle of one.
 
 use std::{
+    any::type_name,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -79,6 +80,30 @@ async fn layers_of_tower_stand_around_a_stack() {
     let response = several.service(stack).oneshot(ask().into_http()).await.unwrap();
     assert_eq!(response.headers()[NAME], "search");
     assert!(response.headers().contains_key("x-request-id"));
+}
+
+/// What a wrapper compiles grows with the types that it sees. Those of a stack do not show its layers, however many there are.
+#[tokio::test(start_paused = true)]
+async fn the_types_of_a_stack_do_not_grow_with_its_layers() {
+    fn types<S, B>(_: &S) -> [&'static str; 4]
+    where
+        S: Service<Request<ApiRequest>, Response = http::Response<B>>,
+    {
+        [type_name::<S>(), type_name::<S::Future>(), type_name::<B>(), type_name::<S::Error>()]
+    }
+    let world = World::new("GOOD").await;
+    let with_all = (0..10).fold(world.builder().chain([FIRST, SECOND]), |builder, _| {
+        builder
+            .around_call(TimeoutLayer::new(second()))
+            .around_attempt(TimeoutLayer::new(second()))
+    });
+    let stacks = [world.pair(), with_all.build().unwrap()];
+    let [few, many] = stacks.each_ref().map(types);
+    assert_eq!(few, many);
+    for name in few {
+        // With the paths of all names; one layer's type within is longer.
+        assert!(name.len() < 250, "{} bytes: {name}", name.len());
+    }
 }
 
 /// The same in the middle, once a call and once an attempt.

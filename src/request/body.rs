@@ -12,7 +12,7 @@ use super::{limit, money::RequestMoney};
 use crate::bounds::cut_cow;
 use openrouter_wire::{
     document::{Document, Segments},
-    json::{Cursor, Text, json_string, raw_member, text},
+    json::{Text, json_string, raw_member, text},
     request::{RequestFacts, facts},
 };
 
@@ -285,7 +285,7 @@ impl RequestBody {
         let thinking = self.document().get("thinking");
         let budget = thinking
             .and_then(|thinking| raw_member(thinking, "budget_tokens"))
-            .and_then(|raw| Cursor::new(raw).u64_or_skip().ok().flatten());
+            .and_then(limit::whole);
         if budget.is_some_and(|budget| budget >= tokens) {
             return false;
         }

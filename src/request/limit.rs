@@ -17,6 +17,7 @@ pub(super) fn of(document: &Document, field: &str) -> Option<u64> {
     document.get(field).and_then(whole)
 }
 
-fn whole(raw: &[u8]) -> Option<u64> {
+/// A value that is a whole number.
+pub(super) fn whole(raw: &[u8]) -> Option<u64> {
     Cursor::new(raw).u64_or_skip().ok().flatten()
 }

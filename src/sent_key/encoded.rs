@@ -1,7 +1,6 @@
 //! Other forms of a key: with escapes of URLs and of JSON, and in base 64.
 
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD, Engine};
 
 /// The text without the key, if the key is in there with some of its characters as `%2D` or `\\u002d`.
 pub(super) fn hide_escaped(text: &str, key: &str, hidden: &str) -> Option<String> {
@@ -48,21 +47,7 @@ fn hex(high: u8, low: u8) -> Option<u8> {
 
 /// The bytes in base 64 without padding, in both alphabets.
 pub(super) fn base64_forms(bytes: &[u8]) -> [String; 2] {
-    [STANDARD, URL_SAFE].map(|alphabet| base64(bytes, alphabet))
-}
-
-fn base64(bytes: &[u8], alphabet: &[u8; 64]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 4 / 3 + 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or_default());
-        let bits = (byte(0) << 16) | (byte(1) << 8) | byte(2);
-        for place in 0..=group.len() {
-            let digit = (bits >> (18 - 6 * place)) & 63;
-            let letter = alphabet.get(digit as usize).copied().unwrap_or(b'=');
-            out.push(char::from(letter));
-        }
-    }
-    out
+    [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD].map(|alphabet| alphabet.encode(bytes))
 }
 
 #[cfg(test)]

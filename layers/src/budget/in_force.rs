@@ -51,13 +51,13 @@ impl InForce {
         let refilled = std::mem::take(&mut state.refilled);
         let before = state.known.take();
         let known = budgets.iter().map(|budget| {
-            let mut known = before.iter().flat_map(|before| before.iter());
-            let times = known
-                .find(|known| known.budget.counts_like(budget))
-                .map(|known| (known.since, known.refilled));
-            let is_first = before.is_none();
-            let (since, refilled) =
-                times.unwrap_or_else(|| ((!is_first).then_some(now), refilled.get(budget.name()).copied()));
+            let before = before.as_deref();
+            let same = before.map(|before| before.iter().find(|known| known.budget.counts_like(budget)));
+            let (since, refilled) = match same {
+                None => (None, None),
+                Some(Some(known)) => (known.since, known.refilled),
+                Some(None) => (Some(now), refilled.get(budget.name()).copied()),
+            };
             Known {
                 budget: Arc::clone(budget),
                 since,

@@ -113,11 +113,6 @@ pub enum BudgetError {
 }
 
 impl Budget {
-    /// Whether what one of them counted stands on the other's accounts.
-    pub(super) fn counts_like(&self, other: &Self) -> bool {
-        self.name == other.name && self.scope == other.scope && self.window == other.window && self.zone == other.zone
-    }
-
     /// So many dollars, as a decimal number, for all calls together and without a window.
     ///
     /// # Errors
@@ -259,6 +254,11 @@ impl Budget {
             Window::Rolling(span) => at.after(span) > now,
             _ => self.window_start(at) == self.window_start(now),
         }
+    }
+
+    /// Whether what one of them counted stands on the other's accounts.
+    pub(super) fn counts_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.scope == other.scope && self.window == other.window && self.zone == other.zone
     }
 
     /// What is wrong with its window.

@@ -31,7 +31,8 @@ impl Default for Bounded {
 }
 
 impl Bounded {
-    pub(crate) const fn new() -> Self {
+    /// Names of anything else than models.
+    pub(crate) const fn of_names() -> Self {
         Self::of(MOST_NAMES)
     }
 
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn there_is_an_end_to_names() {
-        let names = Bounded::new();
+        let names = Bounded::of_names();
         assert_eq!(
             told(&names, "typo", false),
             "other",
@@ -121,7 +122,7 @@ mod tests {
 
     #[test]
     fn long_names_take_no_place() {
-        let names = Bounded::new();
+        let names = Bounded::of_names();
         assert_eq!(told(&names, &"x".repeat(LONGEST_NAME + 1), true), "other");
         let longest = "x".repeat(LONGEST_NAME);
         assert_eq!(told(&names, &longest, true), longest);

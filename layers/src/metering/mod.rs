@@ -31,7 +31,7 @@ mod standing;
 /// The candidates that have a gauge of their own.
 #[cfg(feature = "metrics")]
 fn of_candidate(candidate: &crate::Candidate) -> Option<Labels> {
-    static MODELS: Bounded = Bounded::new();
+    static MODELS: Bounded = Bounded::of_names();
     let model = MODELS.known_or_new(candidate.model())?;
     Some(vec![
         shared(names::PROVIDER, candidate.upstream()),
@@ -67,7 +67,7 @@ pub(crate) fn paused(candidate: &crate::Candidate, kind: &'static str) {
 pub(crate) fn provider_entered(candidate: &crate::Candidate, provider: &str, state: &'static str) {
     #[cfg(feature = "metrics")]
     {
-        static PROVIDERS: Bounded = Bounded::new();
+        static PROVIDERS: Bounded = Bounded::of_names();
         if let (Some(mut labels), Some(provider)) = (of_candidate(candidate), PROVIDERS.known_or_new(provider)) {
             labels.push(label(names::SERVED_BY, provider));
             labels.push(label(names::PROVIDER_STATE, state));

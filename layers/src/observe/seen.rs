@@ -7,7 +7,10 @@ use tokio::time::Instant;
 use tracing::{Level, Span, level_filters::LevelFilter};
 
 use super::{end::End, names, title::whole};
-use crate::{Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage, util::bounded_name};
+use crate::{
+    Coalesced, Degraded, DegradedSource, Frame, LlmRequest, Replayed, Stage, TokenUsage, protocol::is_end,
+    util::bounded_name,
+};
 
 /// The span, if any subscriber hears spans of this level. The macro asks as well, but reads all fields before where `tracing` has the feature `log`.
 pub(super) fn span_if_heard(span: impl FnOnce() -> Span) -> Span {
@@ -87,7 +90,7 @@ impl Seen {
         if stage == Stage::KeepAlive {
             return None;
         }
-        let ends = stage == Stage::Finish || frame.finishes_answer();
+        let ends = is_end(frame);
         // Reading may parse the frame again, so not every frame is read, and none if nothing is recorded of it.
         if self.reads && (!self.looked || ends) {
             self.looked = true;

@@ -34,7 +34,7 @@ impl ToldTag {
             #[cfg(feature = "metrics")]
             label: format!("{}{name}", super::names::TAG_PREFIX).into(),
             #[cfg(feature = "metrics")]
-            values: crate::metering::Bounded::new(),
+            values: crate::metering::Bounded::of_names(),
         }
     }
 }

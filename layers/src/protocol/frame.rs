@@ -46,6 +46,11 @@ pub enum Shown<'a> {
     Whole,
 }
 
+/// Whether the answer says with this frame that it has ended.
+pub(crate) fn is_end<D: Frame>(frame: &D) -> bool {
+    frame.stage() == Stage::Finish || frame.finishes_answer()
+}
+
 /// Whether an answer that ends for this reason is not all that the model had to say.
 fn names_a_cut(reason: &str) -> bool {
     const REASONS: [&str; 5] = [

@@ -22,6 +22,7 @@ pub use failure::{Failure, FailureMarks};
 pub(crate) use failure::{in_pool_of, publish};
 #[cfg(feature = "cache")]
 pub use frame::StorableFrame;
+pub(crate) use frame::is_end;
 pub use frame::{Frame, Shown, Stage};
 #[cfg(feature = "cache")]
 pub use idempotency_key::BadIdempotencyKey;

@@ -2,8 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::story::is_end;
-use crate::{Block, BlockEdge, BlockKind, Frame, Shown, Splice};
+use crate::{Block, BlockEdge, BlockKind, Frame, Shown, Splice, protocol::is_end};
 
 /// The most blocks of a continuation that may be open at once: no API has more than a few.
 const MOST_OPEN: usize = 64;

@@ -93,8 +93,7 @@ pub(super) fn ends_sentence(text: &str) -> bool {
     text.ends_with(['.', '!', '?', '…', ':', '。', '！', '？'])
 }
 
-/// Whether an answer may end with this text: behind a sentence, or a bracket or fence that closes. One that stands in the midst of a sentence
-/// may not.
+/// Whether an answer may end with this text: behind a sentence, or a bracket or fence that closes; not within a sentence.
 pub(super) fn is_rounded_off(text: &str) -> bool {
     let text = text.trim_end();
     let closes = text.ends_with([')', ']', '}', '>', '|']) || text.ends_with("```") || text.ends_with("~~~");

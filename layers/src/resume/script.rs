@@ -71,7 +71,7 @@ impl Script {
         !self.differs && self.at == self.text.len()
     }
 
-    /// Whether something else stands in its place.
+    /// Whether the text that came differs from it.
     pub(super) const fn differs(&self) -> bool {
         self.differs
     }

@@ -13,6 +13,7 @@ use crate::{
     Candidate, Continuable, ContinueBy, Degraded, Failure, FailureKind, Frame, Health, LlmRequest, Phase, Resumed,
     Resumption, Shown, Stage,
     call::{Continuation, Learned},
+    protocol::is_end,
     util::Lock,
 };
 
@@ -187,10 +188,8 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
 
     /// The continuation is an answer from the start.
     fn restart(&mut self) -> Show<D> {
-        if let Some(joining) = self
-            .joining
-            .as_ref()
-            .filter(|joining| joining.way == ContinueBy::Prefill)
+        if let Some(joining) = &self.joining
+            && joining.way == ContinueBy::Prefill
             && let Some(by) = &joining.place.by
         {
             self.learned.note(by);
@@ -349,11 +348,6 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
             },
         });
     }
-}
-
-/// Whether the answer says with this frame that it has ended.
-pub(super) fn is_end<D: Frame>(frame: &D) -> bool {
-    frame.stage() == Stage::Finish || frame.finishes_answer()
 }
 
 /// Whether this end of a continuation that has shown nothing is the end of what was shown. A limit or a filter is passed on to the caller.

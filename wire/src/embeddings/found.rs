@@ -140,10 +140,10 @@ fn vectors_of_list(raw: &[u8]) -> Option<usize> {
         return None;
     }
     let depth = raw.get(..at)?.iter().filter(|byte| **byte == b'[').count();
-    let has_numbers = !matches!(byte, b'"' | b'{');
-    match depth {
-        1 if has_numbers => Some(1),
-        2 if has_numbers => items(raw),
+    // The innermost list of numbers is a vector itself.
+    let is_number = !matches!(byte, b'"' | b'{');
+    match depth - usize::from(is_number) {
+        0 => Some(1),
         1 => items(raw),
         _ => Some(usize::MAX),
     }

@@ -259,7 +259,7 @@ pub(crate) fn all(list: &[u8]) -> Result<Said, JsonError> {
     Ok(said)
 }
 
-/// Whether something stands in a list of items, whatever it shows.
+/// Whether a list of items has one, whatever it shows.
 pub(super) fn has_items(list: &[u8]) -> bool {
     let mut found = false;
     let walked = Cursor::lenient(list).each_or_self(|item| {

@@ -12,12 +12,13 @@ use tokio::time::{Instant, Sleep};
 
 use super::{Claim, Claiming, IdempotencyClaim, IdempotencyStore, InFlight, Keeping};
 use crate::{
-    Failure, Frame, LayerError, Replayed, Stage,
+    Failure, Frame, LayerError, Replayed,
     cache::{
         AnswerKey, CachedResponse,
         entry::{Entry, Head, Piece},
         flight::{BoxDrive, Drive, Step},
     },
+    protocol::is_end,
 };
 
 /// How soon a call looks again at a key that another process has in flight: at first, and at most.
@@ -166,7 +167,7 @@ impl<D: Frame + Clone> Seen<D> {
             self.pieces.push(piece.clone());
         }
         let Piece::Data(data) = piece else { return false };
-        self.has_end |= data.finishes_answer() || data.stage() == Stage::Finish;
+        self.has_end |= is_end(data);
         self.has_end && data.is_last()
     }
 
