@@ -28,7 +28,7 @@ fn filter() -> support::Fallible<Filter> {
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
-        let value = arguments.next().ok_or_else(|| format!("`{name}` wants a value"))?;
+        let value = arguments.next().ok_or_else(|| format!("`{name}` requires a value"))?;
         match name.as_str() {
             "--max-price" => filter.max_price = value.parse()?,
             "--min-context" => filter.min_context = value.parse()?,

@@ -64,7 +64,7 @@ impl fmt::Display for UnknownEncoding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the upstream sent its answer with the content encoding `{}`, which was not asked for and cannot be read",
+            "the upstream sent its answer with the content encoding `{}`, which was not requested and is not supported",
             self.0
         )
     }

@@ -240,7 +240,7 @@ impl Error {
             FailureKind::Connect => "check the base URL and the network, or add a candidate at another upstream",
             FailureKind::Timeout(Phase::Deadline) => "a longer deadline, or a faster candidate first",
             FailureKind::Timeout(_) => "a longer timeout for this phase, or another candidate",
-            FailureKind::RateLimited => "wait as long as the upstream asks, or add a candidate at another upstream",
+            FailureKind::RateLimited => "wait as long as the retry hint says, or add a candidate at another upstream",
             FailureKind::CircuitOpen => {
                 "wait for the next probe, or add a candidate: all that there are have failed too often"
             }

@@ -19,6 +19,7 @@ mod poll_gate;
 mod problems;
 mod reset_time;
 mod router_metadata;
+mod sealed;
 mod sent_key;
 mod service_ext;
 

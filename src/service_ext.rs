@@ -21,6 +21,8 @@ use crate::{
 };
 
 /// What one does with a [`ChatService`].
+///
+/// Implemented for all that fit; nothing to implement.
 pub trait ChatServiceExt: ChatService {
     /// Asks for a streamed answer. Resolves when the answer begins.
     ///
@@ -179,7 +181,7 @@ pub trait ChatServiceExt: ChatService {
         self.into_endpoint(Api::Chat)
     }
 
-    /// The list of models that this service knows: those of a [`Stack`](super::Stack); of any other service none.
+    /// The list of models of this service: those of a [`Stack`](super::Stack); of any other service none.
     fn into_models_endpoint(self) -> ModelsEndpoint {
         ModelsEndpoint::new(ModelsOf::service(&self))
     }

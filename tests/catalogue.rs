@@ -178,7 +178,7 @@ fn a_tier_that_a_field_names_counts_only_if_it_may_serve() {
     catalogue.learn_endpoints(&endpoints(
         r#"{"id":"a/b","endpoints":[{"tag":"x","pricing":{"prompt":"0","completion":"0.00002"}}]}"#,
     ));
-    assert_eq!(cost(&usage), usd("0.01"));
+    assert_eq!(cost(&usage), usd("0.02"), "any of them may have served");
     usage.tier = PriceTier::Priority;
     assert_eq!(
         (cost(&usage), catalogue.has_tier(&at("a/b"), &usage)),
@@ -201,7 +201,38 @@ fn a_tier_that_a_field_names_counts_only_if_it_may_serve() {
         );
     }
     usage.tier = PriceTier::Standard;
-    assert_eq!(cost(&usage), usd("0.01"));
+    assert_eq!(cost(&usage), usd("0.02"));
+}
+
+/// A model's row shows its cheapest endpoint. What another one gave is priced by its own.
+#[test]
+fn usage_is_priced_by_the_provider_that_the_answer_names() {
+    let catalogue = of(&[r#"{"id":"a/b","pricing":{"prompt":"0","completion":"0.00001"}}"#]);
+    let usage = TokenUsage::new(0, 1_000);
+    let by = |provider: &str| catalogue.cost_of_provider(&at("a/b"), provider, &usage, UtcTime::from_millis(0));
+    assert_eq!(by("DeepInfra"), Some(usd("0.01")), "no endpoint is known");
+    let offer = |provider: &str, tag: &str, price: &str| {
+        format!(r#"{{"provider_name":"{provider}","tag":"{tag}","pricing":{{"prompt":"0","completion":"{price}"}}}}"#)
+    };
+    let offers = [
+        offer("DeepInfra", "deepinfra/fp8", "0.00001"),
+        offer("Together", "together", "0.00003"),
+        offer("Together", "together/turbo", "0.00004"),
+        offer("Together", "together/priority", "0.00009"),
+        offer("Google Vertex", "google-vertex", "0.00002"),
+    ];
+    catalogue.learn_endpoints(&endpoints(&format!(
+        r#"{{"id":"a/b","endpoints":[{}]}}"#,
+        offers.join(",")
+    )));
+    for (provider, cost) in [
+        ("DeepInfra", "0.01"),
+        ("google vertex", "0.02"),
+        ("Together", "0.04"),
+        ("Unheard", "0.04"),
+    ] {
+        assert_eq!(by(provider), Some(usd(cost)), "{provider}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

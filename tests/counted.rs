@@ -107,6 +107,47 @@ async fn an_answer_is_priced_by_the_tier_that_served_it() {
     }
 }
 
+/// A stream that ends without usage at a provider that is more expensive than the model's row: the estimate is by that provider's price.
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_answer_is_priced_by_the_provider_that_gave_it() {
+    for (provider, least, most) in [
+        ("Cheap", "0.008", "0.0081"),
+        ("Costly", "0.032", "0.0321"),
+        ("Unheard", "0.032", "0.0321"),
+    ] {
+        let catalogue = of(&[ROW]);
+        let offer = |name: &str, price: &str| {
+            format!(
+                r#"{{"provider_name":"{name}","tag":"x","pricing":{{"prompt":"0.000001","completion":"{price}"}}}}"#
+            )
+        };
+        let offers = [offer("Cheap", "0.00001"), offer("Costly", "0.00004")].join(",");
+        let list = format!(r#"{{"id":"acme/paid","endpoints":[{offers}]}}"#);
+        catalogue.learn_endpoints(&serde_json::from_str(&list).unwrap());
+        let text = "word ".repeat(800);
+        let delta = format!(
+            r#"data: {{"id":"gen-1","provider":"{provider}","model":"acme/paid","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#
+        );
+        let raw = Raw::always(vec![events(), send(format!("{delta}\n\n")), Step::Hang]).await;
+        let kept = Kept::new();
+        let upstream = Upstream::new(OPENROUTER, raw.url(), Dialect::OpenAi).unwrap();
+        let stack = Stack::builder()
+            .upstream(upstream, ApiKey::new("sk-aaaa").unwrap())
+            .chain(["acme/paid"])
+            .prices(Arc::new(catalogue))
+            .ledger(kept.clone())
+            .build()
+            .unwrap();
+        let mut answer = stack.stream(ask()).await.unwrap();
+        answer.next_frame().await.unwrap().unwrap();
+        drop(answer);
+        let entry = kept.entries().remove(0);
+        assert_eq!(entry.state, EntryState::Estimated, "{provider}");
+        let cost = entry.cost();
+        assert!(cost >= usd(least) && cost <= usd(most), "{provider}: {cost}");
+    }
+}
+
 /// Of a stream that its caller leaves no usage is known: what was shown is counted by its text, and not by its chunks.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_left_is_counted_by_its_text_in_however_few_chunks() {

@@ -174,6 +174,8 @@ mod remembered;
 #[cfg(feature = "cache")]
 mod remembered_keys;
 #[cfg(test)]
+mod restricted_routes;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod retry_after;

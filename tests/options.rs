@@ -420,7 +420,7 @@ fn the_apis_of_each_upstream_are_printed() {
     let key = || ApiKey::new("sk-or-v1-s3cr3t").unwrap();
     let stack = Stack::openrouter(key()).chain([FIRST]).build().unwrap();
     let told = stack.describe();
-    assert!(told.ends_with("every upstream speaks all APIs"), "{told}");
+    assert!(told.ends_with("every upstream supports all APIs"), "{told}");
     let local = Upstream::new("local", "http://127.0.0.1:1/v1", Dialect::OpenAi).unwrap();
     let stack = Stack::openrouter(key())
         .upstream(local.apis([Api::Chat, Api::Responses]), key())
@@ -428,5 +428,5 @@ fn the_apis_of_each_upstream_are_printed() {
         .build()
         .unwrap();
     let told = stack.describe();
-    assert!(told.contains("; local speaks chat, responses; any other"), "{told}");
+    assert!(told.contains("; local supports chat, responses; any other"), "{told}");
 }

@@ -89,7 +89,12 @@ async fn the_types_of_a_stack_do_not_grow_with_its_layers() {
     where
         S: Service<Request<ApiRequest>, Response = http::Response<B>>,
     {
-        [type_name::<S>(), type_name::<S::Future>(), type_name::<B>(), type_name::<S::Error>()]
+        [
+            type_name::<S>(),
+            type_name::<S::Future>(),
+            type_name::<B>(),
+            type_name::<S::Error>(),
+        ]
     }
     let world = World::new("GOOD").await;
     let with_all = (0..10).fold(world.builder().chain([FIRST, SECOND]), |builder, _| {

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::Duration};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use tower_openrouter::{
-    ChatRequest, ChatServiceExt, FailureKind, MessagesRequest, Outcome, ResponsesRequest, Stack,
+    Candidate, ChatRequest, ChatServiceExt, FailureKind, MessagesRequest, Outcome, ResponsesRequest, Stack,
     layers::{
-        LlmRequest,
+        LlmRequest, Phase, TimeoutOverrides,
         ledger::MemoryLedger,
         provider_health::{ProviderHealth, ProviderPolicy, ProviderReport, ProviderState},
     },
+    transport::OPENROUTER,
 };
 
 use crate::support::{Got, SECOND, World, ask, call};
@@ -119,6 +120,31 @@ async fn a_callers_own_preferences_are_never_changed() {
     for own in [own.clone(), json!({})] {
         call(&stack, true, ask().extra("provider", own.clone())).await;
         assert_eq!(asked_for(&world), own);
+    }
+}
+
+/// Invariant 8: a timeout of the call's own says nothing of the provider, one of the candidate's does. Nor does a tier with its own endpoints.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_the_calls_own_is_no_failure_of_the_provider() {
+    let idle = TimeoutOverrides::new().idle(5 * S);
+    let candidate = Candidate::new(OPENROUTER, MODEL).unwrap();
+    for (candidate, request, failures) in [
+        (candidate.clone(), ask().timeouts(idle), None),
+        (candidate.clone().with_timeouts(idle), ask(), Some(3_u32)),
+        (candidate.with_timeouts(idle), ask().extra("service_tier", "flex"), None),
+    ] {
+        let world = World::new("GOOD").await;
+        world.simulator.plan(MODEL, "delay=8s;words=5").unwrap();
+        let health = health();
+        let builder = world.builder().chain([candidate]).circuit_breaker(None);
+        let stack = builder.provider_health(health.clone()).build().unwrap();
+        for _ in 0..3 {
+            let got = call(&stack, true, request.clone()).await;
+            assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::Idle)), "{got:?}");
+        }
+        let rows = health.report();
+        let failed = rows.iter().map(|row| row.failures).filter(|failures| *failures > 0);
+        assert!(failed.eq(failures), "{rows:?}");
     }
 }
 

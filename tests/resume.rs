@@ -15,7 +15,7 @@ use openrouter_simulator::Outcome as Ended;
 use serde_json::{Value, json};
 use tower_openrouter::{
     Answer, ChatRequest, ChatServiceExt, Error, FailureKind, Phase, Stack,
-    layers::{Frame, Resumption, ledger::EntryState, resume::ResumeLayer},
+    layers::{Frame, Resumption, TimeoutOverrides, ledger::EntryState, resume::ResumeLayer},
     stack::StackBuilder,
     stream_upstream::StreamUpstreamLayer,
 };
@@ -87,6 +87,17 @@ fn asked(world: &World) -> Vec<String> {
         .iter()
         .map(|attempt| attempt.model.clone())
         .collect()
+}
+
+/// A silence that is too long for this call alone says nothing of the upstream, and the answer is resumed all the same.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_the_calls_own_is_resumed_too() {
+    let world = world("1xTEXT;stall=10s@9,TEXT", "TEXT").await;
+    let hasty = ask().timeouts(TimeoutOverrides::new().idle(Duration::from_secs(5)));
+    let told = tell(&on(&world).build().unwrap(), hasty).await;
+    assert_eq!((told.text.as_str(), told.error.is_none()), (WHOLE, true));
+    let reasons: Vec<_> = told.places.iter().map(|place| place.reason).collect();
+    assert_eq!(reasons, [FailureKind::Timeout(Phase::Idle)]);
 }
 
 #[tokio::test(start_paused = true)]

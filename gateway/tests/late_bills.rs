@@ -1,4 +1,4 @@
-//! Late bills reach the budgets that came while the gateway runs.
+//! Late bills reach the budgets that came while the gateway runs, and are requested with the key that came.
 
 use std::{path::Path, time::Duration};
 
@@ -10,7 +10,7 @@ use openrouter_gateway::{
 use openrouter_simulator::{Seen, Simulator};
 use tower_openrouter::{Tags, UsdAmount};
 
-use crate::support::{CLIENT_KEY, Folder, OTHER_KEY, client, key, post, settings, streamed, until};
+use crate::support::{CLIENT_KEY, Folder, OTHER_KEY, UPSTREAM_KEY, client, key, post, settings, streamed, until};
 
 const MODEL: &str = "anthropic/claude-sonnet-4.5";
 
@@ -116,6 +116,34 @@ async fn a_budget_that_was_added_by_a_reload_pays_what_is_billed_later() {
         until_billed(&running, &simulator, "all", &Tags::default()).await;
         running.drain(std::future::pending()).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_bill_is_requested_with_the_key_that_a_reload_brought() {
+    const NEW_KEY: &str = "sk-or-v1-3b9dROTATEDSECRET77e5";
+    let simulator = Simulator::builder()
+        .key(UPSTREAM_KEY)
+        .key(NEW_KEY)
+        .generation_lag(Duration::from_secs(3))
+        .start()
+        .await
+        .unwrap();
+    simulator.plan(MODEL, "delay=50ms;words=200").unwrap();
+    let folder = Folder::new();
+    let path = folder.write("gateway.toml", &text(&simulator, &folder, PRICES[0], ""));
+    let running = start(Config::from_file(&path).unwrap()).await.unwrap();
+    leave(&running, OTHER_KEY).await;
+    folder.write("upstream-key", NEW_KEY);
+    running.gateway.reload(&path).await.unwrap();
+    let bill = || {
+        let mut attempts = simulator.seen().attempts.into_iter();
+        attempts.find(|attempt| attempt.path.contains("/generation?") && attempt.status == Some(200))
+    };
+    until("the bill is reported", async || bill().is_some()).await;
+    let bill = bill().unwrap();
+    let shown = bill.header("authorization").unwrap();
+    assert!(shown.ends_with("77e5"), "{shown}");
+    running.drain(std::future::pending()).await;
 }
 
 /// How many attempts stand in the ledger.

@@ -30,9 +30,13 @@ mod page;
 #[cfg(test)]
 mod panics;
 #[cfg(test)]
+mod prices;
+#[cfg(test)]
 mod process;
 #[cfg(test)]
 mod readiness;
+#[cfg(test)]
+mod refill;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

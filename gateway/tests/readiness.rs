@@ -58,6 +58,24 @@ async fn a_store_that_hangs_makes_a_gateway_unready_only_if_no_call_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_hangs_makes_no_gateway_unready_whose_budgets_only_warn() {
+    let Some(server) = Redis::start() else { return };
+    let alert = "max_per_hour = { usd = \"20\", action = \"alert\" }\n";
+    let place = Place::start(&over(&server, alert)).await;
+    let (path, body) = APIS[0];
+    assert_eq!(place.post(path, "", body).await.status, 200);
+    server.pause();
+    let status = place.post(path, "", body).await.status;
+    assert_eq!(until(&place, "degraded").await, 200);
+    assert_eq!(
+        status, 200,
+        "an alert refuses no call, so the gateway is ready for all of them"
+    );
+    server.resume();
+    assert_eq!(until(&place, "ready").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_of_keys_that_fails_is_reported_within_seconds() {
     let folder = Folder::new();
     let file = folder.path("gateway.db");

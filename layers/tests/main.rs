@@ -32,9 +32,13 @@ mod first_token;
 #[cfg(test)]
 mod observe;
 #[cfg(test)]
+mod own_timeouts;
+#[cfg(test)]
 mod pause;
 #[cfg(test)]
 mod rate_limit;
+#[cfg(test)]
+mod rate_limit_claimed;
 #[cfg(test)]
 mod rate_limit_shared;
 #[cfg(test)]

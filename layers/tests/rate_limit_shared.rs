@@ -190,7 +190,7 @@ async fn its_refusals_say_what_is_in_the_way() {
         ("over 600 tokens in 60 s: retry in 0.7 s", Some(millis(700)), limited),
         ("too many concurrent calls: retry in 1 s", Some(secs(1)), limited),
         (
-            "the store of the limits does not answer (no answer in 250ms), so nothing is let through; it is probed again within 1 s: mend \
+            "the store of the limits does not answer (no answer in 250ms), so nothing is let through; it is probed again within 1 s: restore \
              it, or let calls pass uncounted",
             Some(secs(1)),
             FailureKind::StoreUnavailable,

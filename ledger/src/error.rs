@@ -78,7 +78,7 @@ impl fmt::Display for LedgerError {
             ),
             Self::Newer { place, version, known } => write!(
                 f,
-                "the ledger at {place} has schema {version}, and this version knows up to {known}: update this service"
+                "the ledger at {place} has schema {version}, and this version supports up to {known}: update this service"
             ),
             Self::InUse { place } => write!(
                 f,

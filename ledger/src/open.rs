@@ -72,7 +72,7 @@ impl LedgerOptions {
         }
     }
 
-    /// How many entries may wait to be written; [`MAX_WAITING`] by default, and 256 MiB of them at most. Beyond, they are lost and
+    /// How many entries may wait to be written; 100 000 ([`MAX_WAITING`]) by default, and 256 MiB of them at most. Beyond, they are lost and
     /// counted.
     #[must_use]
     pub const fn max_waiting(mut self, entries: usize) -> Self {
@@ -80,7 +80,7 @@ impl LedgerOptions {
         self
     }
 
-    /// The longest that an entry waits for others; [`FLUSH_EVERY`] by default. A kill loses no more than came in so long.
+    /// The longest that an entry waits for others; 100 ms ([`FLUSH_EVERY`]) by default. A kill loses no more than came in so long.
     #[must_use]
     pub const fn flush_every(mut self, time: Duration) -> Self {
         self.flush_every = time;
@@ -94,7 +94,7 @@ impl LedgerOptions {
         self
     }
 
-    /// The longest that [`DatabaseLedger::close`] takes; [`CLOSE_TIMEOUT`] by default. What is not written by then is lost and
+    /// The longest that [`DatabaseLedger::close`] takes; 8 s ([`CLOSE_TIMEOUT`]) by default. What is not written by then is lost and
     /// counted.
     #[must_use]
     pub const fn close_timeout(mut self, time: Duration) -> Self {

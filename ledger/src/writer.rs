@@ -253,7 +253,7 @@ impl Writer {
             target: "llm::ledger",
             place = %self.place,
             written,
-            "the ledger's file was deleted or moved away while it was open: what was written went with it, and a new file is begun"
+            "the ledger's file was deleted or moved away while it was open: its entries are no longer in this ledger, and a new file is created"
         );
         let leave = async {
             // What only the write-ahead log holds goes into the file, wherever that is now.

@@ -50,8 +50,8 @@ impl RedisBudgets {
         }
     }
 
-    /// What happens while the store does not answer: it refuses by default. What passes blind is counted
-    /// ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is recorded once the store is back.
+    /// What happens while the store does not answer: it refuses by default, unless all budgets of the attempt only warn. What passes blind is
+    /// counted ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is recorded once the store is back.
     #[must_use]
     pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
         self.when_down = policy;
@@ -206,12 +206,13 @@ impl BudgetStore for RedisBudgets {
                     }
                     Err(cause) => cause,
                 };
-                if this.when_down == OnStoreFailure::FailOpen {
+                let closed = this.when_down == OnStoreFailure::FailClosed;
+                let Some(line) = ask.first_hard_line().filter(|_| closed) else {
                     // If the store received it after all, the reservation ends with the attempt.
                     return Ok(Reservation::new(ask.want, hold.blind()));
-                }
+                };
                 let reason = RefusalReason::StoreDown { cause };
-                return Err(refusal(&first, reason, ask.at_least, ask.at));
+                return Err(refusal(line, reason, ask.at_least, ask.at));
             }
         }))
     }

@@ -119,7 +119,7 @@ impl Delivery {
             self.counts.done(1);
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {
-                tracing::error!(target: "llm::store", lost, "the shared store is away for too long: what was spent is not counted");
+                tracing::error!(target: "llm::store", lost, "the shared store has been unavailable for too long: what was spent is not counted");
             }
         }
     }

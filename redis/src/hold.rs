@@ -2,6 +2,7 @@
 
 use std::{iter, sync::Arc};
 
+use tokio::time::Instant;
 use tower_llm_layers::{
     UsdAmount,
     budget::{AccountRef, Hold},
@@ -88,6 +89,7 @@ impl SharedHold {
         let arguments = head.into_iter().chain(self.lines.iter().flat_map(line_arguments));
         let word = Word::new("settle", self.keys(), arguments.collect())
             .about(std::mem::take(&mut self.lines))
+            .of(Instant::now())
             .courtesy(spent <= UsdAmount::ZERO);
         self.delivery.send(word);
     }

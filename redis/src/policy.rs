@@ -3,7 +3,7 @@
 /// What happens while the store does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnStoreFailure {
-    /// Nothing passes.
+    /// Nothing passes, but for attempts whose budgets only warn.
     FailClosed,
     /// Everything passes, uncounted.
     FailOpen,

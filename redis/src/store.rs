@@ -76,7 +76,7 @@ impl Store {
 
     /// The secret of this name, equal in all processes with this server and this prefix: `own` if there was none, else the one that is there. For the
     /// [`KeySecret`](tower_llm_layers::cache::KeySecret) of [`idempotency`](Self::idempotency): draw `own` from the operating system's random
-    /// numbers. Who reads the server's keys reads it as well.
+    /// numbers. Anyone with read access to the server can read it.
     ///
     /// A server that has lost it takes the next process's. Call this again from time to time with the secret in use: then a process that starts later
     /// gets the same.
@@ -132,7 +132,7 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a reservation lives without a renewal by its process; [`LEASE`] by default, a tenth of a second at least. It is renewed three
+    /// How long a reservation lives without a renewal by its process; 60 s ([`LEASE`]) by default, a tenth of a second at least. It is renewed three
     /// times as often. A process that is cut off from the store for longer loses its reservations, but never what it spends.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -140,7 +140,7 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a decision may take; [`DECISION_TIMEOUT`] by default.
+    /// How long a decision may take; 250 ms ([`DECISION_TIMEOUT`]) by default.
     #[must_use]
     pub const fn decision_timeout(mut self, time: Duration) -> Self {
         self.decision_timeout = time;

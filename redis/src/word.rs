@@ -1,6 +1,7 @@
 //! What is sent to the store without waiting: the end of a reservation, a late bill.
 
 use redis::ScriptInvocation;
+use tokio::time::Instant;
 use tower_llm_layers::budget::{AccountRef, warn_at_marks};
 
 use crate::{
@@ -13,13 +14,15 @@ pub(crate) struct Word {
     kind: &'static str,
     keys: Vec<String>,
     arguments: Vec<String>,
+    /// When what it says happened.
+    at: Option<Instant>,
     /// The accounts it concerns.
     lines: Vec<AccountRef>,
     is_courtesy: bool,
 }
 
-/// What the store tells of a word: for each account settled before and after and overrun now, if it was a settlement, and what is to be remembered
-/// of it.
+/// What the store reports of a word: for each account settled before and after and overrun now, if something was spent, and what is to be
+/// remembered of it.
 pub(crate) type Told = Vec<Vec<String>>;
 
 impl Word {
@@ -28,6 +31,7 @@ impl Word {
             kind,
             keys,
             arguments,
+            at: None,
             lines: Vec::new(),
             is_courtesy: false,
         }
@@ -36,6 +40,13 @@ impl Word {
     /// A warning is logged if these accounts fill up, and what the store says of them is remembered.
     pub(crate) fn about(mut self, lines: Vec<AccountRef>) -> Self {
         self.lines = lines;
+        self
+    }
+
+    /// It is of this instant, however late it is delivered: its last argument is its age at the time of each delivery. So this process and the
+    /// server need not agree on the time of day.
+    pub(crate) const fn of(mut self, at: Instant) -> Self {
+        self.at = Some(at);
         self
     }
 
@@ -51,12 +62,17 @@ impl Word {
 
     /// Adds itself to a call of the script.
     pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>) {
-        call.arg(self.kind).arg(self.keys.len()).arg(self.arguments.len());
+        let age = self.at.map(|at| at.elapsed().as_millis().to_string());
+        let count = self.arguments.len() + usize::from(age.is_some());
+        call.arg(self.kind).arg(self.keys.len()).arg(count);
         for key in &self.keys {
             call.key(key);
         }
         for argument in &self.arguments {
             call.arg(argument);
+        }
+        if let Some(age) = age {
+            call.arg(age);
         }
     }
 

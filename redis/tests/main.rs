@@ -11,6 +11,8 @@ mod budgets;
 #[cfg(feature = "cache")]
 mod idempotency;
 #[cfg(test)]
+mod late;
+#[cfg(test)]
 mod leases;
 #[cfg(test)]
 mod limits;
@@ -22,6 +24,8 @@ mod outages;
 mod processes;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod soft;
 #[cfg(test)]
 mod stress;
 #[cfg(test)]

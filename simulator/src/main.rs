@@ -52,7 +52,7 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Command, String>
         }
         let value = value
             .or_else(|| arguments.next())
-            .ok_or_else(|| format!("{name} wants a value"))?;
+            .ok_or_else(|| format!("{name} requires a value"))?;
         match name.as_str() {
             "--port" => port = value.parse().map_err(|_| format!("no port: {value}"))?,
             "--seed" => seed = Some(value.parse().map_err(|_| format!("no number: {value}"))?),

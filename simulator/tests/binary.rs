@@ -25,7 +25,7 @@ fn what_it_cannot_do_it_says() {
     for (arguments, complaint) in [
         (vec!["--nope"], "no such option"),
         (vec!["--port", "x"], "no port"),
-        (vec!["--port"], "wants a value"),
+        (vec!["--port"], "requires a value"),
         (vec!["--script", "/does/not/exist"], "/does/not/exist"),
     ] {
         let output = binary().args(&arguments).output().unwrap();

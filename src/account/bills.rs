@@ -1,6 +1,10 @@
 //! The bills of answers, looked up at the accounts they are charged to.
 
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use tower_llm_layers::{
     FailureKind, TokenUsage, UsdAmount,
@@ -15,7 +19,8 @@ use openrouter_wire::{Decimal, account::Generation};
 
 /// The bills of answers, from the accounts they are charged to: for a [`Reconciler`](tower_llm_layers::reconcile::Reconciler).
 ///
-/// If the account of an upstream is not here, its answers have no bill: their estimates stay.
+/// If the account of an upstream is not here, its answers have no bill: their estimates stay. Cheap to clone; clones are the same, also when an
+/// account is [replaced](Self::replace).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -37,7 +42,7 @@ use openrouter_wire::{Decimal, account::Generation};
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Bills {
-    accounts: HashMap<Box<str>, Account>,
+    accounts: Arc<RwLock<HashMap<Box<str>, Account>>>,
 }
 
 impl Bills {
@@ -49,19 +54,45 @@ impl Bills {
 
     /// The same with those of another upstream that speaks OpenRouter's dialect.
     #[must_use]
-    pub fn upstream(mut self, name: &str, account: Account) -> Self {
-        self.accounts.insert(name.into(), account);
+    pub fn upstream(self, name: &str, account: Account) -> Self {
+        self.replace(name, account);
         self
+    }
+
+    /// Puts this account in the place of the one of this upstream, or adds it: all bills that are requested from now on are requested there,
+    /// also those of answers that came before. For a key that was rotated, or another base URL.
+    ///
+    /// ```
+    /// use tower_openrouter::{Account, ApiKey, Transport, Upstream, account::Bills, transport::OPENROUTER};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let account = |key: &str| -> Result<Account, Box<dyn std::error::Error>> {
+    ///     Ok(Account::new(Transport::openrouter()?, Upstream::openrouter()?, Some(ApiKey::new(key)?)))
+    /// };
+    /// let bills = Bills::openrouter(account("sk-or-v1-old")?);
+    /// // A reconciler that has a clone requests its next bill with the new key.
+    /// bills.replace(OPENROUTER, account("sk-or-v1-new")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn replace(&self, name: &str, account: Account) {
+        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        accounts.insert(name.into(), account);
+    }
+
+    fn account(&self, upstream: &str) -> Option<Account> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(upstream).cloned()
     }
 }
 
 impl BillSource for Bills {
     fn has_bills(&self, upstream: &str) -> bool {
-        self.accounts.contains_key(upstream)
+        self.account(upstream).is_some()
     }
 
     fn bill(&self, entry: &Entry) -> BillFuture {
-        let account = self.accounts.get(&entry.upstream).cloned();
+        let account = self.account(&entry.upstream);
         let (id, upstream) = (entry.generation_id.clone(), entry.upstream.clone());
         Box::pin(async move {
             let never = |reason: &dyn fmt::Display| BillError::Never {
@@ -78,9 +109,14 @@ impl BillSource for Bills {
                     .transpose()
                     .map(Option::flatten),
                 Err(error) if hopeless(&error) => Err(never(&error)),
-                Err(error) => Err(BillError::Later {
-                    reason: error.to_string(),
-                }),
+                Err(error) => {
+                    let reason = error.to_string();
+                    // A rejected key says nothing of the bill.
+                    Err(match error.kind() {
+                        FailureKind::Auth => BillError::Refused { reason },
+                        _ => BillError::Later { reason },
+                    })
+                }
             }
         })
     }
@@ -121,4 +157,62 @@ fn amount(written: Option<&Decimal>) -> Result<Option<UsdAmount>, BillError> {
 /// Requested again, it would fail the same way. A key that is refused now may be replaced, or accepted again, before the bill is given up.
 fn hopeless(error: &Error) -> bool {
     error.kind() == FailureKind::BadRequest
+}
+
+#[cfg(test)]
+mod tests {
+    use openrouter_simulator::Simulator;
+    use tower_llm_layers::{
+        Tags, UtcTime,
+        auth::ApiKey,
+        ledger::{CallId, EntryId, EntryOutcome, EntryState},
+    };
+
+    use super::*;
+    use crate::transport::{Dialect, Transport, Upstream};
+
+    fn account(simulator: &Simulator, key: &str) -> Account {
+        let upstream = Upstream::new(OPENROUTER, &simulator.base_url(), Dialect::OpenRouter).unwrap();
+        let transport = Transport::builder().upstream(upstream.clone()).build().unwrap();
+        Account::new(transport, upstream, Some(ApiKey::new(key).unwrap()))
+    }
+
+    fn estimated() -> Entry {
+        let at = UtcTime::now();
+        Entry {
+            id: EntryId::new(at),
+            call: CallId::new(at),
+            attempt: 1,
+            began: at,
+            ended: at,
+            upstream: OPENROUTER.into(),
+            provider: None,
+            model: "a/b".into(),
+            served_model: None,
+            tags: Tags::default(),
+            state: EntryState::Estimated,
+            outcome: EntryOutcome::Dropped,
+            streamed: true,
+            reserved: UsdAmount::ZERO,
+            estimate: Some(UsdAmount::ZERO),
+            bill: None,
+            recorded: UsdAmount::ZERO,
+            usage: TokenUsage::default(),
+            generation_id: Some("gen-1".into()),
+            first_token: None,
+            clamped_to: None,
+            affordable_tokens: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_rejected_key_is_a_refusal_until_it_is_replaced_for_all_clones() {
+        let simulator = Simulator::builder().key("sk-or-v1-new").start().await.unwrap();
+        let bills = Bills::openrouter(account(&simulator, "sk-or-v1-old"));
+        let (held, entry) = (bills.clone(), estimated());
+        let refused = held.bill(&entry).await.unwrap_err();
+        assert!(matches!(refused, BillError::Refused { .. }), "{refused:?}");
+        bills.replace(OPENROUTER, account(&simulator, "sk-or-v1-new"));
+        assert_eq!(held.bill(&entry).await, Ok(None), "it is only not known yet");
+    }
 }

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
-use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect};
+use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect, sealed::Sealed};
 use openrouter_wire::chat::ChatResponse;
 use openrouter_wire::request::RequestError;
 use openrouter_wire::{
@@ -86,6 +86,8 @@ macro_rules! kinds {
                     Self(Kind::$kind(request))
                 }
             }
+
+            impl Sealed for $type {}
 
             impl IntoApiRequest for $type {
                 type Answer = $answer;
@@ -168,13 +170,17 @@ pub(super) fn post(api: Api, body: ApiRequest) -> Request<ApiRequest> {
 }
 
 /// What the methods of a stack take: a typed request, or an HTTP request with one as its body, whose headers and extensions go along.
-pub trait IntoApiRequest {
+///
+/// Sealed: implemented here for all types that fit; nothing to implement.
+pub trait IntoApiRequest: Sealed {
     /// What the typed answer is: that of the request's API. That of an [`ApiRequest`], whose API the type does not say, is a chat's.
     type Answer: ApiAnswer;
 
     /// As an HTTP request.
     fn into_api_request(self) -> Request<ApiRequest>;
 }
+
+impl Sealed for ApiRequest {}
 
 impl IntoApiRequest for ApiRequest {
     type Answer = ChatResponse;
@@ -183,6 +189,8 @@ impl IntoApiRequest for ApiRequest {
         self.into_http()
     }
 }
+
+impl<R: IntoApiRequest> Sealed for Request<R> {}
 
 impl<R: Into<ApiRequest> + IntoApiRequest> IntoApiRequest for Request<R> {
     type Answer = R::Answer;
@@ -294,7 +302,8 @@ impl ProviderRouting for ApiRequest {
     /// Whether it has a `provider` object, whatever is in it.
     fn has_provider_preferences(&self) -> bool {
         let own = each!(&self.0, body => body.read_raw("provider"));
-        own.is_some_and(|own| own != b"null")
+        // A tier has its own endpoints, which say nothing of the providers' usual ones.
+        own.is_some_and(|own| own != b"null") || !self.pinned_route().is_free()
     }
 
     fn set_providers(&mut self, ignore: &[Box<str>], order: &[Box<str>]) -> bool {

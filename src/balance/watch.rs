@@ -42,6 +42,7 @@ const MOST_BACKOFF: u32 = 16;
 ///
 /// Its task ends with the last handle.
 #[derive(Clone)]
+#[must_use = "the watch ends if it is dropped"]
 pub struct BalanceWatch {
     shared: Arc<WatchState>,
     state: watch::Receiver<Balance>,
@@ -77,14 +78,14 @@ pub struct BalanceWatchBuilder {
 }
 
 impl BalanceWatchBuilder {
-    /// How often the account is read, spread by a fifth up or down; [`POLL_EVERY`] by default, and a second at least.
+    /// How often the account is read, spread by a fifth up or down; 60 s ([`POLL_EVERY`]) by default, and a second at least.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.max(LEAST_BETWEEN);
         self
     }
 
-    /// How long before a balance source is empty a warning is logged, once each; [`WARN_BEFORE`] by default.
+    /// How long before a balance source is empty a warning is logged, once each; 24 hours and 1 hour ([`WARN_BEFORE`]) by default.
     #[must_use]
     pub fn warn_before(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
         self.warn_before = times.into_iter().collect();
@@ -92,7 +93,6 @@ impl BalanceWatchBuilder {
     }
 
     /// Starts it on this runtime; the account is read at once.
-    #[must_use]
     pub fn spawn_on(self, runtime: &Handle) -> BalanceWatch {
         let (sender, state) = watch::channel(Balance::default());
         let shared = Arc::new(WatchState {

@@ -121,7 +121,7 @@ impl PlainBody {
     fn keep(&mut self, bytes: Bytes) -> Result<(), Error> {
         if self.first.len() + self.rest.len() + bytes.len() > LARGEST {
             let message = format!(
-                "the answer is over {} MiB: ask for less in one call",
+                "the answer is over {} MiB: request less per call",
                 LARGEST / (1024 * 1024)
             );
             return Err(Error::new(FailureKind::Malformed, message));

@@ -7,6 +7,7 @@ use tower_llm_layers::Stage;
 use super::reading::{self, Failed};
 use crate::{
     Api, ChatFrame, Error, FailureKind,
+    bounds::cut,
     classify::{error_in_body, generation_id},
     frame::FrameKind,
 };
@@ -47,7 +48,8 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
         let message = "the answer ended by length before its first token: the request does not fit the model's context";
         Error::new(FailureKind::ContextLengthExceeded, message)
     } else if piece.end() == End::Filter {
-        let message = "the answer is empty: a content filter withheld it";
+        let words = piece.refusal_explanation().unwrap_or_default();
+        let message = reading::quoted("the answer is empty: a content filter withheld it", cut(&words));
         Error::new(FailureKind::ContentFiltered, message)
     } else {
         return None;

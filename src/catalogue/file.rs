@@ -163,7 +163,7 @@ impl fmt::Display for CatalogueFileError {
             ),
             Self::Newer { path, version } => write!(
                 f,
-                "{path} was written by a later version (form {version}, this one knows {VERSION}): update, or delete it"
+                "{path} was written by a later version (form {version}, this version supports up to {VERSION}): update, or delete it"
             ),
         }
     }

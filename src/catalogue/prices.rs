@@ -4,7 +4,12 @@ use tower_llm_layers::{
     Candidate, Modalities, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice,
 };
 
-use super::{Catalogue, names::Extras, rates::NoRates, served::Offer};
+use super::{
+    Catalogue,
+    names::Extras,
+    rates::NoRates,
+    served::{Offer, Served},
+};
 use openrouter_wire::request::SEARCH_TOKENS;
 
 /// The most expensive search that OpenRouter's plugin makes for a model that has no search of its own: Exa's, of up to ten results, as its
@@ -64,24 +69,39 @@ impl PriceList for Catalogue {
         Quote::Known(worst)
     }
 
+    /// Of the endpoints of the usage's tier the most expensive that is known, since any of them may have served; the model's own row shows the
+    /// cheapest.
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
         let table = self.table();
         let row = table.row(candidate.upstream(), candidate.model())?;
         let own = row.rates.as_ref().ok()?.cost(usage, at);
-        let cost = |offer: &Offer| offer.rates.as_ref().ok()?.cost(usage, at);
-        // Of the tier that served it; if none is known, the highest that is.
+        let of_tier = |tier| dearest(&row.served, usage, at, |offer| offer.is_of(tier));
         match usage.tier {
-            PriceTier::Priority => {
-                let is_tiered = row.served.has_tier();
-                let offers = row.served.offers.iter().filter(|offer| offer.priority || !is_tiered);
-                own.max(offers.filter_map(cost).max())
-            }
-            PriceTier::Cheaper => {
-                let offers = row.served.offers.iter().filter(|offer| offer.cheaper);
-                offers.filter_map(cost).max().or(own)
-            }
-            _ => own,
+            // If no price of the tier is known, the highest that is.
+            PriceTier::Priority if !row.served.has_tier() => own.max(dearest(&row.served, usage, at, |_| true)),
+            PriceTier::Cheaper => of_tier(PriceTier::Cheaper).or(own),
+            tier => own.max(of_tier(tier)),
         }
+    }
+
+    /// Of that provider's endpoints of the usage's tier the most expensive; if none is known, the same as of any provider.
+    fn cost_of_provider(
+        &self,
+        candidate: &Candidate,
+        provider: &str,
+        usage: &TokenUsage,
+        at: UtcTime,
+    ) -> Option<UsdAmount> {
+        let table = self.table();
+        let row = table.row(candidate.upstream(), candidate.model())?;
+        let its = |offer: &Offer| offer.provider.eq_ignore_ascii_case(provider) && offer.is_of(usage.tier);
+        dearest(&row.served, usage, at, its).or_else(|| self.cost(candidate, usage, at))
+    }
+
+    fn varies_by_provider(&self, candidate: &Candidate) -> bool {
+        let table = self.table();
+        let row = table.row(candidate.upstream(), candidate.model());
+        row.is_some_and(|row| row.served.offers.len() > 1)
     }
 
     fn has_tier(&self, candidate: &Candidate, usage: &TokenUsage) -> bool {
@@ -111,6 +131,14 @@ impl PriceList for Catalogue {
         }
         Candidate::new(candidate.upstream(), &served.listed_as).ok()
     }
+}
+
+/// What the usage costs at the most expensive of these endpoints; `None` if none of them has a price.
+fn dearest(served: &Served, usage: &TokenUsage, at: UtcTime, which: impl Fn(&Offer) -> bool) -> Option<UsdAmount> {
+    let offers = served.offers.iter().filter(|offer| which(offer));
+    offers
+        .filter_map(|offer| offer.rates.as_ref().ok()?.cost(usage, at))
+        .max()
 }
 
 const fn no_quote(why: NoRates) -> Quote {

@@ -85,7 +85,7 @@ impl CatalogueRefresh {
         }
     }
 
-    /// How often; [`REFRESH_EVERY`] by default, spread by a tenth up or down, and a second at least.
+    /// How often; 1 hour ([`REFRESH_EVERY`]) by default, spread by a tenth up or down, and a second at least.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.max(Duration::from_secs(1));

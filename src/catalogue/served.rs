@@ -1,5 +1,7 @@
 //! The endpoints of a model, and their prices.
 
+use tower_llm_layers::PriceTier;
+
 use super::{
     prices::PLUGIN_SEARCH,
     rates::{NoRates, Rates},
@@ -25,6 +27,8 @@ pub(super) struct Served {
 #[derive(Debug)]
 pub(super) struct Offer {
     pub(super) rates: Result<Rates, NoRates>,
+    /// Its provider, as answers name it.
+    pub(super) provider: Box<str>,
     /// It serves only requests that select it.
     pub(super) priority: bool,
     /// It serves at a lower price the requests that ask for one: flex, batch.
@@ -53,9 +57,19 @@ impl Served {
 }
 
 impl Offer {
+    /// Whether it is of this tier.
+    pub(super) const fn is_of(&self, tier: PriceTier) -> bool {
+        match tier {
+            PriceTier::Priority => self.priority,
+            PriceTier::Cheaper => self.cheaper,
+            _ => !self.priority && !self.cheaper,
+        }
+    }
+
     fn read(endpoint: &Endpoint) -> Self {
         Self {
             rates: Rates::read(&endpoint.pricing, PLUGIN_SEARCH),
+            provider: endpoint.provider_name.as_str().into(),
             priority: endpoint.tag.ends_with(PRIORITY) || is_of_tier(endpoint, ServedTier::Priority),
             cheaper: CHEAPER.iter().any(|tier| endpoint.tag.ends_with(tier))
                 || is_of_tier(endpoint, ServedTier::Cheaper),

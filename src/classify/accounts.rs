@@ -57,11 +57,18 @@ impl Words {
     /// A limit of what the account may spend or use in a day or a month is reached.
     pub(super) fn say_spent_quota(&self) -> bool {
         const PHRASES: &str = "\
-            api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access";
+            api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access|\
+            out of call volume quota";
         self.has(PHRASES)
             || self.have_exceeded_quota_code()
             || self
                 .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
+    }
+
+    /// What may be used of this model for free is used up, and the account is set to use no more.
+    pub(super) fn say_spent_free_quota(&self) -> bool {
+        self.code_is(|code| has_any(code, "free tier only"))
+            || self.has("free allocated quota exceeded|free tier of the model has been exhausted|free quota has been exhausted")
     }
 
     /// The account, or the part of it that the key is of, may call nothing any more: a model that is closed to it is another matter.
@@ -126,8 +133,10 @@ impl Words {
         const PHRASES: &str = "\
             api key not valid|invalid api key|incorrect api key|api key expired|reported as leaked|use another api key|\
             api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
-            api key has been deleted";
-        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid"))
+            api key has been deleted|invalid access token|invalid api token|invalid authentication|access token expired|\
+            access token has expired|access token is expired|security token included in the request is|signature expired|\
+            request signature we calculated does not match|invalid token or expired";
+        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid" | "invalid access token" | "expired token"))
     }
 }
 

@@ -29,7 +29,7 @@ impl Words {
 fn is_filter_code(code: &str) -> bool {
     const CODES: &str = "\
         data inspection failed|content policy violation|responsible ai policy violation|sensitive|moderation|content filter|\
-        content safety|safety check|prohibited content";
+        content safety|safety check|prohibited content|censorship";
     const SOMETHING_ELSE: &str = "\
         case sensitive|insensitive|not supported|unsupported|not found|unknown|invalid|config|param|setting|unavailable|\
         timeout|rate limit|overload";

@@ -17,7 +17,7 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> 
         return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
     }
     // 502 stands for an error inside a success that has no status.
-    if matches!(code, 400 | 403 | 422 | 500 | 502) && said.say_filtered() {
+    if matches!(code, 400 | 403 | 422 | 451 | 500 | 502) && said.say_filtered() {
         return Some((FailureKind::ContentFiltered, Scope::Candidate));
     }
     let is_unknown = match code {
@@ -38,7 +38,10 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> 
     if !may_be_of_the_account(code) {
         return None;
     }
-    if said.say_no_funds() {
+    if said.say_spent_free_quota() {
+        // Each model has a quota of its own.
+        Some((FailureKind::QuotaExhausted, Scope::Candidate))
+    } else if said.say_no_funds() {
         Some((FailureKind::InsufficientFunds, Scope::Upstream))
     } else if said.say_spent_quota() {
         Some((FailureKind::QuotaExhausted, Scope::Upstream))
@@ -69,8 +72,9 @@ impl Words {
     /// The provider does not have the model: a code or a phrase of which this is the only meaning.
     fn name_unknown_model(&self) -> bool {
         const CODES: &str = "\
-            model not found|model not exist|model does not exist|model decommissioned|unknown model";
+            model not found|model not exist|model does not exist|model decommissioned|unknown model|model not supported";
         const PHRASES: &str = "\
+            model identifier is invalid|invocation of model id|requested model is not supported|\
             model not exist|not a valid model|no such model|not found the model|no available channel|无可用渠道|模型不存在";
         /// What of a model may be invalid also.
         const OF_A_MODEL: [&str; 10] = [

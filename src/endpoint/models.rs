@@ -31,8 +31,8 @@ use crate::{Api, Catalogue, stack::ModelsOf, transport::OPENROUTER};
 /// the catalogue says of the provider that is tried first. Any other path gets the list.
 ///
 /// Under [`Envelope::OpenAi`] a row has what OpenAI's clients read, under [`Envelope::OpenRouter`] it is OpenRouter's own, as far as the
-/// catalogue knows it, and `offset` and `limit` in the query request a page of the list. A stack that is built without a chain and without a [`Catalogue`] knows no models, and its list is empty. Nothing is
-/// requested of an upstream.
+/// catalogue has it, and `offset` and `limit` in the query request a page of the list. A stack that is built without a chain and without a
+/// [`Catalogue`] has no models, and its list is empty. Nothing is requested of an upstream.
 #[derive(Debug, Clone)]
 pub struct ModelsEndpoint {
     known: ModelsOf,
@@ -102,7 +102,7 @@ impl ModelsEndpoint {
             },
             Some(asked) => {
                 let Some(row) = rows.into_iter().find(|row| row["id"] == asked.id.as_str()) else {
-                    let message = format!("the model `{}` is not known here: see /v1/models", asked.id);
+                    let message = format!("the model `{}` is not available: see /v1/models", asked.id);
                     let problem = Problem::new(StatusCode::NOT_FOUND, "model_not_found", message);
                     return problem.into_response(Shape { api, envelope });
                 };

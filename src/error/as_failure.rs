@@ -76,7 +76,7 @@ impl Failure for Error {
     }
 
     fn is_personal(&self) -> bool {
-        self.0.personal || self.kind().is_personal()
+        self.0.personal || self.0.marks.is_own_timeout() || self.kind().is_personal()
     }
 
     /// Kind, status and words; neither the cause, nor the attempts, the received part and the generation of the other call.

@@ -168,6 +168,7 @@ impl Drop for OpenCall {
 
 /// The future of [`RecordService`].
 #[pin_project(PinnedDrop)]
+#[must_use = "futures do nothing unless polled"]
 pub struct RecordFuture<F> {
     /// There until it has ended.
     #[pin]

@@ -145,7 +145,7 @@ macro_rules! typed_request {
                 Ok(self)
             }
 
-            /// Books it under these tags: in the ledger, and in the budgets that are for them. They are not sent.
+            /// Sets its accounting tags, in the ledger and in the budgets that apply to them. They are not sent.
             ///
             /// ```
             #[doc = concat!("use tower_openrouter::{", stringify!($name), ", Tags};")]

@@ -7,7 +7,11 @@ use openrouter_wire::{
 };
 use tower_llm_layers::{PriceTier, TokenUsage, UsdAmount, UsdError};
 
+use crate::sealed::Sealed;
+
 /// An amount on the wire, in US dollars.
+///
+/// Sealed: implemented here for all types that fit; nothing to implement.
 ///
 /// ```
 /// use tower_openrouter::response::{Decimal, ToUsd};
@@ -16,7 +20,7 @@ use tower_llm_layers::{PriceTier, TokenUsage, UsdAmount, UsdError};
 /// assert_eq!(price.to_usd()?.pico(), 7_650_000);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait ToUsd {
+pub trait ToUsd: Sealed {
     /// What it is an amount of: one that may vary is optional.
     type Amount;
 
@@ -27,6 +31,12 @@ pub trait ToUsd {
     /// If it is too large, or cannot be read.
     fn to_usd(&self) -> Result<Self::Amount, UsdError>;
 }
+
+impl Sealed for Decimal {}
+
+impl Sealed for Price {}
+
+impl Sealed for Usage {}
 
 impl ToUsd for Decimal {
     type Amount = UsdAmount;
@@ -49,7 +59,9 @@ impl ToUsd for Price {
     }
 }
 
-/// What an answer cost, and its usage as the layers know it.
+/// What an answer cost, and its usage in the layers' own type.
+///
+/// Sealed: implemented here for all types that fit; nothing to implement.
 ///
 /// ```
 /// use tower_openrouter::response::{Usage, UsageExt};
@@ -58,8 +70,8 @@ impl ToUsd for Price {
 /// assert_eq!(usage.charged()?.map(|cost| cost.to_string()).as_deref(), Some("$0.00000765"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub trait UsageExt {
-    /// The same as the layers know it; `None` if it says neither what was taken nor what was charged.
+pub trait UsageExt: Sealed {
+    /// The same in the layers' own type; `None` if it has neither counts nor a charge.
     ///
     /// Reads the names of other servers as well (`input_tokens`, `output_tokens` and their details). A missing count is derived from
     /// the total if the other one is there, and is 0 otherwise. An amount that overflows is left out: then the estimate stays.

@@ -15,7 +15,7 @@ use crate::stack::ChatCache;
 pub struct CacheSettings {
     /// The most that is cached, in bytes; with 0 identical calls in flight are still coalesced.
     pub bytes: u64,
-    /// Whose a call is: no tenant gets a response that another one requested. `global` shares between all callers; `tag:NAME` and
+    /// The tenant of a call: no tenant gets a response that another one requested. `global` shares between all callers; `tag:NAME` and
     /// `header:NAME` distinguish tenants.
     pub tenant: TenantSettings,
     /// How long a response is fresh.

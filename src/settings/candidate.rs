@@ -11,7 +11,7 @@ use super::{
     Time,
     text::{InvalidValue, KIND},
 };
-use crate::{stack::IntoCandidate, transport::OPENROUTER};
+use crate::{sealed::Sealed, stack::IntoCandidate, transport::OPENROUTER};
 
 /// One place in a chain. Written as a text, `"openai/gpt-5"` or `"openai:gpt-5"`, or as a table.
 ///
@@ -70,7 +70,7 @@ struct CandidateTable {
     /// What it is paid from: a quota that is exhausted is exhausted for the whole pool. By default its upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pool: Option<String>,
-    /// Members of the request's document that its requests have, with their values. They go before what the caller asked for.
+    /// Members of the request's document that its requests have, with their values. They override the caller's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     parameters: BTreeMap<String, Value>,
     /// Members of the request's document that its requests leave out, since its upstream does not take them.
@@ -98,6 +98,8 @@ impl CandidateSettings {
         }
     }
 }
+
+impl Sealed for &CandidateSettings {}
 
 impl IntoCandidate for &CandidateSettings {
     fn into_candidate(self) -> Result<Candidate, CandidateError> {

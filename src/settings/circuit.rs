@@ -6,7 +6,7 @@ use tower_llm_layers::circuit_breaker::CircuitPolicy;
 
 use super::Time;
 
-/// When a candidate that fails too often is left alone, and how it is probed: see [`CircuitPolicy`].
+/// When a candidate that fails too often is skipped, and how it is probed: see [`CircuitPolicy`].
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]

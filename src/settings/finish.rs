@@ -11,7 +11,7 @@ use tower_llm_layers::FailureKind;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct FinishReasonSettings {
-    /// The finish reason, in OpenRouter's word or a server's own, such as `length`.
+    /// The finish reason, OpenRouter's value or a server's own, such as `length`.
     pub reason: String,
     /// As which kind of failure an answer counts that ends so.
     pub kind: FailureName,

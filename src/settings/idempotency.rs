@@ -15,7 +15,7 @@ use crate::{ChatFrame, stack::ChatIdempotency};
 pub struct IdempotencySettings {
     /// The most bytes of answers that are kept.
     pub bytes: u64,
-    /// Whose a call is: each tenant has keys of its own. `global` for one tenant, `tag:NAME` and `header:NAME` distinguish tenants.
+    /// The tenant of a call: each tenant has keys of its own. `global` for one tenant, `tag:NAME` and `header:NAME` distinguish tenants.
     pub tenant: TenantSettings,
     /// The most keys that are known.
     #[serde(default = "hundred_thousand")]

@@ -1,4 +1,4 @@
-//! Rate limits, concurrency limits, and whose a call is.
+//! Rate limits, concurrency limits, and the tenant of a call.
 
 use std::{fmt, str::FromStr};
 
@@ -30,7 +30,7 @@ pub struct TenantLimitsSettings {
     /// Calls of a tenant at once, their streams included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// Whose a call is: `global` for one limit over all, `tag:NAME` for the value of a tag, `header:NAME` for that of a header. A call without
+    /// The tenant of a call: `global` for one limit over all, `tag:NAME` for the value of a tag, `header:NAME` for that of a header. A call without
     /// it is not limited.
     pub tenant: TenantSettings,
     /// How long a call may wait for its turn.
@@ -170,7 +170,7 @@ impl AdaptiveConcurrencySettings {
     }
 }
 
-/// Whose a call is: see [`TenantKey`].
+/// The tenant of a call: see [`TenantKey`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TenantSettings {

@@ -85,12 +85,12 @@ pub struct Settings {
     pub backoff: BackoffSettings,
     /// The process-wide ratio of retries to calls.
     pub retry_budget: RetryBudgetSettings,
-    /// When a candidate that fails too often is left alone, and how it is probed.
+    /// When a candidate that fails too often is skipped, and how it is probed.
     pub circuit_breaker: OrOff<CircuitBreakerSettings>,
     /// Leaves providers behind OpenRouter out of requests while they fail. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider_health: Option<ProviderHealthSettings>,
-    /// Whether OpenRouter is to say what it has tried by itself for each attempt.
+    /// Whether each attempt requests OpenRouter's report of what its router tried.
     pub router_metadata: bool,
     /// Hedges a slow candidate: the next one is tried in parallel. Off by default.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ pub struct UpstreamSettings {
     /// What it understands; by default that of its name, and `openai` of any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dialect: Option<DialectSettings>,
-    /// The APIs that it speaks; by default those of its name or dialect.
+    /// The APIs that it supports; by default those of its name or dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apis: Option<Vec<ApiSettings>>,
     /// The field in which it takes the limit of a chat completion's tokens; by default that of its address. Nothing is renamed for an upstream of

@@ -27,6 +27,7 @@ use openrouter_wire::{ApiAnswer, chat::ChatResponse, usage::Usage};
 /// deadline the connection is closed and everything that the call holds is released, also if the answer is not read; what is read then is
 /// the error of the deadline. (A bare `Service` is driven by polls: its body holds all that until it is polled or dropped.)
 #[derive(Debug)]
+#[must_use = "an answer that is dropped cancels its call"]
 pub struct Answer<B = StackBody> {
     parts: Parts,
     body: HeldBody<B>,
@@ -36,7 +37,6 @@ pub struct Answer<B = StackBody> {
 
 impl<B: Body<Data = ChatFrame, Error = Error> + Send + 'static> Answer<B> {
     /// From a response of a stack.
-    #[must_use]
     pub fn new(response: Response<B>) -> Self {
         let (parts, body) = response.into_parts();
         let body = HeldBody::new(body, &parts.extensions);

@@ -17,7 +17,7 @@ use super::{ErasedService, StackBuilder};
 use crate::{ChatFrame, Error, stream_upstream::StreamUpstreamLayer};
 
 impl<R, F, E> StackBuilder<R, F, E> {
-    /// The most attempts one call may make in all; [`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP) by default.
+    /// The most attempts one call may make in all; 6 ([`DEFAULT_CAP`](tower_llm_layers::attempt::DEFAULT_CAP)) by default.
     #[must_use]
     pub const fn attempts(mut self, attempts: u32) -> Self {
         self.settings.attempts = attempts;
@@ -38,7 +38,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The longest wait for one retry while another candidate could answer instead: if the upstream asks for a longer wait, the next one answers.
+    /// The longest wait for one retry while another candidate could answer instead: if the upstream requests a longer wait, the next one answers.
     /// 3 s by default, and never more than [`max_retry_delay`](Self::max_retry_delay).
     #[must_use]
     pub const fn max_retry_delay_with_fallback(mut self, wait: Duration) -> Self {
@@ -61,15 +61,15 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The process-wide ratio of retries to calls: give all stacks of a process the same one.
+    /// The process-wide ratio of retries to calls, 20 % of calls and 10 retries a second by default: give all stacks of a process the same one.
     #[must_use]
     pub fn retry_budget(mut self, budget: RetryBudget) -> Self {
         self.settings.budget = budget;
         self
     }
 
-    /// When a candidate that fails too often is left alone, and how it is probed. [`CircuitPolicy::new`] by default; `None` asks
-    /// every candidate whatever befell it.
+    /// When a candidate that fails too often is skipped, and how it is probed. [`CircuitPolicy::new`] by default; `None` turns the circuit
+    /// breaker off.
     #[must_use]
     pub fn circuit_breaker(mut self, policy: impl Into<Option<CircuitPolicy>>) -> Self {
         match policy.into().map(Circuits::new).transpose() {
@@ -79,14 +79,14 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The same with circuits that are shared: give all stacks of a process the same ones, and what one learns serves all.
+    /// The same with circuits that are shared: give all stacks of a process the same ones, and they share their state.
     #[must_use]
     pub fn circuits(mut self, circuits: Circuits) -> Self {
         self.settings.circuits = Some(circuits);
         self
     }
 
-    /// Shares the pauses that upstreams asked for: give all stacks of a process the same ones, and what one learns serves all. Each stack has its own
+    /// Shares the pauses requested by upstreams: give all stacks of a process the same ones, and they share their state. Each stack has its own
     /// by default.
     #[must_use]
     pub fn pauses(mut self, pauses: Pauses) -> Self {

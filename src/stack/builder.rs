@@ -198,8 +198,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
 
     /// Whether another model may answer a request for embeddings. Off by default, since its vectors are silently wrong beside those of the
     /// first: only the same model at another upstream answers then, see
-    /// [`Chain::fallback_for_embeddings`](tower_llm_layers::fallback::Chain::fallback_for_embeddings). On, mind that the response's `model`
-    /// tells which one has answered.
+    /// [`Chain::fallback_for_embeddings`](tower_llm_layers::fallback::Chain::fallback_for_embeddings). If it is on, the response's
+    /// `model` names the one that answered.
     #[must_use]
     pub const fn fallback_for_embeddings(mut self, moves: bool) -> Self {
         self.settings.fallback_for_embeddings = moves;
@@ -213,21 +213,21 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Passes over candidates that cannot take a request, by this catalogue.
+    /// Skips candidates that cannot take a request, by this catalogue. None by default.
     #[must_use]
     pub fn catalogue(mut self, catalogue: Arc<dyn Capabilities>) -> Self {
         self.settings.capabilities = Some(catalogue);
         self
     }
 
-    /// How the app shows at OpenRouter.
+    /// How the app shows at OpenRouter. None by default.
     #[must_use]
     pub fn attribution(mut self, attribution: Attribution) -> Self {
         self.transport = self.transport.attribution(attribution);
         self
     }
 
-    /// Changes how connections are made and kept.
+    /// Changes the settings of the stack's own transport: timeouts, pool, proxy.
     #[must_use]
     pub fn connections(mut self, change: impl FnOnce(TransportBuilder) -> TransportBuilder) -> Self {
         self.transport = change(self.transport);

@@ -96,7 +96,7 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
         (
             "UpstreamRateLimit",
             format!(
-                "{}; pauses that an upstream asks for are kept, waits up to {} with no other candidate",
+                "{}; upstream pauses are respected, waits up to {} with no other candidate",
                 limits(settings.upstream_limits, "a candidate"),
                 seconds(settings.max_retry_delay),
             ),
@@ -144,17 +144,17 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
     lines.map(|(layer, what)| format!("{layer:<21}{what}")).join("\n")
 }
 
-/// The APIs of each upstream that does not speak all of them.
+/// The APIs of each upstream that does not support all of them.
 fn transport(settings: &Settings) -> String {
     if settings.spoken.is_empty() {
-        return "one HTTP exchange; every upstream speaks all APIs".to_owned();
+        return "one HTTP exchange; every upstream supports all APIs".to_owned();
     }
     let spoken = settings
         .spoken
         .iter()
-        .map(|(name, apis)| format!("; {name} speaks {apis}"));
+        .map(|(name, apis)| format!("; {name} supports {apis}"));
     format!(
-        "one HTTP exchange{}; any other upstream speaks all APIs",
+        "one HTTP exchange{}; any other upstream supports all APIs",
         spoken.collect::<String>()
     )
 }

@@ -141,7 +141,7 @@ pub enum BuildProblem {
     NegativePrice,
     /// The accounts of the budgets are in this process, which forgets them, beside a ledger that does not.
     BudgetsForget,
-    /// A candidate names an upstream that the transport does not know.
+    /// A candidate names an upstream that is not configured.
     UnknownUpstream {
         /// Which.
         candidate: Candidate,

@@ -16,6 +16,7 @@ use sync_wrapper::SyncWrapper;
 use crate::{ChatFrame, Error};
 
 /// The future of a [`Stack`](super::Stack): resolves when the answer has begun.
+#[must_use = "futures do nothing unless polled"]
 pub struct StackFuture<F = ChatFrame, E = Error>(Option<Pin<Box<dyn Exchange<F, E>>>>);
 
 /// The body of a [`Stack`](super::Stack)'s answers: a frame for each piece. `Send + Sync`, and never empty in a good answer.

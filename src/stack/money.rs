@@ -94,7 +94,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// What candidates cost: a [`Catalogue`](crate::Catalogue).
+    /// What candidates cost: a [`Catalogue`](crate::Catalogue). None by default.
     #[must_use]
     pub fn prices(mut self, prices: Arc<dyn PriceList>) -> Self {
         self.settings.money.prices = Some(prices);

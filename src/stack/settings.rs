@@ -17,11 +17,13 @@ use tower_llm_layers::{
 };
 
 use super::{BuildProblem, CallTags, TenantKey, candidates, finish::FailingFinish, limits::SharedLimits, money::Money};
-use crate::{free, transport::OPENROUTER};
+use crate::{free, sealed::Sealed, transport::OPENROUTER};
 
-/// What can stand in a chain: a model's name, which is then asked for at OpenRouter, or a [`Candidate`]. Models with the variant
+/// What can stand in a chain: a model's name, which is then requested at OpenRouter, or a [`Candidate`]. Models with the variant
 /// `:free`, and `openrouter/free`, share one quota, so they get a [pool](Candidate::with_pool) of their own, unless theirs was set.
-pub trait IntoCandidate {
+///
+/// Sealed: implemented here for all types that fit; nothing to implement.
+pub trait IntoCandidate: Sealed {
     /// The candidate.
     ///
     /// # Errors
@@ -29,6 +31,12 @@ pub trait IntoCandidate {
     /// If a name is blank.
     fn into_candidate(self) -> Result<Candidate, CandidateError>;
 }
+
+impl Sealed for Candidate {}
+
+impl Sealed for &str {}
+
+impl Sealed for String {}
 
 impl IntoCandidate for Candidate {
     fn into_candidate(self) -> Result<Candidate, CandidateError> {
@@ -89,7 +97,7 @@ pub(super) struct Settings {
     pub(super) hedge: Option<Hedge>,
     /// Finish reasons that count as failures.
     pub(super) failing: FailingFinish,
-    /// The upstreams that do not speak all APIs.
+    /// The upstreams that do not support all APIs.
     pub(super) spoken: Vec<(Box<str>, Apis)>,
 }
 

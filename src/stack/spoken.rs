@@ -6,7 +6,7 @@ use tower_llm_layers::{Apis, Candidate, Capability, fallback::Capabilities};
 
 /// What is known of a candidate: by its upstream, and by the catalogue if there is one.
 pub(super) struct Spoken {
-    /// The upstreams that do not speak all.
+    /// The upstreams that do not support all.
     pub(super) upstreams: Vec<(Box<str>, Apis)>,
     pub(super) catalogue: Option<Arc<dyn Capabilities>>,
 }

@@ -16,7 +16,7 @@ type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
 pub struct CallTags(Option<Arc<Tell>>);
 
 impl CallTags {
-    /// Tells by this closure; `None` adds no tags.
+    /// Extracts the tags with this closure; `None` adds none.
     pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(tell)))
     }
@@ -53,7 +53,7 @@ impl fmt::Debug for CallTags {
 }
 
 impl<R, F, E> StackBuilder<R, F, E> {
-    /// What calls are accounted under, in addition to the tags that a request brings itself.
+    /// What calls are accounted under, in addition to the tags that a request brings itself. By default those in its extensions.
     #[must_use]
     pub fn tags(mut self, tags: CallTags) -> Self {
         self.settings.tags = tags;

@@ -1,4 +1,4 @@
-//! Whose a call is.
+//! The tenant of a call.
 
 use std::{fmt, sync::Arc};
 
@@ -14,7 +14,7 @@ type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + 
 ///
 /// A call without a tenant is **not limited**, and bypasses the cache. A tag's name is not checked: if it is misspelt, no call has a tenant.
 ///
-/// Behind the endpoint, tell by tags or by another extension that a middleware has put there: a client's headers get no further than
+/// Behind the endpoint, use tags or another extension that a middleware has put there: a client's headers get no further than
 /// the endpoint, but for those it [passes on](crate::endpoint::OpenAiEndpoint::pass_header), and these go to the upstream, too.
 ///
 /// ```
@@ -29,14 +29,14 @@ type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + 
 pub struct TenantKey(Arc<Tell>);
 
 impl TenantKey {
-    /// Tells by the tag of this name.
+    /// Uses the tag of this name.
     #[must_use]
     pub fn tag(name: &str) -> Self {
         let name = name.to_owned();
         Self(Arc::new(move |_, _, tags| tags.get(&name).map(Arc::from)))
     }
 
-    /// By this closure; `None` is a call without a tenant.
+    /// Uses this closure; `None` is a call without a tenant.
     pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync + 'static) -> Self {
         Self(Arc::new(move |headers, extensions, _| tell(headers, extensions)))
     }

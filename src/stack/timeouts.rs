@@ -40,7 +40,8 @@ impl<R, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// Added to both for the last candidate, because no candidate follows it; 20 s by default.
+    /// Added to [`first_token_timeout`](Self::first_token_timeout) and [`response_timeout`](Self::response_timeout) for the last candidate, because
+    /// no candidate follows it; 20 s by default.
     #[must_use]
     pub const fn last_candidate_grace(mut self, grace: Duration) -> Self {
         self.settings.timeouts.last_candidate_grace = grace;

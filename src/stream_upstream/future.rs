@@ -18,6 +18,7 @@ use crate::{ChatFrame, Error, assemble::Gathered, body::put_together};
 
 /// The future of [`StreamUpstream`](super::StreamUpstream).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct StreamUpstreamFuture<S, R, B>
 where
     S: Service<Request<R>>,

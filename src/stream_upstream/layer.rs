@@ -23,13 +23,13 @@ pub enum Gathering {
 }
 
 impl StreamUpstreamLayer {
-    /// Gathers all plain calls that a stream can carry.
+    /// Streams upstream every plain call that a stream can carry.
     #[must_use]
     pub const fn new() -> Self {
         Self { on: true }
     }
 
-    /// Gathers those alone that ask for it with [`Gathering::On`].
+    /// Streams upstream only calls that set [`Gathering::On`].
     #[must_use]
     pub const fn on_request() -> Self {
         Self { on: false }

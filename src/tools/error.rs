@@ -94,8 +94,8 @@ impl fmt::Display for ToolRunError {
             ToolRunProblem::StepsSpent { limit } => {
                 write!(
                     f,
-                    "the model called tools in each of {limit} steps: raise `max_steps`, or tell it when to stop"
-                )?; // words-ok: to a model, by a prompt
+                    "the model called tools in each of {limit} steps: raise `max_steps`, or say in the prompt when to stop"
+                )?;
             }
             ToolRunProblem::CostSpent { limit } => {
                 write!(f, "the run has cost {}, and its limit is {limit}", self.cost())?;

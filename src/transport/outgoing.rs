@@ -59,7 +59,7 @@ pub(super) fn refused_by<R: WireRequest>(upstream: &Upstream, body: &R) -> Resul
     if let Some(api) = body.api().filter(|api| !upstream.speaks(*api)) {
         let name = upstream.name();
         let message =
-            format!("`{name}` does not speak {api}: name another upstream, or set `Upstream::apis` if it does");
+            format!("`{name}` does not support {api}: name another upstream, or set `Upstream::apis` if it does");
         return Err(Error::new(FailureKind::NoEndpoint, message));
     }
     body.check_for(upstream.dialect()).map_err(|problem| {

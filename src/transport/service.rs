@@ -141,7 +141,7 @@ impl Transport {
         Self(Arc::new(shared))
     }
 
-    /// The upstreams it knows, in order.
+    /// The configured upstreams, in order.
     pub fn upstreams(&self) -> impl Iterator<Item = &Upstream> {
         self.0.destinations.iter().map(|known| &known.upstream)
     }

@@ -21,7 +21,7 @@ pub const ANTHROPIC: &str = "anthropic";
 /// Where Anthropic is.
 pub const ANTHROPIC_URL: &str = "https://api.anthropic.com/v1";
 
-/// A place that answers calls: a name that chains refer to, a base URL, what it understands, and the APIs that it speaks.
+/// A place that answers calls: a name that chains refer to, a base URL, what it understands, and the APIs that it supports.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Upstream {
     name: Box<str>,
@@ -174,7 +174,7 @@ impl Upstream {
         self.apis.contains(&api)
     }
 
-    /// The same by name, as a capability of its candidates; `None` if it speaks all.
+    /// The same by name, as a capability of its candidates; `None` if it supports all.
     pub(crate) fn spoken(&self) -> Option<Apis> {
         let all = Api::ALL.iter().all(|api| self.speaks(*api));
         (!all).then(|| Apis::of(self.apis.iter().map(|api| api.name())))

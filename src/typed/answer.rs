@@ -37,7 +37,7 @@ pub(crate) fn asking(
 ) -> Result<Request<ApiRequest>, TypedError> {
     let api = request.body().api();
     let Some(chat) = request.body_mut().as_chat_mut() else {
-        let message = format!("this is a request of the {api} API: only a chat can ask for a type");
+        let message = format!("this is a request of the {api} API: only chat requests support typed answers");
         return Err(Error::new(FailureKind::BadRequest, message).into());
     };
     let format = ResponseFormat::json_schema(&*strict.name, strict.schema.clone());

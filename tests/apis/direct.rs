@@ -77,7 +77,7 @@ async fn the_key_in_a_header_of_its_own_is_in_no_error() {
     );
 }
 
-/// A candidate whose upstream does not speak the API of the call is skipped, and the log says why.
+/// A candidate whose upstream does not support the API of the call is skipped, and the log says why.
 #[tokio::test(start_paused = true)]
 async fn a_candidate_at_an_upstream_without_the_api_is_skipped() {
     let (chats, router) = (well(Api::Chat).await, well(Api::Messages).await);
@@ -99,7 +99,10 @@ async fn a_candidate_at_an_upstream_without_the_api_is_skipped() {
     );
     let skipped = got.lines.iter().find(|line| line.outcome == Outcome::Skipped).unwrap();
     let log = format!("{skipped:?}");
-    assert!(log.contains("does not speak messages, only chat, embeddings"), "{log}");
+    assert!(
+        log.contains("does not support messages, only chat, embeddings"),
+        "{log}"
+    );
 
     // If none does, that is the answer, and nothing was sent.
     let stack = Stack::builder()
@@ -113,7 +116,7 @@ async fn a_candidate_at_an_upstream_without_the_api_is_skipped() {
         (Some(K::NoEndpoint), 0, 0),
         "{got:?}"
     );
-    assert!(got.error.unwrap().to_string().contains("does not speak messages"));
+    assert!(got.error.unwrap().to_string().contains("does not support messages"));
 }
 
 #[tokio::test(start_paused = true)]

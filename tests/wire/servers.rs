@@ -126,6 +126,18 @@ async fn messages_of_other_servers_are_passed_on_whole() {
         ),
         // LiteLLM's proxy: the first event twice.
         ("two beginnings", all(&[START, START, OPEN, SAY, MORE, CLOSE, WHY, STOP]), some),
+        // Anthropic, of calls that code in a container makes: the first event has all of the content, and why it ended.
+        (
+            "all in the first event",
+            all(&[
+                &START
+                    .replace(r#""content":[]"#, r#""content":[{"type":"text","text":"Hello world"}]"#)
+                    .replace(r#""stop_reason":null"#, r#""stop_reason":"end_turn""#)
+                    .replace(r#""output_tokens":1"#, r#""output_tokens":9"#),
+                STOP,
+            ]),
+            some,
+        ),
         // LiteLLM's proxy over SGLang: thoughts in the block of text.
         (
             "a thought within a text",
@@ -332,5 +344,46 @@ async fn an_end_without_a_word_is_no_answer() {
         )
         .await;
         assert_ne!(head.status, StatusCode::OK, "{sent}");
+    }
+}
+
+/// A reason in the first event, before any content, ends nothing: what comes behind it may be cut.
+#[tokio::test(start_paused = true)]
+async fn a_reason_before_any_content_is_no_end() {
+    let start = START.replace(r#""stop_reason":null"#, r#""stop_reason":"end_turn""#);
+    for body in [
+        all(&[&start, OPEN, SAY]),
+        all(&[&start, OPEN, SAY, CLOSE]),
+        all(&[&start, OPEN, SAY, CLOSE, STOP]),
+    ] {
+        let (_raw, stack) = upstream(vec![events(), send(body)]).await;
+        let (_, sent) = mounted::send(
+            stack.into_endpoints(),
+            mounted::post("/v1/messages", ask(Api::Messages, true)),
+        )
+        .await;
+        assert!(!shown(Api::Messages, &sent).1, "{sent}");
+    }
+}
+
+/// Anthropic explains a refusal beside its reason: a caller gets these words.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_is_reported_with_its_explanation() {
+    let details = r#""stop_reason":"refusal","stop_details":{"type":"refusal","category":"cyber","explanation":"Blocked under the Usage Policy."}"#;
+    let why = WHY.replace(r#""stop_reason":"end_turn""#, details);
+    let plain = START
+        .split_once(r#""message":"#)
+        .and_then(|(_, message)| message.strip_suffix('}'))
+        .map(|message| message.replace(r#""stop_reason":null"#, details))
+        .unwrap();
+    for (streamed, steps) in [
+        (true, vec![events(), send(all(&[START, &why, STOP]))]),
+        (false, vec![json_head(), send(plain)]),
+    ] {
+        let (_raw, stack) = upstream(steps).await;
+        let post = mounted::post("/v1/messages", ask(Api::Messages, streamed));
+        let (head, sent) = mounted::send(stack.into_endpoints(), post).await;
+        assert_ne!(head.status, StatusCode::OK, "{sent}");
+        assert!(sent.contains("Blocked under the Usage Policy."), "{streamed}: {sent}");
     }
 }

@@ -6,8 +6,16 @@ use super::Api;
 use crate::{chat::ChatResponse, view::try_read_whole};
 use crate::{embeddings::EmbeddingResponse, messages::MessageDocument, responses::ResponseDocument};
 
+/// Keeps other crates from implementing the trait below.
+mod sealed {
+    /// A type of this crate.
+    pub trait Sealed {}
+}
+
 /// A whole answer of one API: what a client gives for a plain request of that API.
-pub trait ApiAnswer: Sized + Send + 'static {
+///
+/// Sealed: implemented here for all types that fit; nothing to implement.
+pub trait ApiAnswer: sealed::Sealed + Sized + Send + 'static {
     /// The API.
     const API: Api;
 
@@ -21,6 +29,8 @@ pub trait ApiAnswer: Sized + Send + 'static {
 
 macro_rules! answers {
     ($( $name:ty: $api:ident; )+) => { $(
+        impl sealed::Sealed for $name {}
+
         impl ApiAnswer for $name {
             const API: Api = Api::$api;
 

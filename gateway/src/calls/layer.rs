@@ -81,6 +81,7 @@ fn api_of(method: &Method, path: &str) -> Option<Api> {
 
 /// The future of [`CallsService`].
 #[pin_project(PinnedDrop)]
+#[must_use = "futures do nothing unless polled"]
 pub struct CallsFuture<F> {
     /// There until it has ended.
     #[pin]

@@ -110,7 +110,7 @@ impl Demo {
         write_secret(&file, &token)?;
         config.own.admin.token = Some(Secret::File(file));
         say(format!(
-            "other machines reach {}: the page asks for a password, which is {token}",
+            "other machines reach {}: the page requires a password, which is {token}",
             config.listen
         ))
     }

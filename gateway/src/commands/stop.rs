@@ -24,20 +24,23 @@ impl Signals {
         })
     }
 
-    /// Waits for the signal that ends the gateway. Each SIGHUP reads the settings file again.
+    /// Waits for the signal that ends the gateway. Each SIGHUP reads the settings file again; a signal that comes meanwhile does not wait for that.
     pub(super) async fn stopped(&mut self, gateway: &Gateway, file: Option<&PathBuf>) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hang_up.recv() => match file {
-                    Some(file) => {
-                        tracing::info!(target: "gateway", "SIGHUP: the settings file is read again");
-                        // What is wrong with it was logged.
-                        drop(gateway.reload(file).await);
-                    }
-                    None => tracing::warn!(target: "gateway", "there is no settings file to read again"),
-                },
+                _ = self.hang_up.recv() => {}
+            }
+            let Some(file) = file else {
+                tracing::warn!(target: "gateway", "there is no settings file to read again");
+                continue;
+            };
+            tracing::info!(target: "gateway", "SIGHUP: the settings file is read again");
+            tokio::select! {
+                () = self.ended() => return,
+                // What is wrong with it was logged.
+                reloaded = gateway.reload(file) => drop(reloaded),
             }
         }
     }

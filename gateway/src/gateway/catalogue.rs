@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -18,66 +18,61 @@ use tower_openrouter::{
 
 use crate::settings::Config;
 
-/// How long the start waits for prices if there are budgets: without a price a budget refuses.
+/// How long prices are waited for if there are budgets: without a price a budget refuses.
 const FIRST: Duration = Duration::from_secs(5);
 
-/// A catalogue that is read again every hour, if the settings do not say what models and prices there are.
-#[derive(Clone)]
+/// A catalogue that is read again every hour, if the settings do not say what models and prices there are. Cheap to clone; clones are the same.
+#[derive(Clone, Default)]
 pub(super) struct Refreshed {
     catalogue: Catalogue,
     is_used: Arc<AtomicBool>,
-    is_there: bool,
-    _refreshing: Option<Refreshing>,
+    /// Reads it from the account of the settings in force, while they use it.
+    refreshing: Arc<Mutex<Option<Refreshing>>>,
 }
 
 impl Refreshed {
-    /// An empty one, of an upstream that has one or not.
-    pub(super) fn new(config: &Config, is_there: bool) -> Self {
-        let refreshed = Self {
-            catalogue: Catalogue::default(),
-            is_used: Arc::default(),
-            is_there,
-            _refreshing: None,
-        };
-        refreshed.follow(config);
-        refreshed
-    }
-
-    /// Begins to read it from this account.
-    pub(super) async fn begin(config: &Config, account: Option<&(String, Account)>, has_budgets: bool) -> Self {
-        let mut refreshed = Self::new(config, account.is_some());
-        let catalogue = refreshed.catalogue.clone();
-        let Some((name, account)) = account.filter(|_| refreshed.is_used()) else {
-            return refreshed;
-        };
-        let candidates = config.stack.chain.iter().chain(&config.stack.cheaper);
-        let models = candidates.filter(|candidate| candidate.upstream == *name);
-        let refresh = CatalogueRefresh::new(catalogue, account.clone()).endpoints_of(models.map(|model| &*model.model));
-        if has_budgets {
-            match timeout(FIRST, refresh.once()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets refuse until they are");
-                }
-                Err(_) => {
-                    tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets refuse until they do");
-                }
-            }
-        }
-        refreshed._refreshing = Some(refresh.spawn_on(&Handle::current()));
-        refreshed
-    }
-
-    /// Follows other settings.
-    pub(super) fn follow(&self, config: &Config) {
+    /// Whether these settings, of an upstream that has a catalogue or not, use one.
+    pub(super) fn is_wanted(config: &Config, has_account: bool) -> bool {
         let stack = &config.stack;
-        let is_used =
-            self.is_there && config.own.refresh_catalogue && stack.catalogue.is_none() && stack.prices.is_empty();
-        self.is_used.store(is_used, Ordering::Relaxed);
+        has_account && config.own.refresh_catalogue && stack.catalogue.is_none() && stack.prices.is_empty()
+    }
+
+    /// Whether it is used by the stacks that are built from now on. Returns whether it was.
+    pub(super) fn set_used(&self, is_used: bool) -> bool {
+        self.is_used.swap(is_used, Ordering::Relaxed)
     }
 
     fn is_used(&self) -> bool {
         self.is_used.load(Ordering::Relaxed)
+    }
+
+    /// Waits for the first prices, if it is used and was never read: before settings with budgets are in force.
+    pub(super) async fn first_prices(&self, config: &Config, account: &(String, Account)) {
+        if !self.is_used() || self.catalogue.read_at().is_some() {
+            return;
+        }
+        match timeout(FIRST, self.refresh_from(config, account).once()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets refuse until they are");
+            }
+            Err(_) => {
+                tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets refuse until they do");
+            }
+        }
+    }
+
+    /// Reads it from this account from now on, the first time at once, if it is used; and from no account before.
+    pub(super) fn follow(&self, config: &Config, account: Option<&(String, Account)>) {
+        let account = account.filter(|_| self.is_used());
+        let refreshing = account.map(|account| self.refresh_from(config, account).spawn_on(&Handle::current()));
+        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = refreshing;
+    }
+
+    fn refresh_from(&self, config: &Config, (name, account): &(String, Account)) -> CatalogueRefresh {
+        let candidates = config.stack.chain.iter().chain(&config.stack.cheaper);
+        let models = candidates.filter(|candidate| candidate.upstream == *name);
+        CatalogueRefresh::new(self.catalogue.clone(), account.clone()).endpoints_of(models.map(|model| &*model.model))
     }
 
     /// Its prices, if it is used.

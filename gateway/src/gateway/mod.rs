@@ -1,7 +1,9 @@
 //! A gateway, put together: the stack with its ledger and its store, the client keys, and what reloads them.
 
+mod account;
 mod backoff;
 mod catalogue;
+mod emptied;
 mod error;
 mod idempotency;
 mod metrics;
@@ -10,11 +12,11 @@ mod outage;
 mod places;
 mod refill;
 mod reload;
+mod sums;
 mod upkeep;
 mod watch;
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex as StdMutex, PoisonError},
     time::Duration,
 };
@@ -23,6 +25,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 use tower_openrouter::{
     Tags,
+    account::Bills,
     layers::observe,
     ledger::DatabaseLedger,
     recording::Recorder,
@@ -36,6 +39,7 @@ use idempotency::SharedIdempotency;
 pub(crate) use open::{check, key_database, ledger_to_read};
 use outage::Outage;
 pub(crate) use places::admin_token;
+use refill::Scopes;
 pub use upkeep::forget_entries;
 pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_idempotency, watch_keys};
 
@@ -69,6 +73,8 @@ struct Inner {
     close_timeout: Duration,
     metrics: Option<PrometheusHandle>,
     catalogue: catalogue::Refreshed,
+    /// Where late bills are requested, if an upstream reported them at the start, and there is a ledger.
+    bills: Option<Bills>,
     in_force: Mutex<InForce>,
     /// Whether the database of client keys fails.
     keys_outage: StdMutex<Outage>,
@@ -97,8 +103,8 @@ struct InForce {
     version: i64,
     /// When the keys of the database are tried again, if not all of them are in force.
     pending: Option<Backoff>,
-    /// The names of all budgets that were in force since the start: their accounts are not empty.
-    budgets: HashSet<String>,
+    /// All budgets whose accounts were opened since the start, by the scope that they were opened with last: these are not empty.
+    budgets: Scopes,
 }
 
 impl Gateway {
@@ -188,9 +194,9 @@ impl Gateway {
                 _ => Readiness::Ready,
             };
         }
-        // Limits let calls pass uncounted then; a budget refuses them.
+        // Limits let calls pass uncounted then, and so do budgets that only warn; the others refuse them.
         let budgets = self.0.handle.budgets();
-        let passes = |tags: &Tags| budgets.lines(tags, "", "").is_empty();
+        let passes = |tags: &Tags| budgets.lines(tags, "", "").iter().all(|line| line.budget.is_soft());
         let some_pass = if self.0.ring.is_required() {
             self.0.ring.any_in_force(|key| passes(key.tags()))
         } else {
@@ -198,10 +204,10 @@ impl Gateway {
         };
         if some_pass {
             Readiness::Degraded(
-                "the shared store does not answer: limits are not counted, and calls with a budget are refused",
+                "the shared store does not answer: limits are not counted, and calls with a budget that refuses are refused",
             )
         } else {
-            Readiness::Unready("the shared store does not answer, and all calls have a budget")
+            Readiness::Unready("the shared store does not answer, and all calls have a budget that refuses")
         }
     }
 

@@ -1,6 +1,6 @@
 //! Opens a gateway: storage, store, keys, prices, then the stack.
 
-use std::{collections::HashSet, sync::Arc};
+use std::sync::Arc;
 
 use tokio::{
     runtime::Handle,
@@ -18,11 +18,12 @@ use tower_openrouter::{
 
 use super::{
     Gateway, InForce, Inner, OpenError,
+    account::{account_of, has_budgets},
     catalogue::Refreshed,
     idempotency::SharedIdempotency,
     metrics::recorder,
     places::{self, Places, problem},
-    reload,
+    refill, reload,
     upkeep::claim_bills,
 };
 use crate::{
@@ -83,13 +84,16 @@ impl Gateway {
             None => Accounts::InMemory(InMemoryBudgetStore::new()),
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
-        let account = {
-            let stack = config.stack.clone();
-            spawn_blocking(move || stack.account()).await.unwrap_or(Ok(None))?
-        };
-        let names: HashSet<_> = settings.budget.iter().map(|budget| budget.name.clone()).collect();
-        let has_budgets = !names.is_empty();
-        let catalogue = Refreshed::begin(&config, account.as_ref(), has_budgets).await;
+        let account = account_of(&config.stack).await?;
+        let scopes = refill::scopes(&settings);
+        let catalogue = Refreshed::default();
+        catalogue.set_used(Refreshed::is_wanted(&config, account.is_some()));
+        if let Some(account) = &account
+            && has_budgets(&settings)
+        {
+            catalogue.first_prices(&config, account).await;
+        }
+        catalogue.follow(&config, account.as_ref());
         if let Some(prices) = catalogue.prices() {
             // What was spent before is counted under the names that the calls to come are.
             budgets.name_models_by(prices);
@@ -99,8 +103,10 @@ impl Gateway {
             // Also without a budget: one that comes later is refilled when it does.
             budgets.refill([]);
         }
-        let reconciler = account.zip(ledger.clone()).map(|((name, account), ledger)| {
-            Reconciler::builder(Arc::new(Bills::default().upstream(&name, account)))
+        let bills = account.filter(|_| ledger.is_some());
+        let bills = bills.map(|(name, account)| Bills::default().upstream(&name, account));
+        let reconciler = bills.clone().zip(ledger.clone()).map(|(bills, ledger)| {
+            Reconciler::builder(Arc::new(bills))
                 .ledger(Arc::new(ledger))
                 // Those that come later are put in force over the same accounts.
                 .budgets(budgets.clone())
@@ -154,12 +160,13 @@ impl Gateway {
             close_timeout,
             metrics: recorder(),
             catalogue,
+            bills,
             in_force: Mutex::new(InForce {
                 config,
                 stored,
                 version,
                 pending: None,
-                budgets: names,
+                budgets: scopes,
             }),
             keys_outage: std::sync::Mutex::default(),
             _tasks: tasks,
@@ -215,12 +222,14 @@ pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
     drop(Places::load(config)?);
     let settings = reload::with_key_budgets(config, &reload::keys_of(config, &[]));
     let account = settings.account()?;
+    let catalogue = Refreshed::default();
+    catalogue.set_used(Refreshed::is_wanted(config, account.is_some()));
     let added = Added {
         ledger: None,
         reconciler: None,
         limits: None,
         idempotency: None,
-        catalogue: Refreshed::new(config, account.is_some()),
+        catalogue,
         calls: Calls::new(),
         recorder: None,
     };

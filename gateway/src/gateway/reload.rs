@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use tokio::task::spawn_blocking;
 use tower_openrouter::settings::Settings;
 
-use super::{Backoff, Gateway, InForce, OpenError};
+use super::{Backoff, Gateway, InForce, OpenError, account::has_budgets, refill::scopes};
 use crate::{
     keys::{KeyOnRing, StoredKey},
     settings::{Config, ConfigError, Stamp},
@@ -92,17 +92,18 @@ impl Gateway {
             listen: in_force.config.listen,
             ..config
         };
-        self.0.catalogue.follow(&config);
         let keys = keys_of(&config, &in_force.stored);
-        let replaced = self.replace(&mut in_force, with_key_budgets(&config, &keys)).await;
-        if let Err(error) = replaced {
-            self.0.catalogue.follow(&in_force.config);
+        let settings = with_key_budgets(&config, &keys);
+        let account = self.next_account(&config, has_budgets(&settings)).await;
+        if let Err(error) = self.replace(&mut in_force, settings).await {
+            self.keep_account(&account);
             // The stack logs what is wrong with its settings.
             if !is_again && !matches!(error, OpenError::Settings(_)) {
                 tracing::error!(target: "gateway", %error, "settings refused: the old ones stay in force");
             }
             return Err(error);
         }
+        self.follow_account(&config, account);
         fixed(&in_force.config, &config);
         self.0.ring.replace(keys);
         in_force.config = config;
@@ -157,10 +158,11 @@ impl Gateway {
         Ok(())
     }
 
-    /// Puts these settings in force. A budget that was not there begins with what its window has spent.
+    /// Puts these settings in force. A budget that was not there, or had another window or scope, begins with what its window has spent.
     async fn replace(&self, in_force: &mut InForce, settings: Settings) -> Result<(), OpenError> {
-        self.refill_new_budgets(&in_force.budgets, &settings).await?;
-        let names: Vec<_> = settings.budget.iter().map(|budget| budget.name.clone()).collect();
+        let (new, changed) = self.refill(&settings).await?;
+        new.put(&mut in_force.budgets);
+        let scopes = scopes(&settings);
         let handle = self.0.handle.clone();
         let before = handle.settings();
         if let Some(keys) = &self.0.idempotency {
@@ -174,7 +176,8 @@ impl Gateway {
             keys.follow(&before);
         }
         replaced?;
-        in_force.budgets.extend(names);
+        changed.put(&mut in_force.budgets);
+        in_force.budgets.extend(scopes);
         Ok(())
     }
 

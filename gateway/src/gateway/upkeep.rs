@@ -15,8 +15,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// How often bills that other gateways have left are looked for.
 const CLAIM_EVERY: Duration = Duration::from_secs(600);
-/// How old an entry is when the gateway that recorded it asks no more for its bill.
-const GIVEN_UP: Duration = HOUR;
+/// How old an entry is when the gateway that recorded it asks no more for its bill, even if the account has refused the question meanwhile.
+const GIVEN_UP: Duration = Duration::from_secs(90 * 60);
 /// How old it is when no gateway does.
 const TOO_OLD: Duration = Duration::from_secs(3 * 24 * 3600);
 

@@ -1,4 +1,4 @@
-//! The admin side: who may see it, and what there is.
+//! The admin side: access to it, and what there is.
 
 use axum::{
     Router,
@@ -21,7 +21,7 @@ use crate::{
     settings::Config,
 };
 
-/// Who may see the admin side.
+/// Access to the admin side.
 #[derive(Debug, Clone)]
 pub enum Admin {
     /// Any program of this machine that reaches this loopback address, but no proxy.

@@ -74,6 +74,7 @@ where
 /// The future of [`Outer`].
 #[pin_project]
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct OuterFuture<F> {
     /// There until it panics.
     #[pin]

@@ -1,10 +1,10 @@
-//! Who may see the admin side, as the settings say.
+//! Access to the admin side, by the settings.
 
 use std::fmt;
 
 use super::Config;
 
-/// Who may see the page and the metrics. Prints as that.
+/// Access to the page and the metrics. Prints as that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminSide {
     /// Any program of this machine.
@@ -16,7 +16,7 @@ pub enum AdminSide {
 }
 
 impl Config {
-    /// Who may see the page and the metrics.
+    /// Access to the page and the metrics.
     #[must_use]
     pub fn admin_side(&self) -> AdminSide {
         if self.own.admin.token.is_some() {

@@ -14,7 +14,7 @@ use super::{Place, key::KeyEntry};
 pub struct GatewaySettings {
     /// The address that clients call.
     pub listen: String,
-    /// Who may see the page, the metrics and the JSON routes beside it.
+    /// Access to the page, the metrics and the JSON routes beside it.
     pub admin: AdminSettings,
     /// Client keys. Further ones stand in the storage's database.
     pub key: Vec<KeyEntry>,
@@ -36,7 +36,7 @@ pub struct GatewaySettings {
     pub refresh_catalogue: bool,
 }
 
-/// Who may see the page, the metrics and the JSON routes beside it. Open on a loopback address by default, off on any other.
+/// Access to the page, the metrics and the JSON routes beside it. Open on a loopback address by default, off on any other.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdminSettings {

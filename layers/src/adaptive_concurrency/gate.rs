@@ -1,4 +1,4 @@
-//! One candidate's gate: how many attempts are under way, and the queue for a place.
+//! One candidate's gate: how many attempts are in flight, and the queue for a place.
 
 use std::{sync::Arc, time::Duration};
 
@@ -198,7 +198,7 @@ impl Permit {
     pub(super) fn overloaded(&self) {
         let mut inner = self.gate.inner.lock();
         if inner.limit.overloaded(self.cuts) {
-            self.gate.say("throttled or overloaded", &inner);
+            self.gate.say("rate limited or overloaded", &inner);
         }
     }
 

@@ -25,7 +25,7 @@ pub struct ConcurrencyReport {
     pub candidate: Candidate,
     /// Attempts at once.
     pub limit: u32,
-    /// Attempts under way, streams that are being read included.
+    /// Attempts in flight, streams that are being read included.
     pub under_way: u32,
     /// Calls that wait.
     pub waiting: usize,
@@ -39,7 +39,8 @@ impl ConcurrencyLimits {
     ///
     /// # Errors
     ///
-    /// If nothing would pass, or nothing would be learnt.
+    /// [`ConcurrencyError`]: `floor` is 0, `floor` ≤ `initial` ≤ `ceiling` does not hold, `decrease` is not above 0 and below 1, or `slower` is
+    /// below 1.
     pub fn new(policy: ConcurrencyPolicy) -> Result<Self, ConcurrencyError> {
         policy.check()?;
         Ok(Self(Arc::new(Table {

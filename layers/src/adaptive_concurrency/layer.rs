@@ -16,7 +16,8 @@ impl AdaptiveConcurrencyLayer {
     ///
     /// # Errors
     ///
-    /// If nothing would pass, or nothing would be learnt.
+    /// [`ConcurrencyError`]: `floor` is 0, `floor` ≤ `initial` ≤ `ceiling` does not hold, `decrease` is not above 0 and below 1, or `slower` is
+    /// below 1.
     pub fn new(policy: ConcurrencyPolicy) -> Result<Self, ConcurrencyError> {
         ConcurrencyLimits::new(policy).map(Self::shared)
     }

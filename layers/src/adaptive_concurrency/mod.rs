@@ -1,6 +1,6 @@
 //! Learns a concurrency limit per candidate: how many attempts it sustains at once.
 //!
-//! Each candidate has a limit of attempts in flight, streams that are being read included. An attempt that is throttled or finds the
+//! Each candidate has a limit of attempts in flight, streams that are being read included. An attempt that is rate limited or finds the
 //! upstream overloaded lowers the limit by a factor, once for all attempts that were in flight together. So do first tokens of streams that
 //! recently became much slower than usual. Each round of good answers adds one, while at least half of the limit is used. Failures that the
 //! caller, its deadline or its budget caused, and cancelled calls, change nothing.

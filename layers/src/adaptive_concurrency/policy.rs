@@ -60,8 +60,8 @@ impl fmt::Display for ConcurrencyError {
 impl std::error::Error for ConcurrencyError {}
 
 impl ConcurrencyPolicy {
-    /// Begins with 20 at once, goes from 1 to 1000, and lets 100 wait. A throttled or overloaded attempt takes three tenths of the limit
-    /// away; so do first tokens that come, of late, at half the usual pace.
+    /// Begins with 20 at once, goes from 1 to 1000, and lets 100 wait. A rate limited or overloaded attempt takes three tenths of the
+    /// limit away; so do first tokens that recently took twice as long as usual.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -102,7 +102,7 @@ impl ConcurrencyPolicy {
         self
     }
 
-    /// What is left of the limit after a throttled or overloaded attempt; 0.7 by default. Once for all attempts that were under way
+    /// What is left of the limit after a rate limited or overloaded attempt; 0.7 by default. Once for all attempts that were in flight
     /// together.
     #[must_use]
     pub const fn decrease(mut self, share: f64) -> Self {

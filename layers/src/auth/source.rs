@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use super::{ApiKey, KeyPool};
 
-/// What a [`KeyProvider`] returns: the key, or in words for people why there is none.
+/// What a [`KeyProvider`] returns: the key, or the reason as text why there is none.
 pub type KeyFuture = Pin<Box<dyn Future<Output = Result<ApiKey, String>> + Send>>;
 
 /// Fetches the key for each attempt: from a vault, or made for the tenant.
@@ -107,7 +107,7 @@ impl Keys {
         Self::default()
     }
 
-    /// The same source for every upstream that has none of its own. Mind that it then goes to each of them.
+    /// The same source for every upstream that has none of its own. Each of them then receives this key.
     #[must_use]
     pub fn otherwise(mut self, source: impl Into<KeySource>) -> Self {
         self.otherwise = Some(source.into());

@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) reserved: UsdAmount,
     /// What was charged beyond what was held, and did not fit under the cap any more.
     pub(super) overrun: UsdAmount,
+    /// When it was reset by hand, in milliseconds; 0 if it never was.
+    reset: u64,
     /// Of a rolling window: when what is settled and overrun was spent.
     slices: Slices,
 }
@@ -83,8 +85,12 @@ impl Account {
         self.spend(cap, spent, u64::MAX);
     }
 
-    /// Spends without a reservation, or takes back what was spent too much, at this time.
+    /// Spends without a reservation, or takes back what was spent too much, at this time. What was spent before a reset is forgotten already, and
+    /// nothing of it is taken back.
     pub(super) fn spend(&mut self, cap: UsdAmount, amount: UsdAmount, at: u64) {
+        if amount.is_negative() && at <= self.reset {
+            return;
+        }
         let at = at.min(self.window);
         let rolls = self.slices.length() > 0;
         if amount.is_negative() {
@@ -116,8 +122,9 @@ impl Account {
             .max(UsdAmount::ZERO);
     }
 
-    /// Forgets what was spent. What is held stays.
-    pub(super) fn reset(&mut self) {
+    /// Forgets what was spent until now, in milliseconds. What is held stays.
+    pub(super) fn reset(&mut self, now: u64) {
+        self.reset = now;
         self.settled = UsdAmount::ZERO;
         self.overrun = UsdAmount::ZERO;
         self.slices = Slices::new(self.slices.length());
@@ -148,6 +155,15 @@ impl Account {
     pub(super) fn is_blank(&self, period: Period) -> bool {
         let mut then = self.clone();
         then.roll(period);
-        then.reserved == UsdAmount::ZERO && then.spent() == UsdAmount::ZERO
+        then.reserved == UsdAmount::ZERO && then.spent() == UsdAmount::ZERO && !then.is_reset_in(period)
+    }
+
+    /// Whether it was reset in this window, so that a late bill of the time before may still come.
+    fn is_reset_in(&self, period: Period) -> bool {
+        let counts = match period {
+            Period::Fixed { start, .. } => self.reset >= start,
+            Period::Rolling { now, length } => self.reset.saturating_add(length) > now,
+        };
+        self.reset > 0 && counts
     }
 }

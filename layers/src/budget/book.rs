@@ -36,6 +36,8 @@ struct Shelf {
     most: usize,
     /// How many accounts were ever opened.
     opened: AtomicU64,
+    /// How often an amount was not counted, as there was no room for its account.
+    uncounted: AtomicU64,
     /// How many attempts ever waited for their turn, and how many do so now.
     came: AtomicU64,
     waiting: AtomicUsize,
@@ -100,7 +102,7 @@ impl InMemoryBudgetStore {
     }
 
     /// An empty one with room for about so many accounts. One that has nothing spent or reserved in its window makes room; if none
-    /// does, a new account is refused.
+    /// does, a new account is refused. Of a budget that only warns, it is not counted, and an error is logged.
     #[must_use]
     pub fn with_room(max_accounts: usize) -> Self {
         Self(Arc::new(Shelf {
@@ -108,6 +110,7 @@ impl InMemoryBudgetStore {
             hasher: RandomState::new(),
             most: max_accounts,
             opened: AtomicU64::new(0),
+            uncounted: AtomicU64::new(0),
             came: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
         }))
@@ -134,19 +137,47 @@ impl InMemoryBudgetStore {
         Some(entry.state(&line.account, UtcTime::now()))
     }
 
-    pub(super) fn shares(&self, lines: &[AccountRef], at: UtcTime) -> Result<Box<[Share]>, usize> {
-        let shares = lines.iter().enumerate().map(|(index, line)| {
-            let budget = &line.budget;
-            let slot = self.0.slot(line, at).ok_or(index)?;
-            let (cap, soft, period) = (budget.cap(), budget.is_soft(), budget.period(at));
-            Ok(Share {
-                slot,
-                cap,
-                soft,
-                period,
-            })
-        });
-        shares.collect()
+    /// The accounts of the lines, in their order. A line that only warns is left out of both if there is no room for its account; fails with the
+    /// place of another one.
+    pub(super) fn shares(&self, lines: &mut Vec<AccountRef>, at: UtcTime) -> Result<Box<[Share]>, usize> {
+        let mut shares = Vec::with_capacity(lines.len());
+        while let Some(line) = lines.get(shares.len()) {
+            match self.share(line, at) {
+                Some(share) => shares.push(share),
+                None if line.budget.is_soft() => {
+                    self.not_counted(line);
+                    lines.remove(shares.len());
+                }
+                None => return Err(shares.len()),
+            }
+        }
+        Ok(shares.into_boxed_slice())
+    }
+
+    /// The account of a line; `None` if there is no room for it.
+    pub(super) fn share(&self, line: &AccountRef, at: UtcTime) -> Option<Share> {
+        let budget = &line.budget;
+        let slot = self.0.slot(line, at)?;
+        let (cap, soft, period) = (budget.cap(), budget.is_soft(), budget.period(at));
+        Some(Share {
+            slot,
+            cap,
+            soft,
+            period,
+        })
+    }
+
+    /// What is spent on this line is not counted, as there is no room for its account. A flood of tags makes many of these, and few log lines.
+    pub(super) fn not_counted(&self, line: &AccountRef) {
+        let uncounted = self.0.uncounted.fetch_add(1, Ordering::Relaxed) + 1;
+        if uncounted.is_power_of_two() {
+            tracing::error!(
+                target: "llm::budget",
+                budget = line.budget.name(),
+                uncounted,
+                "no room for an account: what it spent is not counted"
+            );
+        }
     }
 }
 
@@ -235,8 +266,8 @@ pub(super) type Decided = Result<Reservation, (ReserveRequest, Denied)>;
 
 impl InMemoryBudgetStore {
     /// Decides at once.
-    pub(super) fn decide(&self, ask: ReserveRequest) -> Decided {
-        match self.shares(&ask.lines, ask.at) {
+    pub(super) fn decide(&self, mut ask: ReserveRequest) -> Decided {
+        match self.shares(&mut ask.lines, ask.at) {
             Ok(shares) => Self::decide_on(shares, ask),
             Err(index) => self.no_room(ask, index),
         }

@@ -111,8 +111,8 @@ impl Budgets {
     pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<AccountRef> {
         let names = self.count_models().then(|| self.names()).flatten();
         let listed = |model: &str| {
-            let candidate = Candidate::new(upstream, model).ok()?;
-            names.as_ref()?.listed_as(&candidate)
+            let names = names.as_ref()?;
+            names.listed_as(&Candidate::new(upstream, model).ok()?)
         };
         let name = listed(model);
         let model = name.as_deref().unwrap_or(model);
@@ -198,21 +198,22 @@ impl Budgets {
     ///
     /// It counts on the budgets that were [put in force](Self::put_in_force) last, or on these if none were. A budget that came into force after
     /// the attempt began, and did not count it, gets no money back. An attempt of a call that began under the budgets before, and that begins itself
-    /// after they were replaced, is taken for one of the new budgets.
+    /// after they were replaced, is taken for one of the new budgets. An account that was [reset](Self::reset) after the attempt ended gets no money
+    /// back either.
     pub fn correct(&self, entry: &Entry, bill: UsdAmount) {
         let by = bill.saturating_sub(entry.recorded);
         if by == UsdAmount::ZERO {
             return;
         }
         let Some(in_force) = self.in_force.now() else {
-            return self.book(entry, by, entry.ended);
+            return self.store.adjust(&self.lines_of_entry(entry), by, entry.ended);
         };
         let changed = in_force
             .iter()
             .filter(|known| !by.is_negative() || known.has_counted(entry));
         let mut budgets = self.clone();
         budgets.budgets = changed.map(|known| Arc::clone(&known.budget)).collect();
-        budgets.book(entry, by, entry.ended);
+        self.store.adjust(&budgets.lines_of_entry(entry), by, entry.ended);
     }
 
     /// Records what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
@@ -221,7 +222,8 @@ impl Budgets {
         self.is_refilled.store(true, Ordering::Relaxed);
         self.in_force.refilled(&self.budgets);
         for entry in entries {
-            self.book(entry, entry.recorded, entry.ended);
+            let lines = self.lines_of_entry(entry);
+            self.store.refill(&lines, entry.recorded, entry.ended);
         }
     }
 
@@ -256,11 +258,11 @@ impl Budgets {
         !self.store.is_durable() && !self.is_refilled.load(Ordering::Relaxed)
     }
 
-    fn book(&self, entry: &Entry, by: UsdAmount, at: UtcTime) {
-        let lines = match Candidate::new(&entry.upstream, &entry.model) {
+    /// The accounts that a past attempt is recorded on.
+    fn lines_of_entry(&self, entry: &Entry) -> Vec<AccountRef> {
+        match Candidate::new(&entry.upstream, &entry.model) {
             Ok(candidate) => self.lines_of(&entry.tags, &candidate, entry.served_model.as_deref()),
             Err(_) => self.lines(&entry.tags, &entry.upstream, &entry.model),
-        };
-        self.store.adjust(&lines, by, at);
+        }
     }
 }

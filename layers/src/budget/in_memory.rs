@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::Turn};
+use super::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::Turn, warn_at_marks};
 use crate::{UsdAmount, UtcTime};
 
 impl BudgetStore for InMemoryBudgetStore {
@@ -15,6 +15,10 @@ impl BudgetStore for InMemoryBudgetStore {
     }
 
     fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        // What costs nothing has nothing to wait for.
+        if ask.want.max(ask.at_least) <= UsdAmount::ZERO {
+            return self.reserve(ask);
+        }
         Turn::take(self, ask, until)
     }
 
@@ -23,36 +27,49 @@ impl BudgetStore for InMemoryBudgetStore {
     }
 
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
-        let now = UtcTime::now();
-        for line in lines {
-            if !line.budget.counts(at, now) {
-                continue;
-            }
-            let Ok(shares) = self.shares(std::slice::from_ref(line), now) else {
-                tracing::error!(
-                    budget = line.budget.name(),
-                    "no room for an account: what it spent is not counted"
-                );
-                continue;
-            };
-            for share in &shares {
-                let mut account = share.slot.lock();
-                account.roll(share.period);
-                account.spend(share.limit(), by, at.millis());
-                drop(account);
-                share.slot.queue().wake_first();
-            }
-        }
+        self.change(lines, by, at, warn_at_marks);
+    }
+
+    fn refill(&self, lines: &[AccountRef], spent: UsdAmount, at: UtcTime) {
+        self.change(lines, spent, at, |_, _, _, _| {});
     }
 
     fn reset(&self, lines: &[AccountRef]) -> bool {
+        let now = UtcTime::now();
         for line in lines {
             // An account that cannot be opened has spent nothing.
-            for share in self.shares(std::slice::from_ref(line), UtcTime::now()).iter().flatten() {
-                share.slot.lock().reset();
+            if let Some(share) = self.share(line, now) {
+                share.slot.lock().reset(now.millis());
                 share.slot.queue().wake_first();
             }
         }
         true
+    }
+}
+
+impl InMemoryBudgetStore {
+    /// Changes what was spent, and gives each line with what was spent before and after, and what has come beyond the cap.
+    fn change(
+        &self,
+        lines: &[AccountRef],
+        by: UsdAmount,
+        at: UtcTime,
+        report: impl Fn(&AccountRef, UsdAmount, UsdAmount, UsdAmount),
+    ) {
+        let now = UtcTime::now();
+        for line in lines.iter().filter(|line| line.budget.counts(at, now)) {
+            let Some(share) = self.share(line, now) else {
+                self.not_counted(line);
+                continue;
+            };
+            let mut account = share.slot.lock();
+            account.roll(share.period);
+            let (before, over) = (account.settled, account.overrun);
+            account.spend(share.limit(), by, at.millis());
+            let (after, over) = (account.settled, account.overrun.saturating_sub(over));
+            drop(account);
+            share.slot.queue().wake_first();
+            report(line, before, after, over);
+        }
     }
 }

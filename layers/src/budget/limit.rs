@@ -46,9 +46,9 @@ pub const MAX_PER_HOUR: &str = "max-per-hour";
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
-/// The name under which a budget asks for the model.
+/// The name under which a budget refers to the candidate's model.
 pub const MODEL: &str = "model";
-/// The name under which a budget asks for the upstream.
+/// The name under which a budget refers to the candidate's upstream.
 pub const UPSTREAM: &str = "upstream";
 
 /// Parts of an account's key; no tag can hold it.
@@ -190,7 +190,8 @@ impl Budget {
         self
     }
 
-    /// Only warns, and never refuses.
+    /// Only warns, and never refuses: not while its store is away, nor if its accounts have no more room or a price is unknown. An attempt that only
+    /// such budgets are for is sent as it is, without a limit on its answer or its tools.
     #[must_use]
     pub const fn soft(mut self) -> Self {
         self.soft = true;

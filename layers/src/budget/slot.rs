@@ -69,7 +69,7 @@ impl Slot {
     }
 }
 
-/// Holds as much as all shares have, up to `want` and no less than `at_least`, on each of them; or nothing on any.
+/// Holds as much as all shares have, up to `want`, on each of them; or nothing on any, if one of them has less than `at_least`.
 pub(super) fn reserve(shares: &[Share], want: UsdAmount, at_least: UsdAmount) -> Result<UsdAmount, Full> {
     let mut locked = lock(shares);
     let mut amount = want;

@@ -25,12 +25,21 @@ pub struct AccountRef {
 pub struct ReserveRequest {
     /// On which accounts: all of them, or none.
     pub lines: Vec<AccountRef>,
-    /// How much it can cost at most.
+    /// How much it can cost at most: zero if it costs nothing, or if its cost is unknown.
     pub want: UsdAmount,
-    /// The least it could do with, with a shorter answer.
+    /// The least it could do with, with a shorter answer. More than `want` if its cost is unknown: this much must be free, although it is not
+    /// reserved.
     pub at_least: UsdAmount,
     /// Now.
     pub at: UtcTime,
+}
+
+impl ReserveRequest {
+    /// The first line that may refuse it; `None` if all of them only warn.
+    #[must_use]
+    pub fn first_hard_line(&self) -> Option<&AccountRef> {
+        self.lines.iter().find(|line| !line.budget.is_soft())
+    }
 }
 
 /// What a store answers to a [`ReserveRequest`]: at once, or later.
@@ -52,7 +61,11 @@ impl fmt::Debug for Decision {
 
 /// Where accounts are kept: in this process, or somewhere that several processes share.
 pub trait BudgetStore: fmt::Debug + Send + Sync {
-    /// Reserves between `at_least` and `want` on every line, as much as all of them have; or nothing on any.
+    /// Reserves between `at_least` and `want` on every line, as much as all of them have; or nothing on any. An attempt that needs nothing passes,
+    /// whatever is spent.
+    ///
+    /// A line that [only warns](Budget::is_soft) never refuses, whatever is the matter with it: if all lines do so, the attempt passes although
+    /// the store is away, and what it spends is recorded later.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
 
     /// Whether attempts that wait for reservations to end are served by [`reserve_in_turn`](Self::reserve_in_turn). Otherwise each asks
@@ -71,8 +84,15 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     }
 
     /// Changes what was spent on every line at this time, if that time lies in the line's present window: more if a bill
-    /// came late or a process starts again, less if an estimate was too high. Returns at once.
+    /// came late or a process starts again, less if an estimate was too high. Returns at once. A mark that is passed is logged, as by a settlement
+    /// ([`warn_at_marks`](super::warn_at_marks)). Less of what was spent before a [reset](Self::reset) changes nothing: it is forgotten already.
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
+
+    /// Counts what was spent before a restart, as [`adjust`](Self::adjust) does. The marks that it passes were logged before the restart, and need
+    /// not be logged again.
+    fn refill(&self, lines: &[AccountRef], spent: UsdAmount, at: UtcTime) {
+        self.adjust(lines, spent, at);
+    }
 
     /// Forgets what was spent on every line in its present window; what is reserved stays. Returns at once, and whether the store can do so.
     fn reset(&self, lines: &[AccountRef]) -> bool {
@@ -88,6 +108,7 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
 }
 
 /// A reservation in a store, without its amount.
+#[must_use = "dropped without `settle`, nothing is spent"]
 pub trait Hold: fmt::Debug + Send + Sync {
     /// Ends the reservation and spends this much. Returns at once: it is called in `drop`.
     fn settle(self: Box<Self>, spent: UsdAmount);
@@ -95,6 +116,7 @@ pub trait Hold: fmt::Debug + Send + Sync {
 
 /// Money reserved for one attempt. Ends by [`settle`](Self::settle); dropped without, nothing was spent.
 #[derive(Debug)]
+#[must_use = "dropped without `settle`, nothing is spent"]
 pub struct Reservation {
     amount: UsdAmount,
     hold: Option<Box<dyn Hold>>,
@@ -102,7 +124,6 @@ pub struct Reservation {
 
 impl Reservation {
     /// This much, reserved there.
-    #[must_use]
     pub fn new(amount: UsdAmount, hold: Box<dyn Hold>) -> Self {
         Self {
             amount,

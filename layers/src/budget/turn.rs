@@ -15,7 +15,7 @@ use super::{
     book::{refused, refused_by},
     slot::{Full, Share, Slot},
 };
-use crate::UtcTime;
+use crate::{UsdAmount, UtcTime};
 
 const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
 
@@ -39,8 +39,8 @@ pub(super) struct Turn {
 
 impl Turn {
     /// Decides at once, if no other waits before and the money is there, or never will be; otherwise in its turn.
-    pub(super) fn take(store: &InMemoryBudgetStore, ask: ReserveRequest, until: Instant) -> Decision {
-        let decided = match store.shares(&ask.lines, ask.at) {
+    pub(super) fn take(store: &InMemoryBudgetStore, mut ask: ReserveRequest, until: Instant) -> Decision {
+        let decided = match store.shares(&mut ask.lines, ask.at) {
             Ok(shares) => {
                 let spent = shares
                     .iter()
@@ -101,11 +101,11 @@ impl Turn {
     }
 
     /// Another of its accounts, if one that came before it waits there.
-    fn earlier(&self) -> Option<Arc<Slot>> {
+    fn earlier(&mut self) -> Option<Arc<Slot>> {
         if self.ask.lines.len() < 2 {
             return None;
         }
-        let shares = self.store.shares(&self.ask.lines, UtcTime::now()).ok()?;
+        let shares = self.store.shares(&mut self.ask.lines, UtcTime::now()).ok()?;
         let others = shares
             .iter()
             .filter(|share| !share.soft && !Arc::ptr_eq(&share.slot, &self.place));
@@ -122,7 +122,9 @@ impl Turn {
 fn never_fits(index: usize, share: &Share, ask: &ReserveRequest) -> Option<Full> {
     let mut account = share.slot.lock();
     account.roll(share.period);
-    let fits = share.soft || account.spent().saturating_add(ask.at_least) <= share.cap;
+    // As `Account::available` counts, once nothing is held: what needs nothing fits although more than the cap is spent.
+    let room = share.cap.saturating_sub(account.spent()).max(UsdAmount::ZERO);
+    let fits = share.soft || room >= ask.at_least;
     (!fits).then(|| share.full(index, &account, ask.at_least))
 }
 

@@ -23,6 +23,7 @@ use crate::{Failure, Frame, LayerError};
 
 /// The future of [`CacheService`](super::CacheService).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct CacheFuture<S, R, B>
 where
     S: Service<Request<R>>,

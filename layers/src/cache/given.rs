@@ -121,9 +121,9 @@ impl<D> Given<D> {
         // Others need not wait for it as well.
         let known = self.rest.lock().replace(Rest::new(Instant::now(), None, REST));
         if known.is_none() {
-            tracing::warn!(%failure, "the cache's store fails: each look at it is a miss until it works again");
+            tracing::warn!(%failure, "the cache store fails: every lookup is a miss until it recovers");
         } else {
-            tracing::debug!(%failure, "the cache's store still fails");
+            tracing::debug!(%failure, "the cache store still fails");
         }
     }
 

@@ -108,16 +108,25 @@ impl Call {
         self.log.as_ref().map_or(own, |state| state.attempts_left(own))
     }
 
-    /// Timeouts of this call alone: they go before the candidate's and the layer's.
+    /// Timeouts of this call alone: they go before the candidate's and the layer's. One that is shorter than those, and ends an attempt, says
+    /// nothing of the upstream's health.
     pub fn set_timeouts(&mut self, timeouts: TimeoutOverrides) {
         self.options.timeouts = Some(Arc::new(timeouts));
     }
 
     /// The call's own timeouts, or if it has none the candidate's.
     pub(crate) fn timeouts(&self) -> TimeoutOverrides {
-        let own = self.options.timeouts.as_deref().copied().unwrap_or_default();
-        let candidate = self.candidate().map(Candidate::timeouts);
-        candidate.map_or(own, |candidate| own.or(candidate))
+        self.own_timeouts().or(self.candidate_timeouts())
+    }
+
+    /// The timeouts that were set for this call alone.
+    pub(crate) fn own_timeouts(&self) -> TimeoutOverrides {
+        self.options.timeouts.as_deref().copied().unwrap_or_default()
+    }
+
+    /// The timeouts of the call's candidate.
+    pub(crate) fn candidate_timeouts(&self) -> TimeoutOverrides {
+        self.candidate().map(Candidate::timeouts).unwrap_or_default()
     }
 
     /// What the call is accounted under.

@@ -1,3 +1,5 @@
+//! How an attempt was admitted by a circuit.
+
 /// How an attempt was let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pass {

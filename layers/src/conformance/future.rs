@@ -23,6 +23,7 @@ const FRAMES_A_TURN: usize = 256;
 
 /// The future of [`Conformance`](super::Conformance).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct ConformanceFuture<F, B: Body, R, C> {
     #[pin]
     state: State<F, B>,

@@ -193,6 +193,14 @@ impl Running {
         prices.has_tier(candidate, usage)
     }
 
+    /// Whether any of several providers may have served, so that the estimate is that of the most expensive one.
+    fn is_estimate_the_highest(&self) -> bool {
+        let (Some(prices), Some(candidate), None) = (&self.settings.prices, &self.candidate, &self.provider) else {
+            return false;
+        };
+        prices.varies_by_provider(candidate)
+    }
+
     /// An answer that may hold pictures, and is only estimated, is priced as if it were pictures: text is cheaper. Pictures of a prompt that is
     /// only estimated may cost something each.
     fn count_pictures(&self, usage: &mut TokenUsage, is_prompt_estimated: bool) {
@@ -212,8 +220,11 @@ impl Running {
             let at = UtcTime::at(at);
             let served = self.served_model.as_deref();
             let served = served.and_then(|model| prices.served_by(candidate, model));
-            let of_served = || prices.cost(served.as_ref()?, usage, at);
-            of_served().or_else(|| prices.cost(candidate, usage, at))
+            let cost = |candidate: &Candidate| match &self.provider {
+                Some(provider) => prices.cost_of_provider(candidate, provider, usage, at),
+                None => prices.cost(candidate, usage, at),
+            };
+            served.as_ref().and_then(cost).or_else(|| cost(candidate))
         };
         // What the budget reserved by is what the ledger estimates by.
         let assumed = || self.assumed?.cost(usage.prompt, usage.answer).ok();
@@ -264,7 +275,8 @@ impl Running {
         let (true, Some(bill), Some(estimate)) = (sums.is_reported, sums.bill, sums.estimate) else {
             return;
         };
-        if difference_per_mille(bill, estimate).is_some_and(|difference| difference > WORTH_A_WORD) {
+        let differs = difference_per_mille(bill, estimate).is_some_and(|difference| difference > WORTH_A_WORD);
+        if differs && !(bill < estimate && self.is_estimate_the_highest()) {
             tracing::warn!(
                 target: "llm::cost",
                 upstream = self.candidate.as_ref().map(Candidate::upstream),

@@ -63,8 +63,8 @@ impl CostLayer {
         self.set(|settings| settings.min_output_tokens = tokens.max(1))
     }
 
-    /// The `max_tokens` of a request that names none, if a budget applies: it is written into the request, and the response carries
-    /// [`OutputLimit`](crate::OutputLimit). [`DEFAULT_OUTPUT_TOKENS`](super::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of
+    /// The `max_tokens` of a request that names none, if a budget applies that does not [only warn](crate::budget::Budget::soft): it is written into
+    /// the request, and the response carries [`OutputLimit`](crate::OutputLimit). [`DEFAULT_OUTPUT_TOKENS`](super::DEFAULT_OUTPUT_TOKENS) by default. With `None` the longest answer of
     /// the model is reserved, which is often far more than comes.
     #[must_use]
     pub fn default_output_tokens(self, tokens: impl Into<Option<u64>>) -> Self {

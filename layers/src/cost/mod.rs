@@ -32,7 +32,8 @@
 //!
 //! [`LayerError::BudgetExceeded`](crate::LayerError::BudgetExceeded) says which budget, what is spent, reserved and free, and when to retry: in a
 //! second if the money is only reserved;
-//! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) if a budget applies and the price is not known.
+//! [`LayerError::UnknownPrice`](crate::LayerError::UnknownPrice) if a budget applies and the price is not known. Budgets that
+//! [only warn](crate::budget::Budget::soft) refuse nothing, and change no request.
 //!
 //! # Cancellation
 //!

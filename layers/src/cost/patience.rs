@@ -96,11 +96,10 @@ impl Patience {
         at: UtcTime,
     ) -> Decision {
         let lines = plan.lines(budgets, request);
-        let at_least = if self.takes_less { plan.least } else { plan.want };
         let ask = ReserveRequest {
             lines,
             want: plan.want,
-            at_least,
+            at_least: plan.at_least(self.takes_less),
             at,
         };
         if self.limit.is_zero() {

@@ -30,10 +30,12 @@ pub(super) struct Plan {
     shortest: u64,
     /// Whether the request must be changed, although nothing is lowered.
     tell: bool,
+    /// Whether all budgets only warn: then the request stays as it is.
+    only_warns: bool,
     /// What the whole answer can cost.
     pub(super) want: UsdAmount,
-    /// What the shortest answer can cost.
-    pub(super) least: UsdAmount,
+    /// What the shortest answer can cost; of an unknown price, what must be free although nothing is reserved.
+    least: UsdAmount,
     /// The price that is assumed, since the price list has none.
     pub(super) assumed: Option<WorstCasePrice>,
     /// The accounts that the attempt is recorded on, until the reservation is requested.
@@ -43,6 +45,9 @@ pub(super) struct Plan {
     /// What the upstream's loop of tools may cost, if it runs one.
     tools: Option<Tools>,
 }
+
+/// What must be free for an attempt of an unknown price: anything.
+const ANYTHING: UsdAmount = UsdAmount::from_pico(1);
 
 /// How the answer was limited to fit what is reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,17 +85,29 @@ impl Plan {
         if lines.is_empty() {
             return Ok(None);
         }
-        let refuses = !settings.allow_unreserved_tools && lines.iter().any(|line| !line.budget.is_soft());
+        let only_warns = lines.iter().all(|line| line.budget.is_soft());
+        let refuses = !settings.allow_unreserved_tools && !only_warns;
         if let Some(tool) = refuses.then(|| request.unbounded_tool()).flatten() {
             return Err(LayerError::UnboundedTool { tool });
         }
         let quote = quote(settings, request, candidate, at);
-        let unknown = |()| LayerError::UnknownPrice {
-            model: model.to_owned(),
-            varies: quote == Quote::Varies,
+        let tariff = match settings.unknown_price.resolve(quote) {
+            Ok(tariff) => tariff,
+            Err(()) if only_warns => None,
+            Err(()) => {
+                return Err(LayerError::UnknownPrice {
+                    model: model.to_owned(),
+                    varies: quote == Quote::Varies,
+                });
+            }
         };
-        let tariff = settings.unknown_price.resolve(quote).map_err(unknown)?;
-        let mut plan = tariff.map_or_else(Self::without_reservation, |tariff| Self::by(tariff, settings, request));
+        // The default is written into no request that no budget limits: its answer may be as long as the model's longest.
+        let default_output = settings.default_output_tokens.filter(|_| !only_warns);
+        let mut plan = match tariff {
+            Some(tariff) => Self::by(tariff, default_output, settings.min_output_tokens, request),
+            None => Self::without_reservation(),
+        };
+        plan.only_warns = only_warns;
         if !matches!(quote, Quote::Known(_)) {
             plan.assumed = tariff;
         }
@@ -99,11 +116,11 @@ impl Plan {
         Ok(Some(plan))
     }
 
-    fn by<R: LlmRequest>(tariff: WorstCasePrice, settings: &Settings, request: &R) -> Self {
+    fn by<R: LlmRequest>(tariff: WorstCasePrice, default_output: Option<u64>, min_output: u64, request: &R) -> Self {
         let needs = request.needs();
         let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
         let asked = request.max_tokens();
-        let answer = match (asked.or(settings.default_output_tokens), tariff.max_answer) {
+        let answer = match (asked.or(default_output), tariff.max_answer) {
             // A model gives no longer answer than it can, whatever the request says.
             (Some(asked), Some(longest)) => asked.min(longest),
             (Some(asked), None) => asked,
@@ -113,8 +130,8 @@ impl Plan {
         // Each choice has an answer of its own.
         let answer_token = tariff.answer_token.checked_mul(needs.choices.max(1)).unwrap_or(ENDLESS);
         let tariff = WorstCasePrice { answer_token, ..tariff };
-        let tell = asked.is_none() && (settings.default_output_tokens.is_some() || tariff.max_answer.is_none());
-        let shortest = answer.min(settings.min_output_tokens);
+        let tell = asked.is_none() && (default_output.is_some() || tariff.max_answer.is_none());
+        let shortest = answer.min(min_output);
         if let Some(tool_loop) = needs.tool_loop.filter(|tool_loop| tool_loop.steps > 0) {
             let tools = Tools::of(&tool_loop, tariff, prompt, answer);
             return Self {
@@ -124,6 +141,7 @@ impl Plan {
                 // Its tools are limited, and not its answer.
                 shortest: answer,
                 tell,
+                only_warns: false,
                 want: tools.want,
                 least: tools.base,
                 assumed: None,
@@ -139,6 +157,7 @@ impl Plan {
             answer,
             shortest,
             tell,
+            only_warns: false,
             want: cost(answer),
             least: cost(shortest),
             assumed: None,
@@ -161,13 +180,28 @@ impl Plan {
             answer: u64::MAX,
             shortest: u64::MAX,
             tell: false,
+            only_warns: false,
             want: UsdAmount::ZERO,
-            least: UsdAmount::ZERO,
+            least: ANYTHING,
             assumed: None,
             lines: Vec::new(),
             alternatives: Vec::new(),
             tools: None,
         }
+    }
+
+    /// The least that must be free: for the shortest answer, or for the whole.
+    pub(super) fn at_least(&self, takes_less: bool) -> UsdAmount {
+        if takes_less {
+            self.least
+        } else {
+            self.want.max(self.least)
+        }
+    }
+
+    /// Whether it is known what the attempt can cost.
+    fn is_priced(&self) -> bool {
+        self.least <= self.want
     }
 
     /// The accounts that the attempt is recorded on.
@@ -189,7 +223,7 @@ impl Plan {
         let fits = refusal
             .free(counts_reserved)
             .and_then(|free| self.tariff.answer_within(free, self.prompt))
-            .filter(|tokens| *tokens >= self.shortest && !is_hedge);
+            .filter(|tokens| *tokens >= self.shortest && !is_hedge && self.is_priced());
         let mut refusal = if is_hedge {
             refusal
         } else {
@@ -214,13 +248,16 @@ impl Plan {
     }
 
     /// Lowers `max_tokens` to what the reservation carries, if that is less than wanted. Fails if the request cannot say so, since the
-    /// reservation would not hold then.
+    /// reservation would not hold then. Budgets that only warn change nothing.
     pub(super) fn fit<R>(
         &self,
         request: &mut R,
         held: &Reservation,
         limits: &Limits<R>,
     ) -> Result<Limited, LayerError> {
+        if self.only_warns {
+            return Ok(Limited::No);
+        }
         let told = |is_told: bool, tokens| {
             if is_told {
                 Ok(())

@@ -14,14 +14,16 @@ pub const DEFAULT_OUTPUT_TOKENS: u64 = 8_192;
 /// `max_tokens`, since no budget carries an answer without end.
 pub const UNBOUNDED_ANSWER: u64 = 32_768;
 
-/// What to do if a budget applies and the price of a candidate is unknown, or varies.
+/// What to do if a budget applies and the price of a candidate is unknown, or varies. If all budgets that apply
+/// [only warn](crate::budget::Budget::soft), the attempt passes without a reservation, unless a price is assumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum UnknownPrice {
     /// Refuse the attempt, so that the next candidate answers.
     #[default]
     Refuse,
-    /// Let it through without a reservation: the budget learns of it by the bill, and may exceed its cap.
+    /// Let it through without a reservation as long as something of the budget is free: the budget learns of it by the bill, and may exceed its
+    /// cap by what such attempts cost.
     Allow,
     /// Reserve by this price.
     Assume(WorstCasePrice),

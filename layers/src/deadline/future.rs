@@ -28,6 +28,7 @@ pub(super) struct Beginning {
 /// The future of [`Deadline`](super::Deadline).
 #[pin_project]
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct DeadlineFuture<F, E> {
     #[pin]
     state: State<F, E>,

@@ -35,8 +35,8 @@ impl DeadlineLayer {
     /// At most `limit` until the answer begins, and as long on top as the request has the model
     /// [reason](crate::LlmRequest::reasoning_time). An answer that has begun has one more second for each 10 tokens of
     /// [its limit](crate::LlmRequest::max_tokens), an hour at most, and an hour without a limit: a stream that flows is not cut, and one that
-    /// does not has an end: once that time is over, it is cut where it shows nothing for a [pause](Self::longest_pause). No longer than the
-    /// caller's header says.
+    /// does not has an end: once that time is over, it ends if it shows nothing for the [maximum pause](Self::longest_pause). No longer
+    /// than the caller's header says.
     #[must_use]
     pub const fn until_begun(limit: Duration) -> Self {
         Self {

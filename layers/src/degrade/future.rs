@@ -20,6 +20,7 @@ use crate::{
 
 /// The future of [`Degrade`](super::Degrade).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct DegradeFuture<F, R, L, B: Body> {
     #[pin]
     state: State<F, B::Data, B::Error>,

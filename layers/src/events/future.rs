@@ -15,6 +15,7 @@ use crate::{Degraded, Resumed};
 /// The future of [`Events`](super::Events).
 #[pin_project(PinnedDrop)]
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct EventsFuture<F> {
     /// There until it has ended.
     #[pin]

@@ -9,8 +9,8 @@
 //!
 //! # Place
 //!
-//! Outermost, so that everything below happens within its scope. What is settled outside of a call tells nothing: a bill that the
-//! [reconciler](crate::reconcile) books, or a store that settles in a task of its own.
+//! Outermost, so that everything below happens within its scope. What is settled outside of a call sends no event: a bill that the
+//! [reconciler](crate::reconcile) records, or a store that settles in a task of its own.
 //!
 //! # Errors
 //!

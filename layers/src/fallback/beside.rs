@@ -1,9 +1,12 @@
 //! Which candidate is the hedge of a slow one.
 
+use std::sync::Arc;
+
 use super::{
     Hedge,
     cursor::{Cursor, keeps},
     lane::set_model,
+    track::Track,
 };
 use crate::{
     Candidate, LlmRequest, Route,
@@ -26,8 +29,22 @@ pub(super) fn beside<R: LlmRequest>(
     if !set_model(&mut original.clone(), &found.0) {
         return None;
     }
-    let track = hedge.track(&found.0, route_of(original), original.is_streaming());
-    (!track.is_some_and(|track| track.is_degraded())).then_some(found)
+    let barred = track_of(hedge, &found.0, original).and_then(|track| track.next_hedge());
+    if let Some(next_probe) = barred {
+        tracing::debug!(
+            model = found.0.model(),
+            upstream = found.0.upstream(),
+            ?next_probe,
+            "no hedge: most of its last attempts failed"
+        );
+        return None;
+    }
+    Some(found)
+}
+
+/// What is known of a candidate for requests such as this one.
+fn track_of<R: LlmRequest>(hedge: &Hedge, candidate: &Candidate, original: &R) -> Option<Arc<Track>> {
+    hedge.track(candidate, route_of(original), original.is_streaming())
 }
 
 /// Takes it, and its share.
@@ -41,9 +58,11 @@ pub(super) fn take_beside<R: LlmRequest>(
     cursor.take_beside(&candidate, |candidate, reason| {
         pass_over(original, candidate, &reason.text);
     });
+    let is_probe = track_of(hedge, &candidate, original).is_some_and(|track| track.hedged());
     tracing::info!(
         model = candidate.model(),
         upstream = candidate.upstream(),
+        is_probe,
         "no first token yet: sending a hedge"
     );
     emit(|| EventKind::Hedge {

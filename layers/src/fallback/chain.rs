@@ -110,7 +110,7 @@ impl Chain {
         self
     }
 
-    /// What to do with the model that the request names itself.
+    /// What to do with the model that the request names itself; [`First`](RequestedModel::First) by default.
     #[must_use]
     pub const fn requested_model(mut self, asked: RequestedModel) -> Self {
         self.asked = asked;

@@ -25,6 +25,7 @@ use crate::{AttemptLog, Candidate, Failure, LayerError, LlmRequest, call::Role, 
 
 /// The future of [`Fallback`](super::Fallback).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct FallbackFuture<S, R>
 where
     S: Service<Request<R>>,

@@ -1,11 +1,19 @@
 //! When a second candidate is called beside the first, and what that may cost.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use super::track::Track;
 use crate::{Candidate, Route, call::Known, util::Share};
 
-/// Candidates whose times are kept at most: a request may name any model, and each takes under a kilobyte.
+/// Candidates whose times are kept at most, and a tenth of that for routes that requests pin: a request may name any model, and each takes under
+/// a kilobyte. Beyond that, the least recently used are evicted.
 const MOST_TRACKS: usize = 1_000;
 
 /// What is there at the start, so that the first calls of a process may be hedged, too.
@@ -19,7 +27,8 @@ const MOST_SAVED: f64 = 10.0;
 ///
 /// A dropped attempt may still be charged. Therefore hedges are bounded by a share of the calls, by the call's cap on attempts, and
 /// by the budgets: each attempt is reserved in full, and a hedge that does not fit is not sent. None goes to a candidate
-/// most of whose last attempts failed, were throttled or refused, because more load does not help then.
+/// most of whose last attempts failed, were throttled or refused, because more load does not help then; but 30 s after its last failure one
+/// hedge is sent as a probe.
 ///
 /// Clones share what was measured and the share that is left.
 #[derive(Debug, Clone)]
@@ -37,6 +46,8 @@ enum Delay {
 
 struct Shared {
     saved: Share,
+    /// How often a track was looked up.
+    uses: AtomicU64,
     /// Of streamed and of plain calls.
     tracks: [Known<Track>; 2],
 }
@@ -61,6 +72,7 @@ impl Hedge {
             ratio: 0.1,
             shared: Arc::new(Shared {
                 saved: Share::new(SAVED_AT_FIRST, MOST_SAVED),
+                uses: AtomicU64::new(0),
                 tracks: [MOST_TRACKS; 2].map(Known::new),
             }),
         }
@@ -103,12 +115,20 @@ impl Hedge {
         }
     }
 
-    /// What is known of a candidate on this route; `None` if it is new and there is no room.
+    /// What is known of a candidate on this route; `None` if it is new and every track there is room for is in use.
     pub(super) fn track(&self, candidate: &Candidate, route: Route, streaming: bool) -> Option<Arc<Track>> {
         let [streamed, plain] = &self.shared.tracks;
         let known = if streaming { streamed } else { plain };
-        let found = known.get(candidate, route);
-        found.or_else(|| known.add((candidate, route), |_: &Track| None::<()>, Track::default))
+        let add = || {
+            known.add(
+                (candidate, route),
+                |track: &Track| Some(track.last_use()),
+                Track::default,
+            )
+        };
+        let track = known.get(candidate, route).or_else(add)?;
+        track.touch(self.shared.uses.fetch_add(1, Ordering::Relaxed));
+        Some(track)
     }
 }
 
@@ -158,12 +178,51 @@ mod tests {
         assert_eq!((0..1_000).filter(|_| hedge.withdraw()).count(), 10);
     }
 
+    /// Measures a candidate often enough for a percentile.
+    fn measured(track: Option<Arc<Track>>) -> bool {
+        track.is_some_and(|track| {
+            (0..20).for_each(|_| track.began(Duration::from_secs(1)));
+            track.p95().is_some()
+        })
+    }
+
+    /// Invariant 11.
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn the_least_recently_used_make_room_for_new_ones() {
         let hedge = Hedge::p95();
         let of = |number: usize| Candidate::new("router", &number.to_string()).unwrap();
-        assert!((0..MOST_TRACKS).all(|number| hedge.track(&of(number), Route::FREE, true).is_some()));
-        assert!(hedge.track(&of(MOST_TRACKS), Route::FREE, true).is_none());
-        assert!(hedge.track(&of(0), Route::FREE, true).is_some());
+        let free = |number: usize| hedge.track(&of(number), Route::FREE, true);
+        assert!((0..MOST_TRACKS).all(|number| measured(free(number))));
+        assert!(free(0).is_some(), "used last");
+        for number in MOST_TRACKS..3 * MOST_TRACKS {
+            assert!(measured(free(number)), "{number}");
+            assert!(
+                free(0).is_some_and(|track| track.p95().is_some()),
+                "it is used all the time"
+            );
+        }
+        assert!(
+            free(1).is_some_and(|track| track.p95().is_none()),
+            "it was not used again"
+        );
+        let [streamed, _] = &hedge.shared.tracks;
+        assert!(streamed.all().len() <= MOST_TRACKS);
+        // What is in use is never evicted.
+        let held: Vec<_> = (0..MOST_TRACKS).filter_map(free).collect();
+        assert_eq!(held.len(), MOST_TRACKS);
+        assert!(free(MOST_TRACKS).is_none());
+    }
+
+    #[test]
+    fn routes_that_requests_pin_make_room_for_new_ones_too() {
+        let hedge = Hedge::p95();
+        let candidate = Candidate::new("router", "a").unwrap();
+        assert!(measured(hedge.track(&candidate, Route::FREE, true)));
+        for number in 0..MOST_TRACKS {
+            let route = Route::of([number.to_string().as_bytes()]);
+            assert!(measured(hedge.track(&candidate, route, true)), "{number}");
+        }
+        let free = hedge.track(&candidate, Route::FREE, true);
+        assert!(free.is_some_and(|track| track.p95().is_some()));
     }
 }

@@ -160,7 +160,7 @@ impl<F> Lane<F> {
         if let Some((track, since)) = this.timed {
             match &result {
                 Ok(_) => track.began(crate::util::since(*since)),
-                Err(error) => track.failed(error.kind()),
+                Err(error) => track.failed(error.kind(), error.advice().health),
             }
         }
         if let (Ok(response), Some(mark)) = (&mut result, this.turn.mark.take()) {

@@ -24,6 +24,7 @@ const FRAMES_A_TURN: usize = 64;
 
 /// The future of [`FirstToken`](super::FirstToken).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct FirstTokenFuture<F, B: Body> {
     /// The line on which the provider of the answer is written.
     attempt: Option<AttemptHandle>,

@@ -11,7 +11,7 @@ pub struct Correction {
     pub id: EntryId,
     /// When it became known.
     pub at: UtcTime,
-    /// What the upstream charged; `None` if the bill never came.
+    /// What the upstream charged; `None` if no bill was received.
     pub bill: Option<UsdAmount>,
     /// What is recorded from now on: the bill, or the estimate that became final.
     pub recorded: UsdAmount,

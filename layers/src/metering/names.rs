@@ -84,7 +84,7 @@ pub const RESUMPTION_COUNT: &str = "llm.resumed";
 /// All attempts of the operation, in US dollars, as far as it is known: an interrupted answer has no bill, and counts only if there
 /// are prices to estimate it by. For display, not for bills: money is exact in the ledger.
 pub const COST: &str = "llm.cost.usd";
-/// Of these, the attempts whose answer no caller got.
+/// Of these, the attempts whose answer was not delivered.
 pub const COST_WASTED: &str = "llm.cost.wasted_usd";
 /// What the cache did: `hit`, `shared` with a call in flight, `miss`, or `replayed` by an idempotency key; not set for requests that bypassed it.
 /// A label.
@@ -125,9 +125,9 @@ pub const EMBEDDINGS_DURATION: &str = "gen_ai.client.embeddings.duration";
 pub const TIME_TO_FIRST_CHUNK: &str = "gen_ai.client.inference.time_to_first_chunk";
 /// Seconds from one frame that shows something to the next.
 pub const TIME_PER_OUTPUT_CHUNK: &str = "gen_ai.client.inference.time_per_output_chunk";
-/// Tokens of the prompts whose answers callers got, as the upstream counted them, cached ones included.
+/// Tokens of the prompts whose answers were delivered, as the upstream counted them, cached ones included.
 pub const INPUT_USAGE: &str = "gen_ai.client.inference.usage.input_tokens";
-/// Tokens of the answers that callers got, reasoning included.
+/// Tokens of the delivered answers, reasoning included.
 pub const OUTPUT_USAGE: &str = "gen_ai.client.inference.usage.output_tokens";
 /// Of the prompts, read from the upstream's cache.
 pub const CACHE_READ_USAGE: &str = "gen_ai.client.inference.usage.cache_read.input_tokens";
@@ -149,7 +149,7 @@ pub const OPERATIONS_ACTIVE: &str = "llm.operations.active";
 pub const OPERATION_ATTEMPTS: &str = "llm.operation.attempts";
 /// US dollars for all attempts of one operation.
 pub const OPERATION_COST: &str = "llm.operation.cost";
-/// US dollars for attempts whose answer no caller got.
+/// US dollars for attempts whose answer was not delivered.
 pub const OPERATION_COST_WASTED: &str = "llm.operation.cost_wasted";
 /// Attempts at a candidate that had been tried before.
 pub const RETRIES: &str = "llm.operation.retries";
@@ -201,7 +201,7 @@ pub const BUDGET_SPENT: &str = "llm.budget.spent";
 pub const BUDGET_RESERVED: &str = "llm.budget.reserved";
 /// US dollars that are neither spent nor reserved of the same account.
 pub const BUDGET_LEFT: &str = "llm.budget.left";
-/// Pauses that upstreams asked for, by what they said.
+/// Pauses requested by upstreams, by what they said.
 pub const PAUSES: &str = "llm.pauses";
 /// Entries and corrections that wait to be written to a ledger.
 pub const LEDGER_WAITING: &str = "llm.ledger.waiting";

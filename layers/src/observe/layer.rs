@@ -13,7 +13,7 @@ pub struct ObserveLayer {
 }
 
 impl ObserveLayer {
-    /// Tells no tags.
+    /// Records no tags.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -23,7 +23,7 @@ impl PauseLayer {
         Self::shared(Pauses::new())
     }
 
-    /// The same with what is remembered elsewhere, too: give all stacks of a process the same pauses, and what one learns serves all.
+    /// The same with what is remembered elsewhere, too: give all stacks of a process the same pauses, and they share their state.
     #[must_use]
     pub const fn shared(pauses: Pauses) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl PauseLayer {
         }
     }
 
-    /// How long a call with no other candidate may wait for the end of a pause; never past its deadline.
+    /// How long a call with no other candidate may wait for the end of a pause, 20 s by default; never past its deadline.
     #[must_use]
     pub const fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;

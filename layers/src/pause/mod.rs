@@ -10,7 +10,7 @@
 //! * A success that says how little is left of a limit ([`RateLimitStatus`], in the extensions of the response) slows the candidate down:
 //!   calls are spread over the time to the reset, before the first one is refused.
 //!
-//! A success ends a pause. A probe is one call's attempt: if it is dropped, the next call is the probe; if it is neither dropped nor polled,
+//! A success ends a pause, and so does an operator who has raised the limit ([`Pauses::lift`]). A probe is one call's attempt: if it is dropped, the next call is the probe; if it is neither dropped nor polled,
 //! the probe after it comes in its time.
 //!
 //! A call whose chain has another candidate is refused at once, and the chain moves on. A call with no other candidate waits, if the pause

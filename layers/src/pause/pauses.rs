@@ -126,6 +126,60 @@ impl Pauses {
         resting.collect()
     }
 
+    /// Ends every pause that stands in this candidate's way, and what was counted towards one: its own, on each route that requests pin, that of
+    /// its [pool](Candidate::pool), and that of its upstream. For an operator who has raised a limit or a quota, and does not want to wait for the
+    /// next probe. If the upstream still refuses, the next attempt pauses the candidate again.
+    ///
+    /// Returns how many pauses it ended.
+    ///
+    /// ```
+    /// use tower_llm_layers::{Candidate, pause::Pauses};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let pauses = Pauses::new();
+    /// assert_eq!(pauses.lift(&Candidate::new("openrouter", "openai/gpt-5")?), 0, "nothing was paused");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lift(&self, candidate: &Candidate) -> usize {
+        self.lift_if(|verdict| verdict.reaches(candidate))
+    }
+
+    /// The same for all candidates of an upstream, their pools, and the upstream itself: e.g. when the limit of its key was raised.
+    pub fn lift_upstream(&self, upstream: &str) -> usize {
+        self.lift_if(|verdict| verdict.candidate.upstream() == upstream)
+    }
+
+    /// The same for everything that is paused.
+    pub fn lift_all(&self) -> usize {
+        self.lift_if(|_| true)
+    }
+
+    fn lift_if(&self, is_meant: impl Fn(&Verdict) -> bool) -> usize {
+        let now = Instant::now();
+        let mut verdicts = self.lock();
+        let mut lifted = 0;
+        verdicts.retain(|_, verdict| {
+            if !is_meant(verdict) {
+                return true;
+            }
+            let is_paused = verdict.is_paused(now);
+            if is_paused {
+                tracing::info!(
+                    model = verdict.candidate.model(),
+                    upstream = verdict.candidate.upstream(),
+                    kind = verdict.kind.as_str(),
+                    scope = ?verdict.scope,
+                    "pause lifted"
+                );
+            }
+            lifted += usize::from(is_paused);
+            false
+        });
+        self.count(&verdicts);
+        lifted
+    }
+
     /// Lets a call pass, with the newest era and whether it is a probe, or says what is in its way.
     pub(super) fn admit(&self, reach: Reach) -> Result<(u64, bool), Held> {
         let is_probe = self.0.held.load(Ordering::Acquire) > 0 && self.look(reach)?;

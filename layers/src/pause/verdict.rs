@@ -168,6 +168,21 @@ impl Verdict {
         (self.bare, self.rest, self.is_probed) = (0, None, false);
     }
 
+    /// Whether it is a pause now, and not only a count or calls that are spread out.
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
+        self.rest.is_some_and(|rest| rest.standing(now) != Standing::Over)
+    }
+
+    /// Whether calls of this candidate find it, whatever they pin.
+    pub(super) fn reaches(&self, candidate: &Candidate) -> bool {
+        let is_of_upstream = self.candidate.upstream() == candidate.upstream();
+        match self.scope {
+            Scope::Candidate => is_of_upstream && self.candidate.model() == candidate.model(),
+            Scope::Pool => self.candidate.pool() == candidate.pool(),
+            Scope::Upstream => is_of_upstream,
+        }
+    }
+
     /// Whether there is nothing to be remembered.
     pub(super) const fn is_empty(&self) -> bool {
         self.bare == 0 && self.rest.is_none() && self.pace.is_none()

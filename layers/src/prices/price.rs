@@ -68,6 +68,25 @@ pub trait PriceList: fmt::Debug + Send + Sync {
     /// What this usage costs by the list, rounded up; `None` if the list does not say.
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount>;
 
+    /// The same if the answer names the provider that gave it, e.g. `"DeepInfra"`: behind a router each has prices of its own.
+    /// [`cost`](Self::cost) by default.
+    fn cost_of_provider(
+        &self,
+        candidate: &Candidate,
+        provider: &str,
+        usage: &TokenUsage,
+        at: UtcTime,
+    ) -> Option<UsdAmount> {
+        let _ = provider;
+        self.cost(candidate, usage, at)
+    }
+
+    /// Whether this candidate's providers have prices of their own, so that [`cost`](Self::cost) is the highest of several. `false` by default.
+    fn varies_by_provider(&self, candidate: &Candidate) -> bool {
+        let _ = candidate;
+        false
+    }
+
     /// Whether the list has prices of the [tier](crate::PriceTier) at which this usage was served. If it has none, [`cost`](Self::cost) is the
     /// highest that is known, and an estimate. `true` by default.
     fn has_tier(&self, candidate: &Candidate, usage: &TokenUsage) -> bool {

@@ -58,7 +58,7 @@ pub struct Capability {
     pub input: Option<Modalities>,
     /// What it gives, beside text.
     pub output: Option<Modalities>,
-    /// The APIs that its upstream speaks.
+    /// The APIs that its upstream supports.
     pub apis: Option<Apis>,
     /// Price of the answer's tokens, in any unit that is the same for all candidates; only compared.
     pub price: Option<u64>,
@@ -87,7 +87,7 @@ impl Capability {
         if let (Some(api), Some(apis)) = (needs.api, &self.apis)
             && !apis.contains(api)
         {
-            return Some(other(format!("its upstream does not speak {api}, only {apis}")));
+            return Some(other(format!("its upstream does not support {api}, only {apis}")));
         }
         let answer = self.max_output.map_or(answer, |most| answer.min(most));
         let wanted = needs.prompt_tokens.saturating_add(answer);
@@ -149,7 +149,7 @@ mod tests {
         };
         assert_eq!(
             direct.lacks(&needs(Some("messages"))).as_deref(),
-            Some("its upstream does not speak messages, only chat, embeddings")
+            Some("its upstream does not support messages, only chat, embeddings")
         );
         for able in [needs(Some("chat")), needs(None)] {
             assert_eq!(direct.lacks(&able), None);

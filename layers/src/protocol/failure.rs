@@ -5,9 +5,9 @@ use std::time::Duration;
 use http::Response;
 
 use super::LayerError;
-use crate::{Advice, AttemptLog, Candidate, FailureKind, RouterAttempt, Scope, TokenUsage};
+use crate::{Advice, AttemptLog, Candidate, FailureKind, Health, RouterAttempt, Scope, TokenUsage};
 
-/// The only thing a layer knows about an error.
+/// The only part of an error that layers read.
 ///
 /// Implement it for your service's error type, and `From<LayerError>` as well, so that layers can add their own failures without
 /// boxing or nesting yours. Keep one [`FailureMarks`] in it: the layers write there what they must find again.
@@ -41,9 +41,15 @@ pub trait Failure: Sized {
     /// The same, to be changed.
     fn marks_mut(&mut self) -> &mut FailureMarks;
 
-    /// What follows from it: the advice that [its marks](FailureMarks::advice) hold, else [the table of its kind](FailureKind::advice).
+    /// What follows from it: the advice that [its marks](FailureMarks::advice) hold, else [the table of its kind](FailureKind::advice). A timeout
+    /// of [the call's own](FailureMarks::is_own_timeout) says nothing of the upstream's health, whatever the advice.
     fn advice(&self) -> Advice {
-        self.marks().advice().unwrap_or_else(|| self.kind().advice())
+        let advice = self.marks().advice().unwrap_or_else(|| self.kind().advice());
+        if self.marks().is_own_timeout() {
+            let health = Health::Neutral;
+            return Advice { health, ..advice };
+        }
+        advice
     }
 
     /// The HTTP status, if there was one.
@@ -121,7 +127,7 @@ pub trait Failure: Sized {
 
     /// Whether it concerns this caller alone: then another caller that waits for the same answer calls again.
     fn is_personal(&self) -> bool {
-        self.kind().is_personal()
+        self.marks().is_own_timeout() || self.kind().is_personal()
     }
 
     /// The same failure for another caller that waited for the same answer. By default it keeps kind, status, hint and summary.
@@ -145,11 +151,21 @@ pub trait Failure: Sized {
 pub struct FailureMarks {
     attempts: Option<AttemptLog>,
     is_exhausted: bool,
-    is_local: bool,
-    is_paused: bool,
+    is_own_timeout: bool,
+    refusal: Refusal,
     /// Whether another key could be used; `None` if no pool of keys has taken note of the failure.
     other_key: Option<bool>,
     advice: Option<Advice>,
+}
+
+/// Whether the attempt was refused on our side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Refusal {
+    #[default]
+    None,
+    Local,
+    /// Since the candidate is paused.
+    Paused,
 }
 
 impl FailureMarks {
@@ -180,13 +196,20 @@ impl FailureMarks {
     /// Whether a limit of our own, or a missing key, refused the attempt: nothing was sent, and the upstream said nothing.
     #[must_use]
     pub const fn is_local(&self) -> bool {
-        self.is_local
+        !matches!(self.refusal, Refusal::None)
     }
 
     /// Whether the candidate was not called since it is paused: see [`LayerError::Paused`].
     #[must_use]
     pub const fn is_paused(&self) -> bool {
-        self.is_paused
+        matches!(self.refusal, Refusal::Paused)
+    }
+
+    /// Whether a timeout ended the attempt that [the call itself](crate::Call::set_timeouts) has set, shorter than its candidate's and the timeout
+    /// layer's: another caller would have waited longer.
+    #[must_use]
+    pub const fn is_own_timeout(&self) -> bool {
+        self.is_own_timeout
     }
 
     /// What follows from this failure, if it is not what the table of its kind says.
@@ -212,13 +235,19 @@ impl FailureMarks {
 
     /// Notes that the attempt was refused on our side.
     pub const fn set_local(&mut self) {
-        self.is_local = true;
+        if !self.is_local() {
+            self.refusal = Refusal::Local;
+        }
     }
 
     /// Notes that the candidate was not called since it is paused.
     pub const fn set_paused(&mut self) {
-        self.is_local = true;
-        self.is_paused = true;
+        self.refusal = Refusal::Paused;
+    }
+
+    /// Notes that a timeout of the call's own, shorter than its candidate's and the timeout layer's, ended the attempt.
+    pub const fn set_own_timeout(&mut self) {
+        self.is_own_timeout = true;
     }
 
     /// Keeps what was tried, unless it is there already.

@@ -30,7 +30,7 @@ pub enum LayerError {
         /// As which kind of failure it counts.
         kind: FailureKind,
     },
-    /// The answer is not what the request asked for.
+    /// The answer does not match the request.
     Nonconformant(Box<super::Nonconformity>),
     /// The upstream sent many frames and nothing to show.
     NeverBegan {

@@ -23,10 +23,10 @@ impl fmt::Display for LayerError {
             }
             Self::EmptyResponse => f.write_str("the answer was empty"),
             Self::Nonconformant(nonconformity) => {
-                write!(f, "the answer is not what the request asked for: {}", nonconformity.reason())
+                write!(f, "the answer does not match the request: {}", nonconformity.reason())
             }
             Self::NeverBegan { frames } => {
-                write!(f, "{frames} frames came, and none had anything to show")
+                write!(f, "{frames} frames were received, none with content")
             }
             Self::NoCandidate { reasons } if reasons.is_empty() => {
                 f.write_str("no candidate: name a model in the request, or give the stack a chain")
@@ -113,12 +113,12 @@ impl fmt::Display for LayerError {
             ),
             Self::NotContinuable { model } => write!(
                 f,
-                "{model} cannot continue an interrupted answer: let `LlmRequest::ask_to_continue` ask it to, or name another candidate"
+                "{model} cannot continue an interrupted answer: implement `LlmRequest::ask_to_continue`, or name another candidate"
             ),
             Self::LimitsDown { cause } => write!(
                 f,
-                "the store of the limits does not answer ({cause}), so nothing is let through; it is probed again within {}: mend it, or let \
-                 calls pass uncounted",
+                "the store of the limits does not answer ({cause}), so nothing is let through; it is probed again within {}: restore \
+                 it, or let calls pass uncounted",
                 Seconds(STORE_PROBE)
             ),
             Self::BudgetsDown { waited } => write!(

@@ -35,7 +35,7 @@ pub trait LlmRequest: Clone {
         None
     }
 
-    /// Whether the caller wants the answer as a stream.
+    /// Whether the request asks for a stream.
     fn is_streaming(&self) -> bool {
         false
     }
@@ -102,7 +102,7 @@ pub trait LlmRequest: Clone {
     }
 
     /// What the request pins beside its model: providers, an endpoint. What is known of a candidate's health is kept for each of them apart,
-    /// so return [`Route::FREE`] unless the request narrows down who may serve it.
+    /// so return [`Route::FREE`] unless the request narrows down which providers may serve it.
     fn pinned_route(&self) -> Route {
         Route::FREE
     }

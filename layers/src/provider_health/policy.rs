@@ -58,28 +58,28 @@ impl ProviderPolicy {
         Self::default()
     }
 
-    /// How many of the last attempts of a provider count, and for how long each of them.
+    /// How many of the last attempts of a provider count, and for how long each of them; 50 attempts and 5 minutes by default.
     #[must_use]
     pub const fn window(mut self, calls: usize, time: Duration) -> Self {
         (self.window_calls, self.window_time) = (calls, time);
         self
     }
 
-    /// The fewest attempts in the window before the ratio counts.
+    /// The fewest attempts in the window before the ratio counts; 5 by default.
     #[must_use]
     pub const fn min_calls(mut self, calls: u32) -> Self {
         self.min_calls = calls;
         self
     }
 
-    /// The share of failures at which a provider is left out.
+    /// The share of failures at which a provider is left out, more than 0 and at most 1; 0.5 by default.
     #[must_use]
     pub const fn error_ratio(mut self, ratio: f64) -> Self {
         self.error_ratio = ratio;
         self
     }
 
-    /// How long a provider is left out at first, and at most: twice as long after each probe that fails.
+    /// How long a provider is left out at first, and at most: twice as long after each probe that fails. 30 s and 10 minutes by default.
     #[must_use]
     pub const fn ignore_for(mut self, first: Duration, at_most: Duration) -> Self {
         (self.ignore_for, self.ignore_at_most) = (first, at_most);

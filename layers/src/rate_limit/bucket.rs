@@ -2,9 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::{Instant, sleep_until, timeout_at},
+};
 
-use super::{LimitHold, LimitUse, LimitWait, Limits, Rate, RateStanding, requests::Requests, tokens::Tokens};
+use super::{
+    LimitHold, LimitUse, LimitWait, Limits, Rate, RateStanding,
+    requests::Requests,
+    tokens::{TokenWait, Tokens},
+};
 use crate::call::TurnHandle;
 
 /// What one key has used.
@@ -19,12 +26,40 @@ pub(super) struct Bucket {
 /// Why a call cannot pass yet.
 #[derive(Debug)]
 pub(super) enum Full {
-    /// For this long, because of this limit: how much of what in how long.
-    For(Duration, (u32, &'static str, Duration)),
+    /// A rate is used up.
+    Rate(RateWait),
     /// Until a place is free.
     NoPlace(Arc<Semaphore>),
     /// What several processes share says so.
     Shared(LimitWait),
+}
+
+/// How long a rate is in a call's way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RateWait {
+    pub(super) time: Duration,
+    /// The limit: how much of what in how long.
+    pub(super) limit: (u32, &'static str, Duration),
+    /// Whether calls in flight hold what it needs, and may give it back at any time.
+    pub(super) is_claimed: bool,
+}
+
+impl RateWait {
+    const fn of_tokens(rate: Rate, wait: TokenWait) -> Self {
+        Self {
+            time: wait.time,
+            limit: told(rate, "tokens"),
+            is_claimed: wait.is_claimed,
+        }
+    }
+
+    const fn of_requests(rate: Rate, time: Duration) -> Self {
+        Self {
+            time,
+            limit: told(rate, "requests"),
+            is_claimed: false,
+        }
+    }
 }
 
 /// A limit as a refusal tells it.
@@ -60,13 +95,15 @@ impl Bucket {
         if let Some(counted) = &self.tokens
             && let Err(wait) = counted.take(tokens)
         {
-            return Err(self.longest(wait, told(counted.rate(), "tokens"), tokens));
+            return Err(self.longest(RateWait::of_tokens(counted.rate(), wait), tokens));
         }
         if let Some(requests) = &self.requests
             && let Err(wait) = requests.take()
         {
-            self.true_up(tokens, 0);
-            return Err(self.longest(wait, told(requests.rate(), "requests"), tokens));
+            if let Some(counted) = &self.tokens {
+                counted.undo(tokens);
+            }
+            return Err(self.longest(RateWait::of_requests(requests.rate(), wait), tokens));
         }
         Ok(Grant {
             bucket: Arc::clone(self),
@@ -79,22 +116,37 @@ impl Bucket {
     }
 
     /// The wait for the rate that is in the way for longest: after it the call passes them all.
-    fn longest(&self, wait: Duration, limit: (u32, &'static str, Duration), tokens: u64) -> Full {
-        match self.rate_wait(tokens) {
-            Some((longer, limit)) if longer > wait => Full::For(longer, limit),
-            _ => Full::For(wait, limit),
+    fn longest(&self, wait: RateWait, tokens: u64) -> Full {
+        let longer = self.rate_wait(tokens).filter(|longer| longer.time > wait.time);
+        Full::Rate(longer.unwrap_or(wait))
+    }
+
+    /// How long the rates are in a call's way: the one that is for longest; `None` if none is.
+    pub(super) fn rate_wait(&self, tokens: u64) -> Option<RateWait> {
+        let counted = self.tokens.as_ref();
+        let of_tokens = counted.and_then(|counted| Some(RateWait::of_tokens(counted.rate(), counted.wait(tokens)?)));
+        let of_requests = self.requests.as_ref().and_then(|requests| {
+            let standing = RateStanding::new(requests.rate(), requests.full_in());
+            (standing.remaining() == 0).then(|| RateWait::of_requests(requests.rate(), standing.more_in()))
+        });
+        of_tokens.into_iter().chain(of_requests).max_by_key(|wait| wait.time)
+    }
+
+    /// Waits until then, or until a call has given tokens back.
+    pub(super) async fn freed_or(&self, until: Instant) {
+        match &self.tokens {
+            Some(counted) => {
+                let _late = timeout_at(until, counted.freed()).await;
+            }
+            None => sleep_until(until).await,
         }
     }
 
-    /// How long the rates are in a call's way, and which one for longest; `None` if none is.
-    pub(super) fn rate_wait(&self, tokens: u64) -> Option<(Duration, (u32, &'static str, Duration))> {
-        let counted = self.tokens.as_ref();
-        let of_tokens = counted.and_then(|counted| Some((counted.wait(tokens)?, told(counted.rate(), "tokens"))));
-        let of_requests = self.requests.as_ref().and_then(|requests| {
-            let standing = RateStanding::new(requests.rate(), requests.full_in());
-            (standing.remaining() == 0).then(|| (standing.more_in(), told(requests.rate(), "requests")))
-        });
-        of_tokens.into_iter().chain(of_requests).max_by_key(|(wait, _)| *wait)
+    /// A call that had to wait has passed: the next one tries.
+    pub(super) fn wake_next(&self) {
+        if let Some(counted) = &self.tokens {
+            counted.wake_next();
+        }
     }
 
     /// What is used of its limits now.
@@ -177,6 +229,10 @@ impl Drop for Grant {
     fn drop(&mut self) {
         if self.was_never_sent() {
             self.give_back();
+        } else if self.open
+            && let Some(counted) = &self.bucket.tokens
+        {
+            counted.keep(self.tokens);
         }
     }
 }

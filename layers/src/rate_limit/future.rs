@@ -13,8 +13,8 @@ use http::{Request, Response};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    LimitHold, LimitReport, LimitUse, LimitWait, RateLimitBody, WaitReason,
-    bucket::{Bucket, Full, Grant},
+    LimitHold, LimitReport, LimitUse, LimitWait, RateLimitBody, SOON, WaitReason,
+    bucket::{Bucket, Full, Grant, RateWait},
     layer::Settings,
     limiter::Shared,
     watch::TokensWatch,
@@ -27,9 +27,6 @@ use crate::{
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
-
-/// When a refused call may try again for a place: a call in flight may end at any time.
-const SOON: Duration = Duration::from_secs(1);
 
 /// A call that waits for its turn.
 pub struct Queued {
@@ -108,7 +105,10 @@ impl Queued {
             let full = match self.full.take() {
                 Some(full) => full,
                 None => match (self.bucket.admit(tokens, place), &self.shared) {
-                    (Ok(grant), None) => return Poll::Ready(Ok(grant)),
+                    (Ok(grant), None) => {
+                        self.bucket.wake_next();
+                        return Poll::Ready(Ok(grant));
+                    }
                     (Ok(grant), Some(shared)) => {
                         self.granted = Some(grant);
                         let admitting = shared.store.admit(&shared.key, &shared.limits, tokens);
@@ -148,20 +148,24 @@ impl Queued {
     fn next_step<R: LlmRequest>(&self, full: Full, request: &R) -> Result<Step, LayerError> {
         let left = self.time_left(request);
         match full {
-            Full::For(wait, limit) if wait > left || left.is_zero() => {
+            Full::Rate(RateWait {
+                time,
+                limit,
+                is_claimed,
+            }) if left.is_zero() || (time > left && !is_claimed) => {
                 let (_, unit, _) = limit;
                 metering::refused(QUEUE, unit);
-                tracing::info!(retry_after = ?wait, limit = unit, "rate limited");
+                tracing::info!(retry_after = ?time, limit = unit, "rate limited");
                 Err(LayerError::RateLimited {
                     limit: Some(limit),
-                    retry_after: Some(wait),
+                    retry_after: Some(time),
                 })
             }
             Full::Shared(full) if full.wait > left || left.is_zero() => Err(refused(full)),
             Full::NoPlace(_) if left.is_zero() => {
                 // A place may be free soon; the rates must let the call pass then, too.
                 let tokens = self.prompt.tokens().saturating_add(self.answer);
-                let rates = self.bucket.rate_wait(tokens).map(|(wait, _)| wait);
+                let rates = self.bucket.rate_wait(tokens).map(|wait| wait.time);
                 let wait = rates.unwrap_or_default().max(SOON);
                 metering::refused(QUEUE, "concurrency");
                 tracing::info!(retry_after = ?wait, limit = "concurrency", "rate limited");
@@ -170,10 +174,15 @@ impl Queued {
                     retry_after: Some(wait),
                 })
             }
-            Full::For(wait, _) | Full::Shared(LimitWait { wait, .. }) => {
-                // Calls that wait for the same instant pass one after another.
-                let spread = (wait / 10).min(left - wait).mul_f64(fastrand::f64());
-                let until = Instant::now() + wait + spread;
+            Full::Rate(RateWait { time, .. }) => {
+                let (until, bucket) = (passes_at(time, left), Arc::clone(&self.bucket));
+                Ok(Box::pin(async move {
+                    bucket.freed_or(until).await;
+                    StepEnd::Time
+                }))
+            }
+            Full::Shared(LimitWait { wait, .. }) => {
+                let until = passes_at(wait, left);
                 Ok(Box::pin(async move {
                     tokio::time::sleep_until(until).await;
                     StepEnd::Time
@@ -186,6 +195,13 @@ impl Queued {
             })),
         }
     }
+}
+
+/// When a call looks again that waits for so long, and has so much time left. Calls that wait for the same instant pass one after another.
+fn passes_at(wait: Duration, left: Duration) -> Instant {
+    let wait = wait.min(left);
+    let spread = (wait / 10).min(left.saturating_sub(wait));
+    Instant::now() + wait + spread.mul_f64(fastrand::f64())
 }
 
 /// A refusal by what several processes share.

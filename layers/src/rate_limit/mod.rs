@@ -20,7 +20,8 @@
 //! # Errors
 //!
 //! [`LayerError::RateLimited`](crate::LayerError::RateLimited) if the call would have to wait longer than it may, with the
-//! exact time until it could pass; for calls at once, which may end at any time, that is a second. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
+//! exact time until it could pass; for calls at once, and for tokens that calls in flight hold and may not use, that is at most a second: a call in
+//! flight may end at any time. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
 //! and is set to refuse then.
 //!
 //! # Cancellation
@@ -62,6 +63,8 @@ mod store;
 mod tokens;
 mod watch;
 
+use std::time::Duration;
+
 pub use key::PerCandidate;
 pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
@@ -70,6 +73,9 @@ pub use standing::{ConcurrencyStanding, LimitReport, LimitStanding, LimitUse, Ra
 pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
 
 pub use crate::{GlobalKey, KeyExtractor};
+
+/// When a call may try again for what calls in flight hold: one may end at any time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The future of [`RateLimit`].
 pub type RateLimitFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Queued>;

@@ -50,6 +50,7 @@ pub enum WaitReason {
 }
 
 /// A call that passed. Dropped, it gives its place back, and the tokens stay as they were thought.
+#[must_use = "the place is free again if it is dropped"]
 pub trait LimitHold: fmt::Debug + Send + Sync {
     /// The call took this many tokens. Returns at once: it is called in `drop`.
     fn used(self: Box<Self>, tokens: u64);

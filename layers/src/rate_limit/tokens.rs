@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
-use super::Rate;
+use super::{Rate, SOON};
 use crate::util::Lock;
 
 /// What calls used beyond the limit is paid back within a day, or within the time in which the rate refills its amount or its burst if that
@@ -15,15 +15,37 @@ const LONGEST_DEBT: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Debug)]
 pub(super) struct Tokens {
     rate: Rate,
+    taken: Lock<Taken>,
+    /// Wakes a call that waits, when another one has given tokens back.
+    freed: Notify,
+}
+
+#[derive(Debug)]
+struct Taken {
     /// When all that was taken so far will have been refilled.
-    full_at: Lock<Instant>,
+    full_at: Instant,
+    /// What calls in flight are thought to use: part of what was taken, and perhaps given back when they end.
+    claimed: u64,
+}
+
+/// How long tokens are in a call's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TokenWait {
+    /// When it could pass, or if calls in flight hold what it needs, when to look again.
+    pub(super) time: Duration,
+    /// Whether calls in flight hold what it needs, and may give it back at any time.
+    pub(super) is_claimed: bool,
 }
 
 impl Tokens {
     pub(super) fn new(rate: Rate) -> Self {
         Self {
             rate,
-            full_at: Lock::new(Instant::now()),
+            taken: Lock::new(Taken {
+                full_at: Instant::now(),
+                claimed: 0,
+            }),
+            freed: Notify::new(),
         }
     }
 
@@ -32,44 +54,91 @@ impl Tokens {
     }
 
     /// Takes this many, or says when they would be there. More than the burst passes once the bucket is full, and those that
-    /// follow wait for the rest.
-    pub(super) fn take(&self, tokens: u64) -> Result<(), Duration> {
+    /// follow wait for the rest. What is taken is claimed until [`true_up`](Self::true_up), [`keep`](Self::keep) or [`undo`](Self::undo).
+    pub(super) fn take(&self, tokens: u64) -> Result<(), TokenWait> {
         let now = Instant::now();
-        let mut full_at = self.full_at.lock();
-        let base = (*full_at).max(now);
-        let burst = u64::from(self.rate.most_at_once());
-        let needed = base.duration_since(now).saturating_add(self.refill(tokens.min(burst)));
-        let over = needed.saturating_sub(self.refill(burst));
-        if !over.is_zero() {
-            return Err(over);
+        let mut taken = self.taken.lock();
+        let base = taken.full_at.max(now);
+        if let Some(wait) = self.wait_for(tokens, base.duration_since(now), taken.claimed) {
+            return Err(wait);
         }
-        *full_at = self.later(base, tokens, now);
+        taken.full_at = self.later(base, tokens, now);
+        taken.claimed = taken.claimed.saturating_add(tokens);
         Ok(())
     }
 
     /// When so many would be there, without taking them.
-    pub(super) fn wait(&self, tokens: u64) -> Option<Duration> {
+    pub(super) fn wait(&self, tokens: u64) -> Option<TokenWait> {
+        let (full_at, claimed) = {
+            let taken = self.taken.lock();
+            (taken.full_at, taken.claimed)
+        };
+        self.wait_for(tokens, full_at.saturating_duration_since(Instant::now()), claimed)
+    }
+
+    /// When so many would be there, if all that was taken is refilled in so long; `None` if they are there now.
+    fn wait_for(&self, tokens: u64, full_in: Duration, claimed: u64) -> Option<TokenWait> {
         let burst = u64::from(self.rate.most_at_once());
-        let needed = self.full_in().saturating_add(self.refill(tokens.min(burst)));
-        Some(needed.saturating_sub(self.refill(burst))).filter(|wait| !wait.is_zero())
+        let needed = full_in.saturating_add(self.refill(tokens.min(burst)));
+        let over = needed.saturating_sub(self.refill(burst));
+        if over.is_zero() {
+            return None;
+        }
+        // If every call in flight ended now, and had used nothing.
+        let least = over.saturating_sub(self.refill(claimed));
+        Some(TokenWait {
+            time: over.min(least.max(SOON)),
+            is_claimed: claimed > 0 && least < SOON,
+        })
+    }
+
+    /// Ends when a call has given tokens back. One waiting call is woken for each that has.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// A waiting call has passed: there may be enough for the next one.
+    pub(super) fn wake_next(&self) {
+        self.freed.notify_one();
     }
 
     /// When all that was taken is refilled.
     pub(super) fn full_in(&self) -> Duration {
-        let full_at = *self.full_at.lock();
+        let full_at = self.taken.lock().full_at;
         full_at.saturating_duration_since(Instant::now())
     }
 
     /// A call that was thought to use so many used so many.
     pub(super) fn true_up(&self, thought: u64, used: u64) {
+        self.end(thought, used);
+        if used < thought {
+            self.freed.notify_one();
+        }
+    }
+
+    /// A call took so many and was refused by another limit. No call that waits is woken: it would be refused likewise.
+    pub(super) fn undo(&self, thought: u64) {
+        self.end(thought, 0);
+    }
+
+    /// A call ended, and what it used is not known: it keeps what it was thought to use.
+    pub(super) fn keep(&self, thought: u64) {
+        let mut taken = self.taken.lock();
+        taken.claimed = taken.claimed.saturating_sub(thought);
+    }
+
+    /// Ends the claim of a call that used so many.
+    fn end(&self, thought: u64, used: u64) {
+        let mut taken = self.taken.lock();
+        taken.claimed = taken.claimed.saturating_sub(thought);
         // No more was taken than the longest debt holds, so no more is given back.
         let thought = thought.min(self.most_taken());
-        let mut full_at = self.full_at.lock();
         if used > thought {
             let now = Instant::now();
-            *full_at = self.later((*full_at).max(now), used - thought, now);
+            taken.full_at = self.later(taken.full_at.max(now), used - thought, now);
         } else {
-            *full_at = full_at.checked_sub(self.refill(thought - used)).unwrap_or(*full_at);
+            let given_back = self.refill(thought - used);
+            taken.full_at = taken.full_at.checked_sub(given_back).unwrap_or(taken.full_at);
         }
     }
 

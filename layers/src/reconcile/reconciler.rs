@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Bill, BillError, BillSource, ReconcilerError,
     error::check,
-    schedule::{FIRST_WAIT, LONGEST_WAIT, waits},
+    schedule::{FIRST_WAIT, LONGEST_WAIT, MOST_REFUSALS, spread, waits},
 };
 use crate::{
     UtcTime,
@@ -243,7 +243,11 @@ impl Drop for Place {
 async fn reconcile(place: Place, entry: Entry) {
     let work = &place.0;
     let mut reason = "the upstream does not know it yet".to_owned();
-    for wait in waits(work.waits.0, work.waits.1) {
+    let (first, longest) = work.waits;
+    let mut waits = waits(first, longest);
+    let mut refusals = 0;
+    let mut next = waits.next();
+    while let Some(wait) = next {
         sleep(wait).await;
         // Closed never.
         let Ok(_request) = work.requests.acquire().await else {
@@ -255,15 +259,24 @@ async fn reconcile(place: Place, entry: Entry) {
                 reason: format!("no answer within {} s", LONGEST_QUESTION.as_secs()),
             })
         };
-        match answer.unwrap_or_else(late) {
+        next = match answer.unwrap_or_else(late) {
             Ok(Some(bill)) => return work.post(&entry, bill),
-            Ok(None) => {}
-            Err(BillError::Later { reason: why }) => reason = why,
+            Ok(None) => waits.next(),
+            Err(BillError::Later { reason: why }) => {
+                reason = why;
+                waits.next()
+            }
+            Err(BillError::Refused { reason: why }) if refusals == MOST_REFUSALS => return work.leave(&entry, &why),
+            Err(BillError::Refused { reason: why }) => {
+                reason = why;
+                refusals += 1;
+                Some(spread(longest))
+            }
             Err(BillError::Never { reason: why }) => {
                 reason = why;
-                break;
+                None
             }
-        }
+        };
     }
     work.give_up(&entry, &reason);
 }
@@ -287,9 +300,25 @@ impl Work {
             model = &*entry.model,
             estimate = %entry.cost(),
             reason,
-            "the bill never came: the estimate stands"
+            "no bill was received: the estimate is final"
         );
         self.settle(entry);
+    }
+
+    /// The account refused the question: the budgets keep no more than the estimate, and the bill is left to a later run.
+    fn leave(&self, entry: &Entry, reason: &str) {
+        self.given_up.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!(
+            target: "llm::cost",
+            entry = %entry.id,
+            model = &*entry.model,
+            estimate = %entry.cost(),
+            reason,
+            "the account refuses to report the bill: the estimate stands until a later run requests it"
+        );
+        if let Some(budgets) = &self.budgets {
+            budgets.correct(entry, entry.cost());
+        }
     }
 
     /// The estimate is final: the budgets keep no more than it, and the ledger says so.

@@ -9,6 +9,10 @@ pub const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// last ten minutes later: bills have been seen to take over eight.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
+/// How often an account may refuse the question for one bill before the bill is left to a later run. By default that takes half an hour, and
+/// about an hour together with all tries: a process that requests what others have left must leave an entry alone for longer than that.
+pub const MOST_REFUSALS: u32 = 3;
+
 /// The shortest wait that can be set: one of zero, doubled, never reaches the longest.
 pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
@@ -25,8 +29,13 @@ pub(super) fn waits(first: Duration, longest: Duration) -> impl Iterator<Item = 
     std::iter::from_fn(move || {
         let wait = next?;
         next = (wait < longest).then(|| (wait * 2).min(longest));
-        Some(wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64()))
+        Some(spread(wait))
     })
+}
+
+/// The wait, spread.
+pub(super) fn spread(wait: Duration) -> Duration {
+    wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64())
 }
 
 #[cfg(test)]

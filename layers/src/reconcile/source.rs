@@ -31,6 +31,12 @@ pub enum BillError {
         /// What happened, without secrets.
         reason: String,
     },
+    /// The account refuses the question itself, such as one with a rejected key: that is no word on the bill. It is requested again after the
+    /// longest wait, and no try is used up; after [`MOST_REFUSALS`](super::MOST_REFUSALS) of them a later run may request it.
+    Refused {
+        /// What happened, without secrets.
+        reason: String,
+    },
     /// There will be none: this upstream reports no bills, or not to us.
     Never {
         /// What happened, without secrets.
@@ -40,7 +46,7 @@ pub enum BillError {
 
 impl fmt::Display for BillError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Later { reason } | Self::Never { reason }) = self;
+        let (Self::Later { reason } | Self::Refused { reason } | Self::Never { reason }) = self;
         f.write_str(reason)
     }
 }

@@ -17,6 +17,7 @@ use crate::{AttemptLog, Continuable, Failure, LlmRequest, protocol::publish};
 
 /// The future of [`Resume`](super::Resume).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct ResumeFuture<S, R, B>
 where
     S: Service<Request<R>>,

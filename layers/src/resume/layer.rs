@@ -25,7 +25,7 @@ impl ResumeLayer {
         Self { times: 0 }
     }
 
-    /// How often one answer may be resumed.
+    /// How often one answer may be resumed; 2 by default.
     #[must_use]
     pub const fn times(mut self, times: u32) -> Self {
         self.times = times;

@@ -285,7 +285,9 @@ impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
     /// The request that resumes the answer after this failure, if it may be resumed.
     pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
         self.interrupt();
-        let hurts = matches!(error.advice().health, Health::Unhealthy | Health::Paused);
+        // A timeout of the call's own says nothing of the upstream, and the answer is interrupted all the same.
+        let is_own = error.marks().is_own_timeout();
+        let hurts = is_own || matches!(error.advice().health, Health::Unhealthy | Health::Paused);
         if self.state != State::Open || !self.blocks.is_continuable() || self.times_left == 0 || !hurts {
             return None;
         }

@@ -28,6 +28,7 @@ use crate::{
 
 /// The future of [`Retry`](super::Retry).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct RetryFuture<S, R>
 where
     S: Service<Request<R>>,

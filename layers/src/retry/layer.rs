@@ -23,14 +23,14 @@ impl RetryLayer {
         }
     }
 
-    /// Attempts on one candidate, the first included. At least one; one means no retries.
+    /// Attempts on one candidate, the first included; 2 by default. At least one; one means no retries.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.policy.max_attempts = attempts.max(1);
         self
     }
 
-    /// The longest wait for one retry: a longer back-off is cut to it, and a longer hint is not waited for.
+    /// The longest wait for one retry, 20 s by default: a longer back-off is cut to it, and a longer hint is not waited for.
     #[must_use]
     pub const fn max_retry_delay(mut self, wait: Duration) -> Self {
         self.policy.max_retry_delay = wait;
@@ -45,21 +45,22 @@ impl RetryLayer {
         self
     }
 
-    /// Whether a silent candidate is tried again if there is no other.
+    /// Whether a silent candidate is tried again if there is no other. Off by default.
     #[must_use]
     pub const fn retry_timeouts(mut self, retry: bool) -> Self {
         self.policy.retry_timeouts = retry;
         self
     }
 
-    /// The process-wide ratio: share one over all stacks.
+    /// The process-wide retry ratio. Allows 20 % of calls and 10 retries a second by default. Clones share one count: give all stacks of a
+    /// process the same one.
     #[must_use]
     pub fn budget(mut self, budget: RetryBudget) -> Self {
         self.policy.budget = budget;
         self
     }
 
-    /// How long to wait if the upstream gives no hint.
+    /// How long to wait if the upstream gives no hint; [`Exponential`] from 250 ms to 8 s by default.
     #[must_use]
     pub fn schedule(mut self, schedule: impl Schedule + 'static) -> Self {
         self.schedule = Arc::new(schedule);

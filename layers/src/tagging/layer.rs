@@ -20,7 +20,7 @@ impl<R, F: Fn(&Request<R>) -> Option<Tags>> TagExtractor<R> for F {
     }
 }
 
-/// Books calls under tags. See the [module](super).
+/// Sets the tags that a call is accounted under. See the [module](super).
 #[derive(Debug, Clone, Default)]
 pub struct TaggingLayer<X> {
     tags_of: X,

@@ -11,9 +11,12 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tokio::time::Instant;
 
-use super::{MinThroughput, timeouts::AnswerLimits};
+use super::{
+    MinThroughput,
+    timeouts::{AnswerLimits, Limit},
+};
 use crate::{
-    Frame, LayerError, Phase,
+    Failure, Frame, LayerError, Phase,
     util::{Alarm, now},
 };
 
@@ -30,7 +33,7 @@ pub struct AttemptTimeoutBody<B> {
     inner: Option<B>,
     /// Made when it first has to wait.
     timer: Option<Alarm>,
-    idle: Option<Duration>,
+    idle: Option<Limit>,
     /// Since when it has waited without a frame; `None` while frames are read.
     waiting_since: Option<Instant>,
     /// The minimum throughput, if there is one: on the heap, since each layer above moves the body.
@@ -94,7 +97,7 @@ impl<B> Body for AttemptTimeoutBody<B>
 where
     B: Body,
     B::Data: Frame,
-    B::Error: From<LayerError>,
+    B::Error: Failure + From<LayerError>,
 {
     type Data = B::Data;
     type Error = B::Error;
@@ -131,7 +134,7 @@ where
 impl<B> AttemptTimeoutBody<B>
 where
     B: Body,
-    B::Error: From<LayerError>,
+    B::Error: Failure + From<LayerError>,
 {
     /// Nothing is there: how long has that been so?
     fn poll_clocks(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled<B> {
@@ -142,17 +145,21 @@ where
         loop {
             let now = now();
             let silent_since = *this.waiting_since.get_or_insert(now);
-            if let Some(idle) = this.idle.filter(|idle| now >= after(silent_since, *idle)) {
+            if let Some(idle) = this.idle.filter(|idle| now >= after(silent_since, idle.time)) {
                 this.inner.set(None);
                 return Poll::Ready(Some(Err(elapsed(Phase::Idle, idle))));
             }
-            let idle_at = this.idle.map(|idle| after(silent_since, idle));
+            let idle_at = this.idle.map(|idle| after(silent_since, idle.time));
             let window_at = this.window.as_mut().map(|window| window.end(now));
             if let Some(window) = this.window.as_mut().filter(|_| window_at.is_some_and(|end| now >= end)) {
                 let floor = window.min_throughput;
                 if window.tokens < floor.tokens {
                     this.inner.set(None);
-                    return Poll::Ready(Some(Err(elapsed(Phase::Throughput, floor.window))));
+                    let limit = Limit {
+                        time: floor.window,
+                        is_own: false,
+                    };
+                    return Poll::Ready(Some(Err(elapsed(Phase::Throughput, limit))));
                 }
                 **window = Window {
                     since: Some(now),
@@ -182,7 +189,11 @@ pub(super) fn after(instant: Instant, time: Duration) -> Instant {
 }
 
 /// The error of a timeout that elapsed.
-pub(super) fn elapsed<E: From<LayerError>>(phase: Phase, limit: Duration) -> E {
-    tracing::debug!(phase = phase.as_str(), ?limit, "attempt timed out");
-    LayerError::Elapsed { phase, limit }.into()
+pub(super) fn elapsed<E: Failure + From<LayerError>>(phase: Phase, Limit { time, is_own }: Limit) -> E {
+    tracing::debug!(phase = phase.as_str(), limit = ?time, is_own, "attempt timed out");
+    let mut error = E::from(LayerError::Elapsed { phase, limit: time });
+    if is_own {
+        error.marks_mut().set_own_timeout();
+    }
+    error
 }

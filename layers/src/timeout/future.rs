@@ -14,10 +14,10 @@ use tokio::time::Instant;
 use super::{
     AttemptTimeoutBody,
     body::{after, elapsed},
-    timeouts::AnswerLimits,
+    timeouts::{AnswerLimits, Limit},
 };
 use crate::{
-    AttemptHandle, Candidate, LayerError, Phase,
+    AttemptHandle, Candidate, Failure, LayerError, Phase,
     call::Preparing,
     util::{Alarm, Seconds},
 };
@@ -25,13 +25,14 @@ use crate::{
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).
 #[pin_project]
 #[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
 pub struct AttemptTimeoutFuture<F> {
     #[pin]
     inner: Option<F>,
     /// Made when it first has to wait.
     timer: Option<Alarm>,
     phase: Phase,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
     /// The limits once the answer has begun.
     limits: AnswerLimits,
     /// The line of the attempt: it says how long the attempt waited on our side, which is not the upstream's doing.
@@ -45,7 +46,7 @@ impl<F> AttemptTimeoutFuture<F> {
     #[inline]
     pub(super) const fn new(
         inner: F,
-        (phase, limit): (Phase, Option<Duration>),
+        (phase, limit): (Phase, Option<Limit>),
         limits: AnswerLimits,
         line: Option<AttemptHandle>,
     ) -> Self {
@@ -77,7 +78,7 @@ fn unprepared(what: Preparing, candidate: Option<&Candidate>, limit: Duration) -
 impl<F, B, E> Future for AttemptTimeoutFuture<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    E: From<LayerError>,
+    E: Failure + From<LayerError>,
 {
     type Output = Result<Response<AttemptTimeoutBody<B>>, E>;
 
@@ -95,13 +96,13 @@ where
             return Poll::Pending;
         };
         // Counted from the first poll, which follows `call` at once in every layer here.
-        let ends = this.ends.get_or_insert_with(|| after(crate::util::now(), limit));
+        let ends = this.ends.get_or_insert_with(|| after(crate::util::now(), limit.time));
         let timer = this.timer.get_or_insert_with(|| Alarm::at(*ends));
         loop {
             // A plain answer that has begun to arrive may be silent no longer than a stream.
             let idle = this.limits.idle.filter(|_| *this.phase == Phase::Response);
             let last = idle.and_then(|_| this.line.as_ref()?.received_last());
-            let silent_at = last.zip(idle).and_then(|(last, idle)| last.checked_add(idle));
+            let silent_at = last.zip(idle).and_then(|(last, idle)| last.checked_add(idle.time));
             let silent_at = silent_at.filter(|silent_at| *silent_at < *ends);
             let next = silent_at.unwrap_or(*ends);
             if timer.deadline() != next {
@@ -124,7 +125,7 @@ where
         let preparing = this.line.as_ref().and_then(AttemptHandle::preparing);
         this.inner.set(None);
         Poll::Ready(Err(match preparing {
-            Some((what, candidate)) => unprepared(what, candidate.as_ref(), limit).into(),
+            Some((what, candidate)) => unprepared(what, candidate.as_ref(), limit.time).into(),
             None => elapsed(*this.phase, limit),
         }))
     }

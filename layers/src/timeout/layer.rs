@@ -28,28 +28,29 @@ impl AttemptTimeoutLayer {
         Self { timeouts }
     }
 
-    /// From the start of a plain attempt to its whole answer.
+    /// From the start of a plain attempt to its whole answer; 90 s by default, `None` for no limit.
     #[must_use]
     pub const fn response_timeout(mut self, answer: Option<Duration>) -> Self {
         self.timeouts.response = answer;
         self
     }
 
-    /// Added to the first timeout for the last candidate of a chain.
+    /// Added to the first-token timeout of a streamed attempt or the response timeout of a plain one, for the last candidate of a chain; 20 s
+    /// by default.
     #[must_use]
     pub const fn last_candidate_grace(mut self, grace: Duration) -> Self {
         self.timeouts.last_candidate_grace = grace;
         self
     }
 
-    /// The longest silence once the answer has begun.
+    /// The longest silence once the answer has begun; 30 s by default, `None` for no limit.
     #[must_use]
     pub const fn idle_timeout(mut self, idle: Option<Duration>) -> Self {
         self.timeouts.idle = idle;
         self
     }
 
-    /// The slowest stream that is still worth waiting for.
+    /// The slowest stream that is still worth waiting for. Off by default.
     #[must_use]
     pub const fn min_throughput(mut self, min_throughput: Option<MinThroughput>) -> Self {
         self.timeouts.min_throughput = min_throughput;

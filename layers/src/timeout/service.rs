@@ -5,7 +5,7 @@ use tower_service::Service;
 
 use super::{AttemptTimeoutBody, AttemptTimeoutFuture, Timeouts};
 use crate::{
-    Frame, LayerError, LlmRequest,
+    Failure, Frame, LayerError, LlmRequest,
     util::{inner_accessors, ready_as_inner},
 };
 
@@ -28,7 +28,7 @@ impl<S> AttemptTimeout<S> {
 impl<S, R, B> Service<Request<R>> for AttemptTimeout<S>
 where
     S: Service<Request<R>, Response = Response<B>>,
-    S::Error: From<LayerError>,
+    S::Error: Failure + From<LayerError>,
     R: LlmRequest,
     B: http_body::Body<Error = S::Error>,
     B::Data: Frame,
@@ -41,9 +41,11 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         let body = request.body();
-        let timeouts = self.timeouts.adapted(body.reasoning_time(), body.call().timeouts());
-        let start = timeouts.start(body.is_streaming(), body.call().is_last());
-        let line = body.call().attempt();
-        AttemptTimeoutFuture::new(self.inner.call(request), start, timeouts.of_answer(), line)
+        let call = body.call();
+        let (own, candidate) = (call.own_timeouts(), call.candidate_timeouts());
+        let limits = self.timeouts.adapted(body.reasoning_time(), own, candidate);
+        let start = limits.start(body.is_streaming(), call.is_last());
+        let line = call.attempt();
+        AttemptTimeoutFuture::new(self.inner.call(request), start, limits.of_answer(), line)
     }
 }

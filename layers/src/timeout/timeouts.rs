@@ -43,43 +43,85 @@ impl Default for Timeouts {
     }
 }
 
+/// A limit, and whether the call itself has set it, shorter than its candidate's and the layer's: then it says nothing of the upstream.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) time: Duration,
+    pub(super) is_own: bool,
+}
+
+/// The limits of one attempt, its call's and its candidate's included.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttemptLimits {
+    first_token: Option<Limit>,
+    response: Option<Limit>,
+    last_candidate_grace: Duration,
+    answer: AnswerLimits,
+}
+
 /// The limits of an answer that has begun.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct AnswerLimits {
-    pub(super) idle: Option<Duration>,
+    pub(super) idle: Option<Limit>,
     pub(super) min_throughput: Option<MinThroughput>,
 }
 
 /// Added to the time for reasoning, for the answer itself of a plain attempt.
 const ANSWER_AFTER_REASONING: Duration = Duration::from_secs(60);
 
-impl Timeouts {
-    /// These for an attempt that may reason for so long, and with what its call and candidate say.
-    pub(super) fn adapted(mut self, reasoning: Option<Duration>, own: TimeoutOverrides) -> Self {
-        if let Some(time) = reasoning {
-            self.first_token = self.first_token.map(|limit| limit.max(time));
-            let whole = time.saturating_add(ANSWER_AFTER_REASONING);
-            self.response = self.response.map(|limit| limit.max(whole));
-        }
-        self.first_token = own.first_token.or(self.first_token);
-        self.response = own.response.or(self.response);
-        self.idle = own.idle.or(self.idle);
-        self
+impl Limit {
+    /// The call's own limit if there is one, or that of all its callers.
+    fn of(own: Option<Duration>, shared: Option<Duration>) -> Option<Self> {
+        let Some(time) = own else {
+            return shared.map(|time| Self { time, is_own: false });
+        };
+        let is_own = shared.is_none_or(|shared| time < shared);
+        Some(Self { time, is_own })
     }
 
-    /// The limits once the answer has begun.
-    pub(super) fn of_answer(&self) -> AnswerLimits {
-        AnswerLimits {
-            idle: self.idle,
-            // A floor of nothing, or of an instant, is no floor.
-            min_throughput: self
-                .min_throughput
-                .filter(|min_throughput| min_throughput.tokens > 0 && !min_throughput.window.is_zero()),
+    fn later(self, by: Duration) -> Self {
+        let time = self.time.saturating_add(by);
+        Self { time, ..self }
+    }
+}
+
+impl Timeouts {
+    /// These for an attempt that may reason for so long, and with what its call and its candidate say.
+    pub(super) fn adapted(
+        &self,
+        reasoning: Option<Duration>,
+        own: TimeoutOverrides,
+        candidate: TimeoutOverrides,
+    ) -> AttemptLimits {
+        let (mut first_token, mut response) = (self.first_token, self.response);
+        if let Some(time) = reasoning {
+            first_token = first_token.map(|limit| limit.max(time));
+            let whole = time.saturating_add(ANSWER_AFTER_REASONING);
+            response = response.map(|limit| limit.max(whole));
         }
+        AttemptLimits {
+            first_token: Limit::of(own.first_token, candidate.first_token.or(first_token)),
+            response: Limit::of(own.response, candidate.response.or(response)),
+            last_candidate_grace: self.last_candidate_grace,
+            answer: AnswerLimits {
+                idle: Limit::of(own.idle, candidate.idle.or(self.idle)),
+                // A floor of nothing, or of an instant, is no floor.
+                min_throughput: self
+                    .min_throughput
+                    .filter(|min_throughput| min_throughput.tokens > 0 && !min_throughput.window.is_zero()),
+            },
+        }
+    }
+}
+
+impl AttemptLimits {
+    /// The limits once the answer has begun.
+    pub(super) const fn of_answer(&self) -> AnswerLimits {
+        self.answer
     }
 
     /// Which timeout an attempt starts with, and its duration.
-    pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Duration>) {
+    pub(super) fn start(&self, streaming: bool, last: bool) -> (Phase, Option<Limit>) {
         let (phase, limit) = if streaming {
             (Phase::FirstToken, self.first_token)
         } else {
@@ -90,6 +132,6 @@ impl Timeouts {
         } else {
             Duration::ZERO
         };
-        (phase, limit.map(|limit| limit.saturating_add(grace)))
+        (phase, limit.map(|limit| limit.later(grace)))
     }
 }

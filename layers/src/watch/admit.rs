@@ -41,6 +41,7 @@ pub trait Admit<R, E> {
 
 /// Waits, then polls the service below and maps its result, or refuses.
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct AdmitFuture<S, R, A>
 where
     S: Service<Request<R>>,

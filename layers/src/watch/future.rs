@@ -42,6 +42,7 @@ impl<T, E> Respond<T, E> for Pass {
 
 /// Polls the service below and maps its result, or refuses at once.
 #[pin_project(PinnedDrop)]
+#[must_use = "futures do nothing unless polled"]
 pub struct WatchFuture<F, E, W: Scope> {
     #[pin]
     state: State<F, E>,

@@ -2,8 +2,12 @@
 
 mod clocks;
 mod flood;
+mod marks;
+mod needless;
 mod properties;
+mod resets;
 mod rolling;
+mod soft;
 mod turns;
 mod windows;
 

@@ -82,6 +82,20 @@ async fn a_personal_failure_stays_with_the_leader_and_one_follower_calls_again()
     }
 }
 
+/// The others may have more patience than the leader, whose own timeout it was.
+#[tokio::test(start_paused = true)]
+async fn a_timeout_of_the_leaders_own_stays_with_it() {
+    let mut error = fails(FailureKind::Timeout(Phase::FirstToken));
+    error.marks.set_own_timeout();
+    let leaf = Leaf::new([Step::Fail(secs(1), error), slow(3)]);
+    let probe = leaf.probe();
+    let service = over(leaf);
+    let (leader, others) = four(&service, streamed()).await;
+    assert!(leader.unwrap_err().marks.is_own_timeout());
+    assert!(others.iter().all(Result::is_ok));
+    assert_eq!(probe.calls(), 2);
+}
+
 #[tokio::test(start_paused = true)]
 async fn each_asks_at_most_once_and_one_at_a_time() {
     let steps = (0..4).map(|_| Step::Fail(secs(1), fails(FailureKind::InsufficientFunds)));

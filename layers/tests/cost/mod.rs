@@ -9,7 +9,9 @@ mod hold;
 mod plausible;
 mod recorded;
 mod reserved;
+mod soft;
 mod turns;
+mod unknown;
 mod unsent;
 
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::{sync::Arc, task::Poll};
 use tokio::time::{Instant, advance};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimitLayer};
 use tower_llm_layers::{
-    FailureKind, Outcome, Stage, WorstCasePrice,
+    FailureKind, Outcome, Route, Stage, WorstCasePrice,
     attempt::AttemptLayer,
     budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UnknownPrice},
@@ -179,6 +179,46 @@ async fn a_candidate_that_mostly_fails_gets_no_hedge() {
         let before = probe.calls();
         ask(&service, streamed()).await.unwrap();
         assert_eq!(probe.calls() - before, models, "after {failures} failures");
+    }
+}
+
+/// Invariant 15: a candidate that is called by hedges alone is probed by one, and comes back.
+#[tokio::test(start_paused = true)]
+async fn a_candidate_that_has_recovered_is_hedged_again() {
+    let down = || Step::fail(fails(FailureKind::Overloaded));
+    let leaf = Leaf::new([]).always("a", late(secs(9))).on("b", (0..8).map(|_| down()));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::after(secs(1))));
+    let service = service.layer(leaf);
+    let mut hedges = Vec::new();
+    for _ in 0..20 {
+        let before = probe.calls();
+        ask(&service, streamed()).await.unwrap();
+        hedges.push(probe.calls() - before == 2);
+    }
+    // Each call takes nine seconds. Seven failed hedges, then a probe that fails, and later one that succeeds.
+    let none = [false; 3];
+    let expected = [&[true; 7][..], &none, &[true], &none, &[true, true]].concat();
+    assert_eq!(hedges[..expected.len()], expected);
+}
+
+/// Each account has tracks of its own: of more accounts than there is room for, each is hedged all the same.
+#[tokio::test(start_paused = true)]
+async fn each_of_many_accounts_is_hedged() {
+    let of_one = || (0..20).map(|_| late(secs(1))).chain([late(secs(60))]);
+    let leaf = Leaf::new([]).on("a", (0..150).flat_map(|_| of_one()));
+    let probe = leaf.probe();
+    let service = FallbackLayer::new(chain(["a", "b"])).hedge(always(Hedge::p95()));
+    let service = service.layer(leaf);
+    for account in 0..150_u32 {
+        let before = probe.calls();
+        for _ in 0..21 {
+            let mut request = streamed();
+            let account = Route::of([account.to_string().as_bytes()]);
+            request.body_mut().call.set_account(account);
+            ask(&service, request).await.unwrap();
+        }
+        assert_eq!(probe.calls() - before, 22, "account {account}");
     }
 }
 

@@ -3,6 +3,7 @@
 mod alone;
 mod along_a_chain;
 mod apart;
+mod lifted;
 mod slowing;
 
 use http::Request;

@@ -58,7 +58,7 @@ impl Ledger for Kept {
 }
 
 /// A price list: a micro-dollar for a token of prompt, ten for one of answer; `costly` costs ten times that, `varies` varies, and
-/// `unknown` is not on it. The longest answer is a thousand tokens, except for `endless`.
+/// `unknown` is not on it; `free` costs nothing. The longest answer is a thousand tokens, except for `endless`.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Prices;
 
@@ -68,6 +68,7 @@ impl PriceList for Prices {
             "varies" => return Quote::Varies,
             "unknown" => return Quote::Unknown,
             "costly" => 10,
+            "free" => 0,
             _ => 1,
         };
         Quote::Known(WorstCasePrice {

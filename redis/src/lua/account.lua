@@ -260,6 +260,23 @@ local function seen(a, now)
     return a.length and '0' or text(a.w), a.g, text(a.v), text(d), text(p), text(now), text(a.z), written_of(a.lost)
 end
 
+-- Whether what was spent at this time counts in the window that lasts now: this is its start and, if it rolls, its length.
+local function counts(kind, at, now, start, length)
+    if length then return at + length > now end
+    return (window(kind, at)) == start
+end
+
+-- How an account stands, to be compared with what it is after a change.
+local function standing(a)
+    return {sd = a.sd, sp = a.sp, od = a.od, op = a.op}
+end
+
+-- What a change has done: settled before and after, overrun by it (two parts each), and what the process is to remember of the account.
+local function changed(a, before, now)
+    local od, op = sub(a.od, a.op, before.od, before.op)
+    return {text(before.sd), text(before.sp), text(a.sd), text(a.sp), text(od), text(op), seen(a, now)}
+end
+
 -- When an attempt that needs so much fits into a rolling window: beside what is held, if it would fit without that, else in its place. 0 if
 -- nothing that is spent stands in its way, or if the window is none that rolls.
 local function frees(a, cd, cp, nd, np)

@@ -11,10 +11,11 @@ local lease = tonumber(ARGV[1])
 local words = {}
 
 -- Keys: the mark of the reservation's end, accounts. Arguments: the reservation, whether the store may not know it, what was spent (two
--- parts), then for each account: cap (two parts), window, soft. Returns for each account: settled before and after, overrun now (two
--- parts each), and what the process is to remember of it.
+-- parts), then for each account: cap (two parts), window, soft; then how long ago it ended, in milliseconds: now, if an older version leaves it
+-- out. What ended in a window that is over is spent there, and not in the one that lasts now. Returns for each account what `changed` says.
 function words.settle(keys, args)
     local id, now, replies = args[1], now_millis(), {}
+    local at = now - math.max(tonumber(args[5 + (#keys - 1) * 4] or '') or 0, 0)
     if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
     local d, p = tonumber(args[3]), tonumber(args[4])
     for index = 2, #keys do
@@ -27,43 +28,45 @@ function words.settle(keys, args)
             redis.call('HDEL', amounts_of(key), id)
             redis.call('ZREM', holds_of(key), id)
         end
-        if amount or d > 0 or p > 0 then
-            local bd, bp, od, op = a.sd, a.sp, a.od, a.op
-            spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1')
+        local spends = (d > 0 or p > 0) and counts(args[base + 2], at, now, start, length)
+        if amount or spends then
+            local before = standing(a)
+            if spends then spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at) end
             save(key, a, ends, lease)
-            od, op = sub(a.od, a.op, od, op)
-            replies[index - 1] = {text(bd), text(bp), text(a.sd), text(a.sp), text(od), text(op), seen(a, now)}
+            replies[index - 1] = changed(a, before, now)
+        else
+            replies[index - 1] = {}
         end
     end
     return replies
 end
 
--- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above. Returns for each account
--- what the process is to remember of it, or nothing.
+-- Keys: accounts. Arguments: '+' or '-', by how much (two parts), the time it is of, then for each account as above. Less of what was spent before
+-- a reset changes nothing: it is forgotten already. Returns for each account what `changed` says, or nothing.
 function words.adjust(keys, args)
     local now, at, replies = now_millis(), tonumber(args[4]), {}
     local d, p = tonumber(args[2]), tonumber(args[3])
     for index, key in ipairs(keys) do
         local base = 5 + (index - 1) * 4
         local start, ends, length = window(args[base + 2], now)
-        local counts = length and at + length > now or (not length and window(args[base + 2], at) == start)
         replies[index] = {}
-        if counts then
+        if counts(args[base + 2], at, now, start, length) then
             local a = load(key, start, ends, length)
-            if args[1] == '-' then
-                if length then take_slices(a, math.min(at, a.w), d, p) end
-                unspend(a, d, p)
-            else
+            local before = standing(a)
+            if args[1] == '+' then
                 spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at)
+            elseif at > a.z then
+                take_back(a, d, p, at)
             end
             save(key, a, ends, lease)
-            replies[index] = {seen(a, now)}
+            replies[index] = changed(a, before, now)
         end
     end
     return replies
 end
 
--- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays. Returns as above.
+-- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays. Returns for each account what the
+-- process is to remember of it.
 function words.reset(keys, args)
     local now, replies = now_millis(), {}
     for index, key in ipairs(keys) do

@@ -116,7 +116,7 @@ impl BudgetStore for WatchedStore {
             };
         }
         Decision::Later(Box::pin(async move {
-            if let (Err(cause), Some(line)) = (watch.weather.pass().await, lines.first()) {
+            if let (Err(cause), Some(line)) = (watch.weather.pass().await, ask.first_hard_line()) {
                 let reason = RefusalReason::StoreDown { cause };
                 let refusal = Refusal::new(&line.budget, &line.account, reason, ask.at_least, ask.at);
                 return Err(Box::new(refusal));

@@ -155,7 +155,7 @@ impl fmt::Display for AssembleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Json(error) => error.fmt(f),
-            Self::TooLarge { limit } => write!(f, "the answer is over {} MiB: ask for less in one call", limit >> 20),
+            Self::TooLarge { limit } => write!(f, "the answer is over {} MiB: request less per call", limit >> 20),
         }
     }
 }

@@ -171,17 +171,50 @@ fn is_base64(raw: &[u8]) -> bool {
     let Ok(text) = Cursor::lenient(raw).string() else {
         return false;
     };
-    let text = text.to_str();
-    let mut letters = 0_usize;
-    for byte in text.trim_end_matches('=').bytes() {
-        if sextet(byte).is_some() {
-            letters += 1;
-        } else if !byte.is_ascii_whitespace() {
-            return false;
+    match text.plain() {
+        Some(plain) => are_base64(plain),
+        None => are_base64(text.to_str().as_bytes()),
+    }
+}
+
+fn are_base64(text: &[u8]) -> bool {
+    let padded = text.iter().rev().take_while(|byte| **byte == b'=').count();
+    let text = text.get(..text.len() - padded).unwrap_or_default();
+    let (mut letters, mut others) = (0_usize, 0_usize);
+    for byte in text {
+        match CLASSES.get(usize::from(*byte)) {
+            Some(Class::Letter) => letters += 1,
+            Some(Class::Space) => {}
+            _ => others += 1,
         }
     }
-    letters > 0 && letters % 4 != 1
+    others == 0 && letters > 0 && letters % 4 != 1
 }
+
+/// What a byte is in base64.
+#[derive(Clone, Copy)]
+enum Class {
+    Letter,
+    Space,
+    Other,
+}
+
+/// The class of each byte: vectors are long, and one look is cheaper than some ten comparisons.
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0_u8;
+    loop {
+        if sextet(byte).is_some() {
+            classes[byte as usize] = Class::Letter;
+        } else if byte.is_ascii_whitespace() {
+            classes[byte as usize] = Class::Space;
+        }
+        if byte == u8::MAX {
+            break classes;
+        }
+        byte += 1;
+    }
+};
 
 #[cfg(test)]
 mod tests {

@@ -134,13 +134,14 @@ fn letter(bits: u32) -> char {
 }
 
 /// The six bits of a letter, in either alphabet of base64.
-pub(super) fn sextet(letter: u8) -> Option<u32> {
-    Some(u32::from(match letter {
+pub(super) const fn sextet(letter: u8) -> Option<u32> {
+    let bits = match letter {
         b'A'..=b'Z' => letter - b'A',
         b'a'..=b'z' => letter - b'a' + 26,
         b'0'..=b'9' => letter - b'0' + 52,
         b'+' | b'-' => 62,
         b'/' | b'_' => 63,
         _ => return None,
-    }))
+    };
+    Some(bits as u32)
 }

@@ -23,12 +23,15 @@ pub(super) fn retry_delay(error: &Value) -> Option<f64> {
 /// The wait that words ask for, in seconds: "Please try again in 7.66s", "Try again in 26 seconds", "Your quota will reset after 8h44m7s",
 /// "请在 30 秒后重试".
 pub(super) fn reported_wait(message: &str) -> Option<f64> {
-    const BEFORE: [&str; 9] = [
+    const BEFORE: [&str; 12] = [
         "try again in ",
         "retry in ",
         "retry after ",
         "try again after ",
+        "wait ",
         "wait for ",
+        "replenished in ",
+        "available in ",
         "reset after ",
         "reset in ",
         "resets after ",
@@ -44,6 +47,15 @@ pub(super) fn reported_wait(message: &str) -> Option<f64> {
         found.find_map(|(at, before)| amount(start.get(at + before.len()..)?))
     };
     BEFORE.iter().find_map(behind).or_else(|| chinese_wait(&start))
+}
+
+/// `02:13:45` at the start of a text.
+fn hours_minutes_seconds(text: &str) -> Option<f64> {
+    let end = text.find(|mark: char| !mark.is_ascii_digit() && mark != ':');
+    let mut parts = text.get(..end.unwrap_or(text.len()))?.split(':');
+    let mut next = |most: u32| parts.next()?.parse::<u32>().ok().filter(|part| *part <= most);
+    let (hours, minutes, seconds) = (next(9_999)?, next(59)?, next(59)?);
+    parts.next().is_none().then(|| f64::from(hours * 3_600 + minutes * 60 + seconds))
 }
 
 /// The wait in "30 秒后重试", in seconds: the amount stands before the word for "after".
@@ -62,9 +74,12 @@ fn chinese_wait(text: &str) -> Option<f64> {
     })
 }
 
-/// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`.
+/// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`, `02:13:45`.
 fn amount(text: &str) -> Option<f64> {
     let mut rest = text.trim_start().trim_start_matches(['~', '"', '\'', '`']);
+    if let Some(seconds) = hours_minutes_seconds(rest) {
+        return Some(seconds);
+    }
     let mut total = None;
     loop {
         let digits = rest

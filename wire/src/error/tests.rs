@@ -404,6 +404,15 @@ fn the_wait_is_read_from_the_words() {
         ("retry after 3 seconds", Some(3.0)),
         ("Please try again in a few minutes", None),
         ("try again in 20", None),
+        (
+            "Rate limit of 50 per 86400s exceeded. Please wait 47 seconds before retrying.",
+            Some(47.0),
+        ),
+        ("Quota will be replenished in 02:13:45.", Some(8_025.0)),
+        ("try again in 00:00:07", Some(7.0)),
+        ("try again in 25:61:00", None),
+        ("try again in 1:2", None),
+        ("try again in 99999999999:00:00", None),
         ("wait", None),
         ("retry after ..s", None),
     ] {

@@ -209,6 +209,15 @@ impl<'a> Piece<'a> {
         self.finish.map(Text::to_str)
     }
 
+    /// Why a filter withheld the answer, in the upstream's words: the explanation in a message's `stop_details`.
+    #[must_use]
+    pub fn refusal_explanation(&self) -> Option<Cow<'a, str>> {
+        let about = raw_member(self.body, "delta").unwrap_or(self.body);
+        let details = raw_member(about, "stop_details")?;
+        let explanation = raw_member(details, "explanation").and_then(text)?.to_str();
+        (!explanation.trim().is_empty()).then_some(explanation)
+    }
+
     /// The kind of end.
     #[inline]
     #[must_use]

@@ -9,7 +9,7 @@ mod marks;
 mod names;
 mod number;
 #[cfg(test)]
-mod rfc8259;
+mod rfc8259_tests;
 mod strict;
 mod strings;
 #[cfg(test)]

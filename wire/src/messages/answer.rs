@@ -147,6 +147,9 @@ fn message<'a>(piece: &mut Piece<'a>, raw: &'a [u8], is_whole: bool) -> Result<(
     }
     if is_whole {
         piece.step = Step::Document;
+    }
+    // A stream whose first event has all of the answer says there why it ended; before there is anything, it has not ended.
+    if is_whole || !piece.said.is_nothing() {
         piece.finish = stop;
     }
     Ok(())

@@ -27,6 +27,7 @@ use crate::{
 
 /// The future of [`Idempotency`](super::Idempotency).
 #[pin_project]
+#[must_use = "futures do nothing unless polled"]
 pub struct IdempotencyFuture<S, R, B>
 where
     S: Service<Request<R>>,

@@ -4,7 +4,7 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use crate::cache::{AnswerKey, CachedResponse, StoreError};
 
-/// Keeps the answers of calls by their idempotency keys, and who makes a call now.
+/// Keeps the answers of calls by their idempotency keys, and which call is in flight.
 ///
 /// [`InMemoryIdempotency`](super::InMemoryIdempotency) is one for a single process. One that several processes share needs the bytes of responses
 /// ([`CachedResponse::to_bytes`]), keys that are the same in each process
@@ -34,6 +34,7 @@ pub enum Claim<D> {
 }
 
 /// The claim of a call in flight. Dropped, it frees its key. Neither blocks.
+#[must_use = "the key is free again if it is dropped"]
 pub trait IdempotencyClaim<D>: Send {
     /// Keeps the answer for so long, or, if there is `None`, that it was too large. The end of the answer waits for this.
     fn keep(self: Box<Self>, response: Option<CachedResponse<D>>, keep_for: Duration) -> Keeping;

@@ -1,0 +1,42 @@
+//! Prices follow the settings: those that a reload removes are read from the upstream.
+
+use openrouter_gateway::{commands::start, settings::Config};
+use openrouter_simulator::Simulator;
+
+use crate::support::{Folder, Said, client, post, settings, streamed};
+
+/// A model with a price of its own in the settings, and one without.
+const PRICED: &str = "anthropic/claude-sonnet-4.5";
+const OTHER: &str = "openai/gpt-4o-mini";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prices_that_a_reload_removes_are_read_from_the_upstream() {
+    let own = format!("prices = [{{ model = \"{PRICED}\", prompt = \"0.000001\", completion = \"0.000001\" }}]");
+    for (before, knows_one) in [
+        (own.as_str(), true),
+        ("unknown_price = \"refuse\"\nrefresh_catalogue = false", false),
+    ] {
+        let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+        let text = |prices: &str| {
+            let budget = "budget = [{ name = \"all\", usd = \"5\", per = \"day\" }]";
+            settings(&simulator, &folder, &format!("{prices}\n{budget}"))
+        };
+        let path = folder.write("gateway.toml", &text(before));
+        let running = start(Config::from_file(&path).unwrap()).await.unwrap();
+        let url = format!("http://{}/v1/chat/completions", running.address);
+        let is_answered = async |model: &str| {
+            let said = Said::of(post(&client(), &url, "", &streamed(model, 20))).await;
+            said.status == 200
+        };
+        assert_eq!(
+            (is_answered(PRICED).await, is_answered(OTHER).await),
+            (knows_one, false)
+        );
+        folder.write("gateway.toml", &text(""));
+        running.gateway.reload(&path).await.unwrap();
+        for model in [PRICED, OTHER] {
+            assert!(is_answered(model).await, "{model} after {before}");
+        }
+        running.drain(std::future::pending()).await;
+    }
+}

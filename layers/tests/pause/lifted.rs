@@ -1,0 +1,102 @@
+//! Invariant 15: an operator who has raised a limit ends its pause, and does not wait for the next probe.
+
+use http::Request;
+use tower::Layer;
+use tower_llm_layers::{
+    Candidate, FailureKind, Route, Scope,
+    pause::{Pause, PauseLayer},
+};
+
+use super::limited;
+use crate::support::{Leaf, Step, TestError, TestRequest, ask, candidate, fails, secs, streamed};
+
+fn of(candidate: &Candidate) -> Request<TestRequest> {
+    let mut request = streamed();
+    request.body_mut().call.set_candidate(candidate.clone());
+    request
+}
+
+/// Pauses a candidate by a failure that reaches so far, and lets every later call through.
+async fn paused(paused: &Candidate, error: TestError) -> (PauseLayer, Pause<Leaf>) {
+    let layer = PauseLayer::new();
+    let service = layer.layer(Leaf::new([Step::fail(error)]));
+    ask(&service, of(paused)).await.map(drop).unwrap_err();
+    let refused = ask(&service, of(paused)).await.map(drop).unwrap_err();
+    assert!(refused.marks.is_paused(), "{}", refused.summary);
+    (layer, service)
+}
+
+fn exhausted(scope: Scope) -> TestError {
+    fails(FailureKind::QuotaExhausted)
+        .scope(scope)
+        .says(403, "key limit exceeded")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lift_ends_what_stands_in_a_candidates_way_and_nothing_else() {
+    let a = candidate("x/a").with_pool("team");
+    let same_pool = candidate("y/b").with_pool("team");
+    let same_upstream = candidate("x/c");
+    let other = candidate("y/d");
+    for (scope, reached) in [
+        (Scope::Candidate, vec![&a]),
+        (Scope::Pool, vec![&a, &same_pool]),
+        (Scope::Upstream, vec![&a, &same_upstream]),
+    ] {
+        for named in [&a, &same_pool, &same_upstream, &other] {
+            let (layer, service) = paused(&a, exhausted(scope)).await;
+            let is_reached = reached.contains(&named);
+            let what = format!("{scope:?} by {named}");
+            assert_eq!(layer.pauses().lift(named), usize::from(is_reached), "{what}");
+            assert_eq!(layer.pauses().reports().is_empty(), is_reached, "{what}");
+            assert_eq!(ask(&service, of(&a)).await.is_ok(), is_reached, "{what}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_reaches_the_routes_that_requests_pin_and_their_accounts() {
+    let a = candidate("x/a");
+    let layer = PauseLayer::new();
+    let failures = (0..2).map(|_| Step::fail(limited().hint(secs(600))));
+    let service = layer.layer(Leaf::new(failures));
+    let mut pinned = of(&a);
+    pinned.body_mut().provider = Some("acme");
+    let mut own = of(&a);
+    own.body_mut().call.set_account(Route::of([b"tenant-7".as_slice()]));
+    for request in [&pinned, &own] {
+        ask(&service, request.clone()).await.map(drop).unwrap_err();
+    }
+    assert_eq!(layer.pauses().lift(&a), 2);
+    for request in [pinned, own] {
+        ask(&service, request).await.map(drop).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upstream_or_all_of_them_can_be_lifted() {
+    let a = candidate("x/a");
+    let (layer, service) = paused(&a, exhausted(Scope::Upstream)).await;
+    assert_eq!(layer.pauses().lift_upstream("y"), 0);
+    assert!(ask(&service, of(&a)).await.is_err());
+    assert_eq!(layer.pauses().lift_upstream("x"), 1);
+    assert!(ask(&service, of(&a)).await.is_ok());
+    let (layer, service) = paused(&a, exhausted(Scope::Upstream)).await;
+    assert_eq!((layer.pauses().lift_all(), layer.pauses().lift_all()), (1, 0));
+    assert!(ask(&service, of(&a)).await.is_ok());
+}
+
+/// It says nothing of the upstream: one that still refuses is paused again.
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_still_holds_pauses_again() {
+    let a = candidate("x/a");
+    let layer = PauseLayer::new();
+    let leaf = Leaf::new((0..2).map(|_| Step::fail(exhausted(Scope::Candidate))));
+    let probe = leaf.probe();
+    let service = layer.layer(leaf);
+    ask(&service, of(&a)).await.map(drop).unwrap_err();
+    assert_eq!(layer.pauses().lift(&a), 1);
+    ask(&service, of(&a)).await.map(drop).unwrap_err();
+    assert_eq!((probe.calls(), layer.pauses().reports().len()), (2, 1));
+    assert!(ask(&service, of(&a)).await.map(drop).unwrap_err().marks.is_paused());
+}
