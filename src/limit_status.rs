@@ -23,7 +23,7 @@ const RESETS: [&str; 8] = [
 const MOST: usize = 32;
 
 /// What an upstream says of one limit, each as it is written. The names of the three headers differ in one word.
-struct Told<'a> {
+struct LimitHeaders<'a> {
     remaining: Option<&'a str>,
     limit: Option<&'a str>,
     reset: &'a str,
@@ -35,12 +35,12 @@ struct Told<'a> {
 
 /// The limits that an upstream names in headers of their own, whatever it calls them: `x-ratelimit-reset-tokens-minute`,
 /// `ratelimitbysize-reset`, `anthropic-ratelimit-requests-reset`.
-fn told(headers: &HeaderMap) -> impl Iterator<Item = Told<'_>> {
+fn told(headers: &HeaderMap) -> impl Iterator<Item = LimitHeaders<'_>> {
     let text = text_of(headers);
     let names = headers.keys().map(http::HeaderName::as_str);
     let resets = names.filter(|name| is_of_limits(name) && name.contains("reset"));
     resets.take(MOST).filter_map(move |name| {
-        Some(Told {
+        Some(LimitHeaders {
             remaining: text(&name.replace("reset", "remaining")),
             limit: text(&name.replace("reset", "limit")),
             reset: text(name)?,

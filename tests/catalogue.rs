@@ -70,11 +70,11 @@ fn an_alias_stands_for_a_model_its_endpoints_and_its_price() {
     assert_eq!(tariff(&catalogue, "~a/b-latest", 1).prompt_token, usd("0.000001"));
     assert_eq!(tariff(&catalogue, "~a/c-latest:nitro", 1).prompt_token, usd("0.000002"));
     assert_eq!(quote(&catalogue, "~a/d-latest", &Needs::default()), Quote::Unknown);
-    catalogue.learn_endpoints(&endpoints(
+    catalogue.add_endpoints(&endpoints(
         r#"{"id":"a/b-2025","endpoints":[{"tag":"x","pricing":{"prompt":"0.000005","completion":"0"}}]}"#,
     ));
     for name in ["a/b", "a/b-2025", "~a/b-latest", "~a/c-latest"] {
-        assert!(catalogue.knows_endpoints(name), "{name}");
+        assert!(catalogue.has_endpoints(name), "{name}");
         assert_eq!(tariff(&catalogue, name, 1).prompt_token, usd("0.000005"), "{name}");
     }
 }
@@ -131,8 +131,8 @@ async fn the_most_expensive_endpoint_is_reserved_for() {
     let catalogue = Catalogue::new(account.models().await.unwrap());
     // Together asks 2.75 times what DeepInfra does.
     let before = tariff(&catalogue, LLAMA, 1);
-    assert!(!catalogue.knows_endpoints(LLAMA));
-    catalogue.learn_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
+    assert!(!catalogue.has_endpoints(LLAMA));
+    catalogue.add_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
     let after = tariff(&catalogue, LLAMA, 1);
     assert_eq!(before.answer_token, usd("0.00000032"));
     assert_eq!(after.answer_token, usd("0.00000088"));
@@ -150,7 +150,7 @@ async fn a_priority_tier_counts_where_it_may_serve() {
     let simulator = Simulator::start().await.unwrap();
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
-    catalogue.learn_endpoints(&account.model_endpoints(FIRST).await.unwrap());
+    catalogue.add_endpoints(&account.model_endpoints(FIRST).await.unwrap());
     let (ordinary, priority) = (usd("0.000011"), usd("0.00002"));
     assert_eq!(tariff(&catalogue, FIRST, 1).answer_token, ordinary);
     for name in ["openai/gpt-5:floor", "openai/gpt-5:exacto"] {
@@ -175,7 +175,7 @@ fn a_tier_that_a_field_names_counts_only_if_it_may_serve() {
     let mut usage = TokenUsage::new(0, 1_000);
     let catalogue = of(&[model]);
     let cost = |usage: &TokenUsage| catalogue.cost(&at("a/b"), usage, UtcTime::from_millis(0)).unwrap();
-    catalogue.learn_endpoints(&endpoints(
+    catalogue.add_endpoints(&endpoints(
         r#"{"id":"a/b","endpoints":[{"tag":"x","pricing":{"prompt":"0","completion":"0.00002"}}]}"#,
     ));
     assert_eq!(cost(&usage), usd("0.02"), "any of them may have served");
@@ -186,7 +186,7 @@ fn a_tier_that_a_field_names_counts_only_if_it_may_serve() {
         "the highest that is known"
     );
     for tier in ["ultrafast", "priority"] {
-        catalogue.learn_endpoints(&endpoints(&format!(
+        catalogue.add_endpoints(&endpoints(&format!(
             r#"{{"id":"a/b","endpoints":[{{"tag":"x","pricing":{{"prompt":"0","completion":"0.00002"}}}},
                 {{"tag":"x","service_tier":"{tier}","pricing":{{"prompt":"0","completion":"0.00006"}}}}]}}"#
         )));
@@ -221,7 +221,7 @@ fn usage_is_priced_by_the_provider_that_the_answer_names() {
         offer("Together", "together/priority", "0.00009"),
         offer("Google Vertex", "google-vertex", "0.00002"),
     ];
-    catalogue.learn_endpoints(&endpoints(&format!(
+    catalogue.add_endpoints(&endpoints(&format!(
         r#"{{"id":"a/b","endpoints":[{}]}}"#,
         offers.join(",")
     )));
@@ -240,7 +240,7 @@ async fn a_ceiling_of_the_request_keeps_more_expensive_endpoints_out() {
     let simulator = Simulator::start().await.unwrap();
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
-    catalogue.learn_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
+    catalogue.add_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
     let dearest = |max_price: &str| {
         let body = format!(r#"{{"messages":[{{}}],"provider":{{"max_price":{max_price}}}}}"#);
         known(&catalogue, LLAMA, &ChatRequest::from_json(body).unwrap().needs()).answer_token
@@ -267,7 +267,7 @@ fn no_answer_is_longer_than_the_longest_of_any_endpoint() {
     let longest = |top: &str, offers: &str| {
         let catalogue = of(&[&row(top)]);
         if !offers.is_empty() {
-            catalogue.learn_endpoints(&endpoints(&format!(r#"{{"id":"a/b","endpoints":[{offers}]}}"#)));
+            catalogue.add_endpoints(&endpoints(&format!(r#"{{"id":"a/b","endpoints":[{offers}]}}"#)));
         }
         tariff(&catalogue, "a/b", 1).max_answer
     };
@@ -341,7 +341,7 @@ fn a_row_that_makes_no_sense_hides_no_other() {
         );
     }
     // One endpoint without a price may be the one that serves.
-    catalogue.learn_endpoints(&endpoints(
+    catalogue.add_endpoints(&endpoints(
         r#"{"id":"a/half","endpoints":[{"pricing":{"prompt":"0","completion":"0"}},{"pricing":{"prompt":"x","completion":"0"}}]}"#,
     ));
     assert_eq!(quote(&catalogue, "a/half", &Needs::default()), Quote::Unknown);

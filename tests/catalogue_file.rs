@@ -86,10 +86,10 @@ async fn what_a_refresh_saves_serves_without_a_network() {
     while catalogue.is_empty() || folder.files() != [&*file] {
         sleep(Duration::from_millis(100)).await;
     }
-    assert!(!Catalogue::load(&file).unwrap().knows_endpoints(LLAMA));
+    assert!(!Catalogue::load(&file).unwrap().has_endpoints(LLAMA));
     let begun = Instant::now();
     tariff(&catalogue, LLAMA, 1);
-    while !Catalogue::load(&file).unwrap().knows_endpoints(LLAMA) {
+    while !Catalogue::load(&file).unwrap().has_endpoints(LLAMA) {
         sleep(Duration::from_millis(100)).await;
     }
     assert!(
@@ -123,7 +123,7 @@ fn odd_prices_are_still_odd_when_they_come_from_a_file() {
         r#"{"id":"a/new","pricing":{"prompt":"0.1","completion":"0","new":7},"newer":[1]}"#,
     ]);
     let endpoints = r#"{"id":"a/new","endpoints":[{"pricing":{"prompt":"0.2","completion":"0"}}]}"#;
-    catalogue.learn_endpoints(&serde_json::from_str::<ModelEndpoints>(endpoints).unwrap());
+    catalogue.add_endpoints(&serde_json::from_str::<ModelEndpoints>(endpoints).unwrap());
     catalogue.save(&file).unwrap();
     let loaded = Catalogue::load(&file).unwrap();
     assert_eq!(loaded.unpriced(), ["a/odd", "a/over"]);

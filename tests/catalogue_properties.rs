@@ -144,7 +144,7 @@ fn catalogue(row: &Value, endpoints: &[Value]) -> Catalogue {
         .map(|(pricing, tag)| json!({"tag": tag, "pricing": pricing}))
         .collect();
     let list = json!({"id": "a/b", "endpoints": offers});
-    catalogue.learn_endpoints(&serde_json::from_value::<ModelEndpoints>(list).unwrap());
+    catalogue.add_endpoints(&serde_json::from_value::<ModelEndpoints>(list).unwrap());
     catalogue
 }
 

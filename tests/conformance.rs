@@ -7,7 +7,7 @@ use tower_openrouter::{
     layers::conformance::ConformanceLayer,
     request::ResponseFormat,
     stack::StackBuilder,
-    stream_upstream::{Gathering, StreamUpstreamLayer},
+    stream_upstream::{StreamUpstreamLayer, StreamUpstreamMode},
 };
 
 use crate::support::{
@@ -134,7 +134,7 @@ async fn an_interrupted_stream_that_was_not_shown_is_repeated() {
     world.simulator.plan(SECOND, "cut@1").unwrap();
     let stack = self::stack(world.builder().conformance(layer()));
     let mut request = asks().into_http();
-    request.extensions_mut().insert(Gathering::On);
+    request.extensions_mut().insert(StreamUpstreamMode::On);
     let error = stack.complete(request).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::Reset, "nothing of it was shown");
 }

@@ -86,7 +86,7 @@ async fn an_answer_is_priced_by_the_tier_that_served_it() {
         let endpoints: Vec<_> = tiers.iter().map(|tier| endpoint(tier)).collect();
         let catalogue = of(&[ROW]);
         let list = format!(r#"{{"id":"acme/paid","endpoints":[{}]}}"#, endpoints.join(","));
-        catalogue.learn_endpoints(&serde_json::from_str(&list).unwrap());
+        catalogue.add_endpoints(&serde_json::from_str(&list).unwrap());
         catalogue
     };
     for (tier, tiers, cost, state) in [
@@ -123,7 +123,7 @@ async fn an_interrupted_answer_is_priced_by_the_provider_that_gave_it() {
         };
         let offers = [offer("Cheap", "0.00001"), offer("Costly", "0.00004")].join(",");
         let list = format!(r#"{{"id":"acme/paid","endpoints":[{offers}]}}"#);
-        catalogue.learn_endpoints(&serde_json::from_str(&list).unwrap());
+        catalogue.add_endpoints(&serde_json::from_str(&list).unwrap());
         let text = "word ".repeat(800);
         let delta = format!(
             r#"data: {{"id":"gen-1","provider":"{provider}","model":"acme/paid","choices":[{{"index":0,"delta":{{"content":"{text}"}},"finish_reason":null}}]}}"#

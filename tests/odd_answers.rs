@@ -7,7 +7,7 @@ use tower::service_fn;
 use tower_openrouter::response::UsageExt as _;
 use tower_openrouter::{
     ApiKey, ApiRequest, AttemptLog, ChatBody, ChatRequest, ChatServiceExt, Completion, Error, Stack,
-    response::ChatResponse, stream_upstream::Gathering,
+    response::ChatResponse, stream_upstream::StreamUpstreamMode,
 };
 
 /// What comes of a plain call whose answer is this body, or this stream if it begins with `data:`.
@@ -29,9 +29,11 @@ async fn complete(body: String) -> Result<Completion, Error> {
         .build_over(service)
         .unwrap();
     let mut request = ChatRequest::user("Hi").into_http();
-    request
-        .extensions_mut()
-        .insert(if streamed { Gathering::On } else { Gathering::Off });
+    request.extensions_mut().insert(if streamed {
+        StreamUpstreamMode::On
+    } else {
+        StreamUpstreamMode::Off
+    });
     let answer = stack.complete(request).await?;
     let attempts = answer.attempts.as_ref().map(AttemptLog::sent);
     assert_eq!(attempts, Some(1), "a good answer is not bought twice");

@@ -218,7 +218,7 @@ async fn attempts_beyond_the_concurrency_limit_wait_or_fall_back() {
         "the others moved on"
     );
     let reports = stack.concurrency().unwrap().reports();
-    assert!(reports.iter().all(|report| report.under_way == 0), "{reports:?}");
+    assert!(reports.iter().all(|report| report.in_flight == 0), "{reports:?}");
     assert!(
         stack.describe().contains("AdaptiveConcurrency  2 concurrent attempts"),
         "{}",

@@ -17,7 +17,7 @@ use tower_openrouter::{
     request::Tool,
     response::ChatResponse,
     stack::StackBuilder,
-    stream_upstream::{Gathering, StreamUpstreamLayer},
+    stream_upstream::{StreamUpstreamLayer, StreamUpstreamMode},
 };
 
 fn on(world: &World) -> StackBuilder {
@@ -135,9 +135,9 @@ async fn it_looks_like_a_plain_answer_and_is_recorded_once() {
 async fn one_call_may_ask_for_it_or_not() {
     for (layer, asked, streamed) in [
         (StreamUpstreamLayer::new(), None, true),
-        (StreamUpstreamLayer::new(), Some(Gathering::Off), false),
+        (StreamUpstreamLayer::new(), Some(StreamUpstreamMode::Off), false),
         (StreamUpstreamLayer::on_request(), None, false),
-        (StreamUpstreamLayer::on_request(), Some(Gathering::On), true),
+        (StreamUpstreamLayer::on_request(), Some(StreamUpstreamMode::On), true),
     ] {
         let world = World::new("GOOD").await;
         let stack = on(&world).stream_upstream(layer).build().unwrap();

@@ -16,7 +16,9 @@ use tower_llm_layers::{
     budget::{Budget, Budgets},
     cost::CostLayer,
     fallback::FallbackLayer,
-    rate_limit::{Admitting, GlobalKey, LimitHold, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, WaitReason},
+    rate_limit::{
+        Admitting, GlobalKey, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, RateLimitPermit, WaitReason,
+    },
     retry::RetryLayer,
 };
 
@@ -82,7 +84,7 @@ impl LimitStore for Told {
             asking.1 = true;
             match full {
                 Some(full) => Err(full),
-                None => Ok(Box::new(Passed(told, false)) as Box<dyn LimitHold>),
+                None => Ok(Box::new(Passed(told, false)) as Box<dyn RateLimitPermit>),
             }
         })
     }
@@ -91,7 +93,7 @@ impl LimitStore for Told {
 #[derive(Debug)]
 struct Passed(Told, bool);
 
-impl LimitHold for Passed {
+impl RateLimitPermit for Passed {
     fn used(mut self: Box<Self>, tokens: u64) {
         self.1 = true;
         self.0.with(|script| script.ended.push(Some(tokens)));
@@ -118,7 +120,7 @@ pub(crate) struct Open;
 impl LimitStore for Open {
     fn admit(&self, _: &Arc<str>, _: &Limits, _: u64) -> Admitting {
         let passed = Passed(Told::default(), false);
-        Box::pin(std::future::ready(Ok(Box::new(passed) as Box<dyn LimitHold>)))
+        Box::pin(std::future::ready(Ok(Box::new(passed) as Box<dyn RateLimitPermit>)))
     }
 }
 

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use tower_llm_layers::{
     UsdAmount, UtcTime,
     budget::{
-        AccountRef, AccountState, BudgetStore, Budgets, Decision, Hold, Refusal, RefusalReason, Reservation,
-        ReserveRequest, Window,
+        AccountRef, AccountState, BudgetStore, Budgets, Decision, Refusal, RefusalReason, Reservation,
+        ReservationHandle, ReserveRequest, Window,
     },
 };
 
@@ -38,7 +38,7 @@ const READ_AT_ONCE: usize = 100;
 pub struct RedisBudgets {
     server: Arc<Server>,
     delivery: Arc<Delivery>,
-    when_down: OnStoreFailure,
+    on_store_failure: OnStoreFailure,
 }
 
 impl RedisBudgets {
@@ -46,15 +46,15 @@ impl RedisBudgets {
         Self {
             server,
             delivery,
-            when_down: OnStoreFailure::FailClosed,
+            on_store_failure: OnStoreFailure::FailClosed,
         }
     }
 
     /// What happens while the store does not answer: it refuses by default, unless all budgets of the attempt only warn. What passes blind is
     /// counted ([`Store::blind_decisions`](crate::Store::blind_decisions)), and what it spends is recorded once the store is back.
     #[must_use]
-    pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
-        self.when_down = policy;
+    pub const fn on_store_failure(mut self, policy: OnStoreFailure) -> Self {
+        self.on_store_failure = policy;
         self
     }
 
@@ -206,7 +206,7 @@ impl BudgetStore for RedisBudgets {
                     }
                     Err(cause) => cause,
                 };
-                let closed = this.when_down == OnStoreFailure::FailClosed;
+                let closed = this.on_store_failure == OnStoreFailure::FailClosed;
                 let Some(line) = ask.first_hard_line().filter(|_| closed) else {
                     // If the store received it after all, the reservation ends with the attempt.
                     return Ok(Reservation::new(ask.want, hold.blind()));
@@ -316,6 +316,6 @@ impl Answer {
 #[derive(Debug)]
 struct Nothing;
 
-impl Hold for Nothing {
+impl ReservationHandle for Nothing {
     fn settle(self: Box<Self>, _: UsdAmount) {}
 }

@@ -20,7 +20,7 @@ use crate::{
     refusal::{is_final, is_of_the_key},
     renewal::renew,
     server::Server,
-    word::{Told, Word},
+    word::{StoreReply, Word},
 };
 
 /// Words that may wait for a store that is away.
@@ -185,7 +185,7 @@ async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: A
             let some = words.get(..now).unwrap_or_default();
             match server
                 .link
-                .tell::<Vec<Told>>(&call(&server, &sender, first, some))
+                .tell::<Vec<StoreReply>>(&call(&server, &sender, first, some))
                 .await
             {
                 Ok(told) => {

@@ -5,7 +5,7 @@ use std::{iter, sync::Arc};
 use tokio::time::Instant;
 use tower_llm_layers::{
     UsdAmount,
-    budget::{AccountRef, Hold},
+    budget::{AccountRef, ReservationHandle},
 };
 
 use crate::{
@@ -95,7 +95,7 @@ impl SharedHold {
     }
 }
 
-impl Hold for SharedHold {
+impl ReservationHandle for SharedHold {
     fn settle(mut self: Box<Self>, spent: UsdAmount) {
         self.end(spent);
     }

@@ -38,7 +38,7 @@ use crate::{policy::OnStoreFailure, server::Server};
 /// An answer whose model was [degraded](tower_llm_layers::Degraded) has no form in bytes: its key is kept, and its repetitions are refused.
 pub struct RedisIdempotency<D> {
     server: Arc<Server>,
-    when_down: OnStoreFailure,
+    on_store_failure: OnStoreFailure,
     frame: PhantomData<fn() -> D>,
 }
 
@@ -46,7 +46,7 @@ impl<D> RedisIdempotency<D> {
     pub(crate) const fn new(server: Arc<Server>) -> Self {
         Self {
             server,
-            when_down: OnStoreFailure::FailClosed,
+            on_store_failure: OnStoreFailure::FailClosed,
             frame: PhantomData,
         }
     }
@@ -54,8 +54,8 @@ impl<D> RedisIdempotency<D> {
     /// What happens to calls with a key while the store does not answer. They are refused by default, since they might be made twice;
     /// [`FailOpen`](OnStoreFailure::FailOpen) makes them, once a process, and does not keep their answers.
     #[must_use]
-    pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
-        self.when_down = policy;
+    pub const fn on_store_failure(mut self, policy: OnStoreFailure) -> Self {
+        self.on_store_failure = policy;
         self
     }
 }
@@ -65,7 +65,7 @@ where
     D: StorableFrame + Clone + Send + Sync + 'static,
 {
     fn claim(&self, key: &AnswerKey, request: &AnswerKey) -> Claiming<D> {
-        let (server, when_down) = (Arc::clone(&self.server), self.when_down);
+        let (server, on_store_failure) = (Arc::clone(&self.server), self.on_store_failure);
         let name = server.key("once", &hex(*key));
         let request = hex(*request);
         Box::pin(async move {
@@ -93,7 +93,7 @@ where
                         _ => Err("its answer is invalid".into()),
                     }
                 }
-                Err(_) if when_down == OnStoreFailure::FailOpen => Ok(Claim::Taken(Box::new(held))),
+                Err(_) if on_store_failure == OnStoreFailure::FailOpen => Ok(Claim::Taken(Box::new(held))),
                 Err(cause) => Err(cause.into()),
             }
         })
@@ -213,7 +213,7 @@ impl<D> fmt::Debug for RedisIdempotency<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisIdempotency")
             .field("server", &self.server)
-            .field("when_down", &self.when_down)
+            .field("on_store_failure", &self.on_store_failure)
             .finish_non_exhaustive()
     }
 }

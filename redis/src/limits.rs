@@ -2,7 +2,7 @@
 
 use std::{num::NonZero, sync::Arc, time::Duration};
 
-use tower_llm_layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitUse, LimitWait, Limits, WaitReason};
+use tower_llm_layers::rate_limit::{Admitting, LimitStore, LimitUse, LimitWait, Limits, RateLimitPermit, WaitReason};
 
 use crate::{
     delivery::Delivery,
@@ -37,7 +37,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub struct RedisLimits {
     server: Arc<Server>,
     delivery: Arc<Delivery>,
-    when_down: OnStoreFailure,
+    on_store_failure: OnStoreFailure,
 }
 
 impl RedisLimits {
@@ -45,14 +45,14 @@ impl RedisLimits {
         Self {
             server,
             delivery,
-            when_down: OnStoreFailure::FailOpen,
+            on_store_failure: OnStoreFailure::FailOpen,
         }
     }
 
     /// What happens while the store does not answer: it lets pass by default, counted in [`Store::blind_decisions`](crate::Store::blind_decisions).
     #[must_use]
-    pub const fn when_down(mut self, policy: OnStoreFailure) -> Self {
-        self.when_down = policy;
+    pub const fn on_store_failure(mut self, policy: OnStoreFailure) -> Self {
+        self.on_store_failure = policy;
         self
     }
 
@@ -114,8 +114,8 @@ impl LimitStore for RedisLimits {
 
 impl RedisLimits {
     /// It is unknown whether the store has let it pass; dropped, it takes that back.
-    fn unanswered(&self, place: SharedPlace, cause: String) -> Result<Box<dyn LimitHold>, LimitWait> {
-        match self.when_down {
+    fn unanswered(&self, place: SharedPlace, cause: String) -> Result<Box<dyn RateLimitPermit>, LimitWait> {
+        match self.on_store_failure {
             OnStoreFailure::FailOpen => Ok(place.blind()),
             OnStoreFailure::FailClosed => Err(LimitWait {
                 wait: LOOK_AGAIN,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tower_llm_layers::rate_limit::{LimitHold, LimitUse, Limits, Rate};
+use tower_llm_layers::rate_limit::{LimitUse, Limits, Rate, RateLimitPermit};
 
 use crate::{delivery::Delivery, lease::OnWhat, server::Server, word::Word};
 
@@ -116,7 +116,7 @@ impl SharedPlace {
     }
 }
 
-impl LimitHold for SharedPlace {
+impl RateLimitPermit for SharedPlace {
     fn used(mut self: Box<Self>, tokens: u64) {
         self.end(tokens, false);
     }

@@ -2,7 +2,7 @@
 
 use redis::ScriptInvocation;
 use tokio::time::Instant;
-use tower_llm_layers::budget::{AccountRef, warn_at_marks};
+use tower_llm_layers::budget::{AccountRef, warn_at_thresholds};
 
 use crate::{
     money::amount,
@@ -23,7 +23,7 @@ pub(crate) struct Word {
 
 /// What the store reports of a word: for each account settled before and after and overrun now, if something was spent, and what is to be
 /// remembered of it.
-pub(crate) type Told = Vec<Vec<String>>;
+pub(crate) type StoreReply = Vec<Vec<String>>;
 
 impl Word {
     pub(crate) const fn new(kind: &'static str, keys: Vec<String>, arguments: Vec<String>) -> Self {
@@ -77,7 +77,7 @@ impl Word {
     }
 
     /// Logs a warning if an account fills up, and remembers how it stands.
-    pub(crate) fn told(&self, told: &Told, seen: &Seen) {
+    pub(crate) fn told(&self, told: &StoreReply, seen: &Seen) {
         for (line, told) in self.lines.iter().zip(told) {
             let (marks, known) = told.split_at(told.len().saturating_sub(seen::WORDS));
             seen.note(line, known);
@@ -86,7 +86,7 @@ impl Word {
                 && let Some(after) = amount(after, after_pico)
                 && let Some(over) = amount(over, over_pico)
             {
-                warn_at_marks(line, before, after, over);
+                warn_at_thresholds(line, before, after, over);
             }
         }
     }

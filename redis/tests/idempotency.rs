@@ -150,7 +150,7 @@ async fn a_store_that_is_away_refuses_unless_it_is_set_to_let_pass() {
     let store: RedisIdempotency<Letter> = builder.connect().await.unwrap().idempotency();
     drop(server);
     assert!(store.claim(&key("a"), &key("body")).await.is_err());
-    let open = store.when_down(OnStoreFailure::FailOpen);
+    let open = store.on_store_failure(OnStoreFailure::FailOpen);
     let Claim::Taken(claim) = open.claim(&key("a"), &key("body")).await.unwrap() else {
         unreachable!()
     };

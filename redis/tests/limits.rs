@@ -10,7 +10,7 @@ use std::{
 
 use crate::support::reads;
 use test_servers::Redis;
-use tower_llm_layers::rate_limit::{LimitHold, LimitStore, LimitWait, Limits, Rate, WaitReason};
+use tower_llm_layers::rate_limit::{LimitStore, LimitWait, Limits, Rate, RateLimitPermit, WaitReason};
 use tower_llm_redis::{OnStoreFailure, RedisLimits, Store};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -28,7 +28,7 @@ async fn with_lease(server: &Redis, lease: Duration) -> Store {
     builder.lease(lease).connect().await.unwrap()
 }
 
-async fn admit(limits: &RedisLimits, of: &Limits, tokens: u64) -> Result<Box<dyn LimitHold>, LimitWait> {
+async fn admit(limits: &RedisLimits, of: &Limits, tokens: u64) -> Result<Box<dyn RateLimitPermit>, LimitWait> {
     limits.admit(&Arc::from("acme"), of, tokens).await
 }
 
@@ -245,7 +245,7 @@ async fn what_passed_blind_and_was_heard_after_all_is_trued_up() {
     let pause = redis::cmd("CLIENT").arg("PAUSE").arg(2_000).to_owned();
     pause.exec_async(&mut other).await.unwrap();
     let blind = admit(&shared, &limits, 900).await.unwrap();
-    let refusing = shared.clone().when_down(OnStoreFailure::FailClosed);
+    let refusing = shared.clone().on_store_failure(OnStoreFailure::FailClosed);
     assert!(admit(&refusing, &limits, 900).await.is_err());
     assert_eq!(store.blind_decisions() - before, 2);
     blind.used(300);
@@ -358,7 +358,7 @@ async fn while_the_server_is_away_calls_pass_or_are_refused_and_are_counted() {
     server.stop();
     assert!(admit(&shared, &limits, 0).await.is_ok());
     assert!(admit(&shared, &limits, 0).await.is_ok());
-    let refusing = shared.clone().when_down(OnStoreFailure::FailClosed);
+    let refusing = shared.clone().on_store_failure(OnStoreFailure::FailClosed);
     let refused = admit(&refusing, &limits, 0).await.err().unwrap();
     assert!(matches!(refused.reason, WaitReason::StoreDown { .. }), "{refused:?}");
     assert_eq!(store.blind_decisions(), 3);

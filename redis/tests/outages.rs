@@ -44,7 +44,7 @@ async fn while_the_server_is_away_it_refuses_or_lets_pass_and_counts() {
     assert!(matches!(refused.reason, RefusalReason::StoreDown { .. }), "{refused}");
     assert!(refused.to_string().contains("are refused"), "{refused}");
     assert_eq!((store.blind_decisions(), store.is_down()), (1, true));
-    let open = shared.clone().when_down(OnStoreFailure::FailOpen);
+    let open = shared.clone().on_store_failure(OnStoreFailure::FailOpen);
     let blind = ask(&open, &budgets, "1.00").await.unwrap();
     assert_eq!(store.blind_decisions(), 2);
     assert!(shared.accounts(&budgets).await.is_err() && shared.account(&line).await.is_err());
@@ -82,7 +82,7 @@ async fn a_decision_waits_no_longer_than_it_may() {
     let refused = ask(&shared, &budgets, "1.00").await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_millis(1_500), "{:?}", begun.elapsed());
     assert!(refused.to_string().contains("no answer in 400ms"), "{refused}");
-    let open = shared.clone().when_down(OnStoreFailure::FailOpen);
+    let open = shared.clone().on_store_failure(OnStoreFailure::FailOpen);
     ask(&open, &budgets, "2.00").await.unwrap().settle(usd("0.25"));
     // It heard both questions in the end: neither is held.
     assert_eq!(stands(&shared, &line(&budgets)).await, ["$0.25", "$0.00", "$0.00"]);

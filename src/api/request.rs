@@ -279,8 +279,8 @@ impl LlmRequest for ApiRequest {
         each!(&self.0, body => body.pinned_route())
     }
 
-    fn ask_to_continue(&mut self, last: &str) -> bool {
-        each!(&mut self.0, body => body.ask_to_continue(last))
+    fn add_continue_instruction(&mut self, last: &str) -> bool {
+        each!(&mut self.0, body => body.add_continue_instruction(last))
     }
 
     fn budgeted(&mut self) -> Option<&mut dyn Budgeted> {
@@ -333,12 +333,12 @@ impl CacheKey for ApiRequest {
         each!(&self.0, body => body.write_key(key));
     }
 
-    fn asked_temperature(&self) -> Option<f64> {
-        each!(&self.0, body => body.asked_temperature())
+    fn requested_temperature(&self) -> Option<f64> {
+        each!(&self.0, body => body.requested_temperature())
     }
 
-    fn may_be_kept(&self) -> bool {
-        each!(&self.0, body => body.may_be_kept())
+    fn is_cacheable(&self) -> bool {
+        each!(&self.0, body => body.is_cacheable())
     }
 
     fn ignores_header(&self, name: &HeaderName) -> bool {

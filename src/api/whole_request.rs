@@ -29,11 +29,11 @@ macro_rules! whole_request {
                 $crate::request::write_document(self.document(), key);
             }
 
-            fn asked_temperature(&self) -> Option<f64> {
+            fn requested_temperature(&self) -> Option<f64> {
                 self.body.temperature()
             }
 
-            fn may_be_kept(&self) -> bool {
+            fn is_cacheable(&self) -> bool {
                 !$crate::request::forbids_retention(self.document())
             }
 

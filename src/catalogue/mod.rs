@@ -97,13 +97,13 @@ impl Catalogue {
 
     /// Takes in the endpoints of a model: from then on its worst price is that of its most expensive endpoint. A [refresh](CatalogueRefresh)
     /// does so by itself for each model of which a price was requested.
-    pub fn learn_endpoints(&self, endpoints: &ModelEndpoints) {
+    pub fn add_endpoints(&self, endpoints: &ModelEndpoints) {
         self.learn(&endpoints.id, endpoints.clone());
     }
 
     /// Whether the endpoints of a model are known. If they are not, its quotes are those of its cheapest endpoint.
     #[must_use]
-    pub fn knows_endpoints(&self, name: &str) -> bool {
+    pub fn has_endpoints(&self, name: &str) -> bool {
         let table = self.table();
         let row = table.row(crate::transport::OPENROUTER, name);
         row.is_some_and(|row| !row.served.offers.is_empty())

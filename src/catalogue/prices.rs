@@ -22,7 +22,7 @@ const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 impl PriceList for Catalogue {
     /// The most expensive of the model's own row and of all endpoints that are known and may serve it. If no endpoint is known, only the row
     /// counts, and it shows the cheapest endpoint: a [refresh](super::CatalogueRefresh) then reads the endpoints in the background, and
-    /// later quotes are exact ([`knows_endpoints`](Catalogue::knows_endpoints)).
+    /// later quotes are exact ([`has_endpoints`](Catalogue::has_endpoints)).
     ///
     /// Each prompt token counts at the most expensive way in which it can be billed: plain, read from the cache or written to it, for an hour
     /// if the request asks for that, and as sound if it has some. Overrides by the time of day always count. Endpoints of a priority tier

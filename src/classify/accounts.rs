@@ -68,7 +68,9 @@ impl Words {
     /// What may be used of this model for free is used up, and the account is set to use no more.
     pub(super) fn say_spent_free_quota(&self) -> bool {
         self.code_is(|code| has_any(code, "free tier only"))
-            || self.has("free allocated quota exceeded|free tier of the model has been exhausted|free quota has been exhausted")
+            || self.has(
+                "free allocated quota exceeded|free tier of the model has been exhausted|free quota has been exhausted",
+            )
     }
 
     /// The account, or the part of it that the key is of, may call nothing any more: a model that is closed to it is another matter.
@@ -136,7 +138,13 @@ impl Words {
             api key has been deleted|invalid access token|invalid api token|invalid authentication|access token expired|\
             access token has expired|access token is expired|security token included in the request is|signature expired|\
             request signature we calculated does not match|invalid token or expired";
-        self.has(PHRASES) || self.code_is(|code| matches!(code, "invalid api key" | "api key invalid" | "invalid access token" | "expired token"))
+        self.has(PHRASES)
+            || self.code_is(|code| {
+                matches!(
+                    code,
+                    "invalid api key" | "api key invalid" | "invalid access token" | "expired token"
+                )
+            })
     }
 }
 

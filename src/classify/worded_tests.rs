@@ -122,14 +122,26 @@ fn the_body_of_an_error_tells_what_the_call_took() {
 fn what_single_providers_say_under_a_status_of_many_meanings_is_read() {
     for (status, body, kind) in [
         // Bedrock.
-        (400, r#"{"message":"The provided model identifier is invalid."}"#, K::NoEndpoint),
+        (
+            400,
+            r#"{"message":"The provided model identifier is invalid."}"#,
+            K::NoEndpoint,
+        ),
         (
             400,
             r#"{"message":"Invocation of model ID anthropic.claude-x with on-demand throughput isn\u2019t supported. Retry your request with the ID or ARN of an inference profile that contains this model."}"#,
             K::NoEndpoint,
         ),
-        (403, r#"{"message":"The security token included in the request is expired"}"#, K::Auth),
-        (403, r#"{"message":"The security token included in the request is invalid."}"#, K::Auth),
+        (
+            403,
+            r#"{"message":"The security token included in the request is expired"}"#,
+            K::Auth,
+        ),
+        (
+            403,
+            r#"{"message":"The security token included in the request is invalid."}"#,
+            K::Auth,
+        ),
         (
             403,
             r#"{"message":"The request signature we calculated does not match the signature you provided."}"#,
@@ -143,7 +155,11 @@ fn what_single_providers_say_under_a_status_of_many_meanings_is_read() {
         ),
         // Databricks.
         (403, r#"{"error_code":403,"message":"Invalid access token."}"#, K::Auth),
-        (403, r#"{"error_code":403,"message":"Access token has expired"}"#, K::Auth),
+        (
+            403,
+            r#"{"error_code":403,"message":"Access token has expired"}"#,
+            K::Auth,
+        ),
         // Azure's API Management.
         (
             403,
@@ -172,16 +188,27 @@ fn what_single_providers_say_under_a_status_of_many_meanings_is_read() {
             r#"{"error":{"message":"The content you provided or machine outputted is blocked.","type":"censorship_blocked"}}"#,
             K::ContentFiltered,
         ),
-        (451, r#"{"error":{"message":"Unavailable in your country"}}"#, K::RejectedByProvider),
+        (
+            451,
+            r#"{"error":{"message":"Unavailable in your country"}}"#,
+            K::RejectedByProvider,
+        ),
         // Not about a key or a model.
         (403, r#"{"message":"Forbidden"}"#, K::NoEndpoint),
-        (400, r#"{"error":{"message":"Invalid token in the grammar"}}"#, K::BadRequest),
+        (
+            400,
+            r#"{"error":{"message":"Invalid token in the grammar"}}"#,
+            K::BadRequest,
+        ),
     ] {
         assert_eq!(failure(status, body).kind(), kind, "{status} {body}");
     }
     // The free quota is one model's: the others of the upstream are not paused by it.
     let free = failure(403, r#"{"code":"AllocationQuota.FreeTierOnly","message":"x"}"#);
     assert_eq!(Failure::scope(&free), Scope::Candidate);
-    let volume = failure(403, r#"{"message":"Out of call volume quota. Quota will be replenished in 02:13:45."}"#);
+    let volume = failure(
+        403,
+        r#"{"message":"Out of call volume quota. Quota will be replenished in 02:13:45."}"#,
+    );
     assert_eq!(Failure::retry_after(&volume), Some(Duration::from_secs(8_025)));
 }

@@ -48,12 +48,12 @@ impl CacheKey for ChatRequest {
         write_document(self.document(), key);
     }
 
-    fn asked_temperature(&self) -> Option<f64> {
+    fn requested_temperature(&self) -> Option<f64> {
         self.body.temperature()
     }
 
     /// Not if `store` is false, nor if providers may keep nothing (`provider.zdr`): then neither do we.
-    fn may_be_kept(&self) -> bool {
+    fn is_cacheable(&self) -> bool {
         self.document().get("store") != Some(b"false") && !forbids_retention(self.document())
     }
 

@@ -320,7 +320,7 @@ macro_rules! typed_request {
                 $crate::request::pinned_by(self.body.document())
             }
 
-            $(fn ask_to_continue(&mut self, last: &str) -> bool {
+            $(fn add_continue_instruction(&mut self, last: &str) -> bool {
                 self.$instruct(last)
             })?
 

@@ -93,7 +93,7 @@ impl SettingsHandleBuilder {
 
     /// The accounts of the budgets: those of these. Their own budgets do not count; the settings' do. In this process and empty by default.
     ///
-    /// The settings' budgets are [put in force](Budgets::put_in_force) over them: a [reconciler](tower_llm_layers::reconcile) that has these counts
+    /// The settings' budgets are [put in force](Budgets::activate) over them: a [reconciler](tower_llm_layers::reconcile) that has these counts
     /// late bills on the budgets of the settings in force. Two handles over one store need budgets of their own, each made by
     /// [`in_store`](Budgets::in_store).
     ///
@@ -131,7 +131,7 @@ impl SettingsHandleBuilder {
             })?,
         };
         let (stack, in_force) = next(self.settings, None, &accounts, &self.extend)?;
-        in_force.budgets.put_in_force();
+        in_force.budgets.activate();
         Ok(SettingsHandle {
             service: ReloadableStack::new(stack),
             shared: Arc::new(Reload {
@@ -186,7 +186,7 @@ impl SettingsHandle {
         })?;
         *in_force = new;
         // Before the first call is counted on them, so that its late bill is, too.
-        in_force.budgets.put_in_force();
+        in_force.budgets.activate();
         // Under the lock, so that the stack in force is that of the settings in force.
         self.service.replace(stack);
         tracing::info!(target: "llm::settings", settings = ?in_force.settings.source, "settings replaced");

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 #[cfg(feature = "cache")]
 use tower_llm_layers::{
     CacheKey, CacheMode, Failure, Frame, LayerError, LlmRequest,
-    cache::{CacheLayer, KeptAnswer},
+    cache::{CacheLayer, CachedAnswer},
 };
 
 use super::slots::Slots;
@@ -58,7 +58,7 @@ where
     /// ```
     #[must_use]
     pub fn cache(mut self, cache: ChatCache<F, E>) -> Self {
-        let keeps_stale = !cache.cache().kept_stale().is_zero();
+        let keeps_stale = !cache.cache().stale_if_error_time().is_zero();
         let stale = keeps_stale.then(|| stale(cache.clone()));
         let slot = Slot {
             description: cache.cache().to_string(),
@@ -85,7 +85,7 @@ where
             return None;
         }
         let (kept, key) = (cache.cache(), cache.key(request)?);
-        let frames = |kept: KeptAnswer<F>| (kept.frames(), kept.status().age);
+        let frames = |kept: CachedAnswer<F>| (kept.frames(), kept.status().age);
         Some(match kept.stale_later(&key) {
             Some(later) => StaleLook::Later(Box::pin(async move { later.await.map(frames) })),
             None => StaleLook::Now(kept.stale(&key).map(frames)?),

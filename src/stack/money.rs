@@ -180,7 +180,7 @@ impl Money {
         }
         if let Some(budgets) = self.all_budgets(wrong) {
             let is_durable = self.ledgers.iter().any(Ledger::is_durable);
-            if is_durable && budgets.forget_at_restart() {
+            if is_durable && budgets.are_volatile() {
                 wrong.push(BuildProblem::BudgetsForget);
             }
             tight::warn(&budgets, self.prices.as_deref(), self.default_output_tokens, candidates);

@@ -15,7 +15,7 @@ pub struct StreamUpstreamLayer {
 
 /// Whether one call is streamed upstream, in its request's extensions: it overrules the layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Gathering {
+pub enum StreamUpstreamMode {
     /// Streamed upstream.
     On,
     /// Plain all the way.
@@ -29,7 +29,7 @@ impl StreamUpstreamLayer {
         Self { on: true }
     }
 
-    /// Streams upstream only calls that set [`Gathering::On`].
+    /// Streams upstream only calls that set [`StreamUpstreamMode::On`].
     #[must_use]
     pub const fn on_request() -> Self {
         Self { on: false }
@@ -37,8 +37,8 @@ impl StreamUpstreamLayer {
 
     pub(super) fn gathers(self, extensions: &Extensions) -> bool {
         extensions
-            .get::<Gathering>()
-            .map_or(self.on, |asked| *asked == Gathering::On)
+            .get::<StreamUpstreamMode>()
+            .map_or(self.on, |asked| *asked == StreamUpstreamMode::On)
     }
 }
 

@@ -19,7 +19,7 @@
 //! candidate is not remembered, it is made again once.
 //!
 //! Calls that a stream cannot carry stay plain ([`LlmRequest::as_stream`]): those that ask for several choices or for healing of the
-//! answer. So do all if it is off; [`Gathering`] in a request's extensions decides for one call.
+//! answer. So do all if it is off; [`StreamUpstreamMode`] in a request's extensions decides for one call.
 //!
 //! # Place
 //!
@@ -46,7 +46,7 @@ mod tests;
 
 pub use body::StreamUpstreamBody;
 pub use future::StreamUpstreamFuture;
-pub use layer::{Gathering, StreamUpstreamLayer};
+pub use layer::{StreamUpstreamLayer, StreamUpstreamMode};
 pub use service::StreamUpstream;
 
 #[cfg(doc)]

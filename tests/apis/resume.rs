@@ -21,7 +21,7 @@ use tower::{ServiceExt, service_fn};
 use tower_openrouter::{
     Answer, Api, ApiKey, ApiRequest, ChatBody, ChatFrame, Error, FailureKind as K, FrameKind, Stack,
     layers::{Frame, resume::ResumeLayer},
-    stream_upstream::Gathering,
+    stream_upstream::StreamUpstreamMode,
 };
 
 use super::{Got, call, event};
@@ -425,7 +425,7 @@ async fn a_plain_call_that_is_streamed_upstream_is_continued_as_well() {
     });
     let json = format!(r#"{{"model":"{FIRST}","max_tokens":500,"messages":[{{"role":"user","content":"Why?"}}]}}"#);
     let mut request = ApiRequest::from_json(Api::Messages, json).unwrap().into_http();
-    request.extensions_mut().insert(Gathering::On);
+    request.extensions_mut().insert(StreamUpstreamMode::On);
     let mut answer = Answer::new(stack.oneshot(request).await.unwrap());
     let frame = answer.next_frame().await.unwrap().unwrap();
     let document: Value = serde_json::from_slice(frame.bytes()).unwrap();

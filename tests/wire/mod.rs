@@ -24,7 +24,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 use tower_openrouter::{
-    Answer, ChatServiceExt, Error, Stack, response::ChatResponse, stack::StackBuilder, stream_upstream::Gathering,
+    Answer, ChatServiceExt, Error, Stack, response::ChatResponse, stack::StackBuilder,
+    stream_upstream::StreamUpstreamMode,
 };
 
 use crate::support::{
@@ -159,7 +160,7 @@ async fn post(stack: &Stack, streamed: bool) -> Reply {
 /// The document of a plain call that is streamed upstream.
 async fn gather(stack: &Stack) -> Result<Bytes, Error> {
     let mut request = ask().into_http();
-    request.extensions_mut().insert(Gathering::On);
+    request.extensions_mut().insert(StreamUpstreamMode::On);
     let mut answer = Answer::new(stack.clone().oneshot(request).await?);
     let mut document = Bytes::new();
     while let Some(frame) = answer.next_frame().await {

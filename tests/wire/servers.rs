@@ -4,7 +4,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use tower_openrouter::{Answer, Api, ApiRequest, ChatServiceExt, Stack, layers::Frame, stream_upstream::Gathering};
+use tower_openrouter::{
+    Answer, Api, ApiRequest, ChatServiceExt, Stack, layers::Frame, stream_upstream::StreamUpstreamMode,
+};
 
 use super::recorded::DONE;
 use crate::support::{
@@ -87,7 +89,7 @@ async fn assert_good(what: &str, api: Api, body: String, text: &str, tokens: Opt
     assert_eq!(usage.map(|usage| (usage.prompt, usage.answer)), tokens, "{what}");
 
     let mut plain = ApiRequest::from_json(api, ask(api, false)).unwrap().into_http();
-    plain.extensions_mut().insert(Gathering::On);
+    plain.extensions_mut().insert(StreamUpstreamMode::On);
     let mut answer = Answer::new(
         stack
             .oneshot(plain)
@@ -126,18 +128,6 @@ async fn messages_of_other_servers_are_passed_on_whole() {
         ),
         // LiteLLM's proxy: the first event twice.
         ("two beginnings", all(&[START, START, OPEN, SAY, MORE, CLOSE, WHY, STOP]), some),
-        // Anthropic, of calls that code in a container makes: the first event has all of the content, and why it ended.
-        (
-            "all in the first event",
-            all(&[
-                &START
-                    .replace(r#""content":[]"#, r#""content":[{"type":"text","text":"Hello world"}]"#)
-                    .replace(r#""stop_reason":null"#, r#""stop_reason":"end_turn""#)
-                    .replace(r#""output_tokens":1"#, r#""output_tokens":9"#),
-                STOP,
-            ]),
-            some,
-        ),
         // LiteLLM's proxy over SGLang: thoughts in the block of text.
         (
             "a thought within a text",
@@ -345,6 +335,41 @@ async fn an_end_without_a_word_is_no_answer() {
         .await;
         assert_ne!(head.status, StatusCode::OK, "{sent}");
     }
+}
+
+/// Anthropic, of calls that code in a container makes: the first event has all of the content, and why it ended.
+#[tokio::test(start_paused = true)]
+async fn an_answer_may_be_all_in_the_first_event() {
+    let start = START
+        .replace(
+            r#""content":[]"#,
+            r#""content":[{"type":"text","text":"Hello world"},{"type":"tool_use","id":"t","name":"f","input":{"a":1}}]"#,
+        )
+        .replace(r#""stop_reason":null"#, r#""stop_reason":"tool_use""#)
+        .replace(r#""output_tokens":1"#, r#""output_tokens":9"#);
+    let body = all(&[&start, STOP]);
+    let (raw, stack) = upstream(vec![events(), send(body.clone())]).await;
+    let post = mounted::post("/v1/messages", ask(Api::Messages, true));
+    let (head, sent) = mounted::send(stack.clone().into_endpoints(), post).await;
+    assert_eq!((head.status, sent, raw.seen().len()), (StatusCode::OK, body, 1));
+    let mut plain = ApiRequest::from_json(Api::Messages, ask(Api::Messages, false))
+        .unwrap()
+        .into_http();
+    plain.extensions_mut().insert(StreamUpstreamMode::On);
+    let mut answer = Answer::new(stack.oneshot(plain).await.unwrap());
+    let frame = answer.next_frame().await.unwrap().unwrap();
+    let document: Value = serde_json::from_slice(frame.bytes()).unwrap();
+    assert_eq!(frame.text().as_deref(), Some("Hello world"));
+    assert_eq!(
+        (
+            &document["content"][1]["name"],
+            &document["stop_reason"],
+            &document["usage"]["output_tokens"]
+        ),
+        (&json!("f"), &json!("tool_use"), &json!(9)),
+        "{document}"
+    );
+    assert_eq!(raw.seen().len(), 2);
 }
 
 /// A reason in the first event, before any content, ends nothing: what comes behind it may be cut.

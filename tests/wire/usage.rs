@@ -1,6 +1,6 @@
 //! What answers and failures cost, as upstreams write it.
 
-use tower_openrouter::{ChatServiceExt, stream_upstream::Gathering};
+use tower_openrouter::{ChatServiceExt, stream_upstream::StreamUpstreamMode};
 
 use super::{Case, recorded::*, stack, upstream};
 use crate::support::{FIRST, ask, call, ledger::Kept, raw::send};
@@ -195,7 +195,7 @@ async fn usage_over_several_chunks_is_one_for_the_caller() {
     }
     let streamed = answer.usage().unwrap();
     let mut request = ask().into_http();
-    request.extensions_mut().insert(Gathering::On);
+    request.extensions_mut().insert(StreamUpstreamMode::On);
     let whole = stack.complete(request).await.unwrap().response.usage.unwrap();
     for usage in [streamed, whole] {
         assert_eq!((usage.prompt_tokens, usage.completion_tokens), (Some(15), Some(9)));

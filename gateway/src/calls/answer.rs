@@ -11,7 +11,7 @@ const LONGEST: usize = 64 * 1024;
 
 /// What the bytes say.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct TailFacts {
     /// Why there is no whole answer.
     pub(super) failure: Option<String>,
     /// The model that the answer names.
@@ -55,7 +55,7 @@ impl Tail {
     }
 
     /// What they say.
-    pub(super) fn told(&self) -> Told {
+    pub(super) fn told(&self) -> TailFacts {
         let failure = if self.is_error {
             Some(error_of(&self.last).unwrap_or_else(|| "an error without a message".to_owned()))
         } else if self.is_stream {
@@ -68,7 +68,7 @@ impl Tail {
             .as_deref()
             .map(|first| if self.is_stream { first_data(first) } else { first });
         let model = first.and_then(model_of);
-        Told { failure, model }
+        TailFacts { failure, model }
     }
 }
 
@@ -125,7 +125,7 @@ fn model_of(json: &[u8]) -> Option<Box<str>> {
 mod tests {
     use super::*;
 
-    fn told(is_stream: bool, is_error: bool, pieces: &[&'static str]) -> Told {
+    fn told(is_stream: bool, is_error: bool, pieces: &[&'static str]) -> TailFacts {
         let mut tail = Tail::new(is_stream, is_error, true);
         for piece in pieces {
             tail.passes(&Bytes::from_static(piece.as_bytes()));

@@ -10,7 +10,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project::{pin_project, pinned_drop};
 
 use super::{
-    answer::{Tail, Told},
+    answer::{Tail, TailFacts},
     open::{End, OpenCall},
 };
 
@@ -51,7 +51,7 @@ impl<B: Body<Data = Bytes>> Body for CallsBody<B> {
         let is_over = !matches!(frame, Some(Ok(_))) || inner.is_end_stream();
         if is_over && let Some((mut call, tail)) = this.watched.take() {
             let told = if matches!(frame, Some(Err(_))) {
-                Told {
+                TailFacts {
                     failure: Some("the response was interrupted".to_owned()),
                     model: None,
                 }

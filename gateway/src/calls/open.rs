@@ -12,7 +12,7 @@ use tower_openrouter::{
 
 use super::{
     AttemptRecord, CallOutcome, CallRecord, Calls,
-    answer::Told,
+    answer::TailFacts,
     record::{millis, name, reason},
 };
 use crate::keys;
@@ -74,7 +74,7 @@ impl CallMark {
 #[derive(Debug)]
 pub(super) enum End {
     /// It was read to its end; what its last bytes say.
-    Whole(Told),
+    Whole(TailFacts),
     /// It was dropped before.
     Dropped,
 }
@@ -187,10 +187,10 @@ impl Facts {
 }
 
 /// How a call ended, and what its last bytes say.
-fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOutcome, Told) {
+fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOutcome, TailFacts) {
     let told = match end {
-        None => return (CallOutcome::Running, Told::default()),
-        Some(End::Dropped) => return (CallOutcome::Left, Told::default()),
+        None => return (CallOutcome::Running, TailFacts::default()),
+        Some(End::Dropped) => return (CallOutcome::Left, TailFacts::default()),
         Some(End::Whole(told)) => told,
     };
     let status = head.map_or(StatusCode::OK, |head| head.status);

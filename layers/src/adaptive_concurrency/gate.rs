@@ -22,7 +22,7 @@ pub(super) struct Gate {
 #[derive(Debug)]
 struct Inner {
     limit: Limit,
-    under_way: u32,
+    in_flight: u32,
     queue: Queue<Turn>,
     /// How long an attempt takes; `None` until one has ended.
     takes: Option<Duration>,
@@ -60,7 +60,7 @@ impl Gate {
             policy,
             inner: Lock::new(Inner {
                 limit,
-                under_way: 0,
+                in_flight: 0,
                 queue: Queue::default(),
                 takes: None,
             }),
@@ -69,7 +69,7 @@ impl Gate {
 
     pub(super) fn is_idle(&self) -> bool {
         let inner = self.inner.lock();
-        inner.under_way == 0 && inner.queue.is_empty()
+        inner.in_flight == 0 && inner.queue.is_empty()
     }
 
     pub(super) fn report(&self) -> ConcurrencyReport {
@@ -77,7 +77,7 @@ impl Gate {
         ConcurrencyReport {
             candidate: self.candidate.clone(),
             limit: inner.limit.get(),
-            under_way: inner.under_way,
+            in_flight: inner.in_flight,
             waiting: inner.queue.len(),
             is_pinned: !self.route.is_free(),
         }
@@ -88,8 +88,8 @@ impl Gate {
     pub(super) fn enter(self: &Arc<Self>, priority: Priority, left: Option<Duration>) -> Result<Entry, LayerError> {
         let mut locked = self.inner.lock();
         let inner = &mut *locked;
-        if inner.under_way < inner.limit.get() {
-            inner.under_way += 1;
+        if inner.in_flight < inner.limit.get() {
+            inner.in_flight += 1;
             return Ok(Entry::Passed(self.permit(inner).begun()));
         }
         inner.queue.forget_closed();
@@ -146,11 +146,11 @@ impl Gate {
     fn let_through(self: &Arc<Self>) {
         loop {
             let mut inner = self.inner.lock();
-            if inner.under_way >= inner.limit.get() {
+            if inner.in_flight >= inner.limit.get() {
                 return;
             }
             let Some(next) = inner.queue.pop() else { return };
-            inner.under_way += 1;
+            inner.in_flight += 1;
             let permit = self.permit(&inner);
             drop(inner);
             if let Err(Ok(mut permit)) = next.send(Ok(permit)) {
@@ -168,7 +168,7 @@ impl Gate {
             model = self.candidate.model(),
             upstream = self.candidate.upstream(),
             limit = inner.limit.get(),
-            under_way = inner.under_way,
+            in_flight = inner.in_flight,
             why,
             "concurrency limit"
         );
@@ -186,8 +186,8 @@ impl Permit {
     pub(super) fn began(&self, timer: Option<&FirstTokenTimer>) {
         let first_token = timer.map(FirstTokenTimer::took);
         let mut inner = self.gate.inner.lock();
-        let under_way = inner.under_way;
-        if inner.limit.answered(first_token, under_way) {
+        let in_flight = inner.in_flight;
+        if inner.limit.answered(first_token, in_flight) {
             self.gate.say("by the pace of first tokens", &inner);
         }
         drop(inner);
@@ -204,7 +204,7 @@ impl Permit {
 
     fn give_back(&mut self) {
         let mut inner = self.gate.inner.lock();
-        inner.under_way = inner.under_way.saturating_sub(1);
+        inner.in_flight = inner.in_flight.saturating_sub(1);
         self.given_back = true;
     }
 }

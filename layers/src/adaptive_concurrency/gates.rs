@@ -26,7 +26,7 @@ pub struct ConcurrencyReport {
     /// Attempts at once.
     pub limit: u32,
     /// Attempts in flight, streams that are being read included.
-    pub under_way: u32,
+    pub in_flight: u32,
     /// Calls that wait.
     pub waiting: usize,
     /// Whether it is that of a route which requests pin ([`LlmRequest::pinned_route`](crate::LlmRequest::pinned_route)), kept apart from the

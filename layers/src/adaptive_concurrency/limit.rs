@@ -60,7 +60,7 @@ impl Limit {
 
     /// An answer began, after this long if that is known, while so many attempts were in flight. `true` if the limit has
     /// changed.
-    pub(super) fn answered(&mut self, first_token: Option<Duration>, under_way: u32) -> bool {
+    pub(super) fn answered(&mut self, first_token: Option<Duration>, in_flight: u32) -> bool {
         if let Some(first_token) = first_token
             && self.is_slow_by(first_token.as_secs_f64())
         {
@@ -73,7 +73,7 @@ impl Limit {
         }
         self.answers = 0;
         // What is not used is not known to be too little.
-        if under_way.saturating_mul(2) < self.get() {
+        if in_flight.saturating_mul(2) < self.get() {
             return false;
         }
         let before = self.limit;
@@ -109,9 +109,9 @@ impl Limit {
 mod tests {
     use super::*;
 
-    fn answers(limit: &mut Limit, count: usize, millis: u64, under_way: u32) {
+    fn answers(limit: &mut Limit, count: usize, millis: u64, in_flight: u32) {
         (0..count).for_each(|_| {
-            limit.answered(Some(Duration::from_millis(millis)), under_way);
+            limit.answered(Some(Duration::from_millis(millis)), in_flight);
         });
     }
 

@@ -37,7 +37,7 @@ impl Continuing {
         let way = continuation.way(candidate, request.call().takes_prefill());
         let is_able = match way {
             ContinueBy::Prefill => true,
-            ContinueBy::Instruction => request.ask_to_continue(&continuation.last),
+            ContinueBy::Instruction => request.add_continue_instruction(&continuation.last),
             ContinueBy::Never => false,
         };
         if !is_able {

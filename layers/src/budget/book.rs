@@ -11,10 +11,10 @@ use std::{
 };
 
 use super::{
-    AccountRef, Budget, Hold, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
+    AccountRef, Budget, MOST_WAITING, Refusal, RefusalReason, Reservation, ReservationHandle, ReserveRequest,
     slot::{self, Full, Share, Slot},
     sync::{Mutex, whole},
-    warn::warn_at_marks,
+    warn::warn_at_thresholds,
 };
 use crate::{UsdAmount, UtcTime};
 
@@ -314,7 +314,7 @@ struct Held {
     amount: UsdAmount,
 }
 
-impl Hold for Held {
+impl ReservationHandle for Held {
     fn settle(mut self: Box<Self>, spent: UsdAmount) {
         let now = UtcTime::now();
         // The window may have ended since: then it is spent in the new one.
@@ -324,7 +324,7 @@ impl Hold for Held {
         let lines = &self.lines;
         slot::settle(&self.shares, self.amount, spent, |index, settled| {
             if let Some(line) = lines.get(index) {
-                warn_at_marks(line, settled.before, settled.after, settled.overrun);
+                warn_at_thresholds(line, settled.before, settled.after, settled.overrun);
             }
         });
     }
@@ -334,7 +334,7 @@ impl Hold for Held {
 #[derive(Debug)]
 struct Nothing;
 
-impl Hold for Nothing {
+impl ReservationHandle for Nothing {
     fn settle(self: Box<Self>, _: UsdAmount) {}
 }
 

@@ -81,7 +81,7 @@ impl Budgets {
     /// Puts these in force, of all that were made [with](Self::with) one another: late bills are counted on them from now on, whichever of the
     /// others is [corrected](Self::correct). A [reconciler](crate::reconcile) that holds the budgets of the start so follows those that replace
     /// them.
-    pub fn put_in_force(&self) {
+    pub fn activate(&self) {
         self.in_force.put(&self.budgets);
     }
 
@@ -181,22 +181,22 @@ impl Budgets {
         self.store.reserve(ask)
     }
 
-    /// The same for an attempt that can wait until this instant: see [`BudgetStore::reserve_in_turn`].
+    /// The same for an attempt that can wait until this instant: see [`BudgetStore::reserve_queued`].
     #[must_use]
-    pub fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
-        self.store.reserve_in_turn(ask, until)
+    pub fn reserve_queued(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        self.store.reserve_queued(ask, until)
     }
 
-    /// Whether attempts that wait are served in turn: see [`BudgetStore::serves_in_turn`].
+    /// Whether attempts that wait are served in turn: see [`BudgetStore::has_queue`].
     #[must_use]
-    pub fn serves_in_turn(&self) -> bool {
-        self.store.serves_in_turn()
+    pub fn has_queue(&self) -> bool {
+        self.store.has_queue()
     }
 
     /// Replaces the recorded cost of an entry by its billed cost. The difference counts at the time at which the attempt ended; if that window is over, the
     /// budget does not change.
     ///
-    /// It counts on the budgets that were [put in force](Self::put_in_force) last, or on these if none were. A budget that came into force after
+    /// It counts on the budgets that were [put in force](Self::activate) last, or on these if none were. A budget that came into force after
     /// the attempt began, and did not count it, gets no money back. An attempt of a call that began under the budgets before, and that begins itself
     /// after they were replaced, is taken for one of the new budgets. An account that was [reset](Self::reset) after the attempt ended gets no money
     /// back either.
@@ -254,7 +254,7 @@ impl Budgets {
     /// Whether a restart would make them forget what was spent: their accounts are in this process, and nothing has
     /// [refilled](Self::refill) them.
     #[must_use]
-    pub fn forget_at_restart(&self) -> bool {
+    pub fn are_volatile(&self) -> bool {
         !self.store.is_durable() && !self.is_refilled.load(Ordering::Relaxed)
     }
 

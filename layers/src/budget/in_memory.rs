@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use super::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::Turn, warn_at_marks};
+use super::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::Turn, warn_at_thresholds};
 use crate::{UsdAmount, UtcTime};
 
 impl BudgetStore for InMemoryBudgetStore {
@@ -10,11 +10,11 @@ impl BudgetStore for InMemoryBudgetStore {
         Decision::Now(self.decide(ask).map_err(|(_, denied)| denied.refusal))
     }
 
-    fn serves_in_turn(&self) -> bool {
+    fn has_queue(&self) -> bool {
         true
     }
 
-    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+    fn reserve_queued(&self, ask: ReserveRequest, until: Instant) -> Decision {
         // What costs nothing has nothing to wait for.
         if ask.want.max(ask.at_least) <= UsdAmount::ZERO {
             return self.reserve(ask);
@@ -27,7 +27,7 @@ impl BudgetStore for InMemoryBudgetStore {
     }
 
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime) {
-        self.change(lines, by, at, warn_at_marks);
+        self.change(lines, by, at, warn_at_thresholds);
     }
 
     fn refill(&self, lines: &[AccountRef], spent: UsdAmount, at: UtcTime) {

@@ -6,7 +6,7 @@
 //!
 //! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
-//! Money that is reserved becomes free when attempts end. Attempts that wait for it ([`BudgetStore::reserve_in_turn`]) are served in the order
+//! Money that is reserved becomes free when attempts end. Attempts that wait for it ([`BudgetStore::reserve_queued`]) are served in the order
 //! in which they came; up to [`MOST_WAITING`] wait in an [`InMemoryBudgetStore`]. One that does not wait takes what is free.
 //!
 //! # Errors
@@ -41,7 +41,7 @@ pub use book::{AccountState, InMemoryBudgetStore, MAX_ACCOUNTS};
 pub use budgets::Budgets;
 pub use limit::{Budget, BudgetError, MAX_PER_HOUR, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
-pub use store::{AccountRef, BudgetStore, Decision, Hold, MOST_WAITING, Reservation, ReserveRequest};
-pub use warn::{MARKS, warn_at_marks};
+pub use store::{AccountRef, BudgetStore, Decision, MOST_WAITING, Reservation, ReservationHandle, ReserveRequest};
+pub use warn::{WARN_AT_PERCENT, warn_at_thresholds};
 pub use window::Window;
 pub use zone::Zone;

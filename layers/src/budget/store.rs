@@ -68,9 +68,9 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// the store is away, and what it spends is recorded later.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
 
-    /// Whether attempts that wait for reservations to end are served by [`reserve_in_turn`](Self::reserve_in_turn). Otherwise each asks
+    /// Whether attempts that wait for reservations to end are served by [`reserve_queued`](Self::reserve_queued). Otherwise each asks
     /// again from time to time, in no order.
-    fn serves_in_turn(&self) -> bool {
+    fn has_queue(&self) -> bool {
         false
     }
 
@@ -78,14 +78,14 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// order in which they came, and one that comes later, and can wait, waits behind them. Then it takes what is there, or is refused.
     /// Dropping a decision that comes later leaves the queue. In [`InMemoryBudgetStore`](super::InMemoryBudgetStore) one that is not polled
     /// within 50 ms after it was woken is passed over, until it is polled again.
-    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
+    fn reserve_queued(&self, ask: ReserveRequest, until: Instant) -> Decision {
         let _ = until;
         self.reserve(ask)
     }
 
     /// Changes what was spent on every line at this time, if that time lies in the line's present window: more if a bill
     /// came late or a process starts again, less if an estimate was too high. Returns at once. A mark that is passed is logged, as by a settlement
-    /// ([`warn_at_marks`](super::warn_at_marks)). Less of what was spent before a [reset](Self::reset) changes nothing: it is forgotten already.
+    /// ([`warn_at_thresholds`](super::warn_at_thresholds)). Less of what was spent before a [reset](Self::reset) changes nothing: it is forgotten already.
     fn adjust(&self, lines: &[AccountRef], by: UsdAmount, at: UtcTime);
 
     /// Counts what was spent before a restart, as [`adjust`](Self::adjust) does. The marks that it passes were logged before the restart, and need
@@ -109,7 +109,7 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
 
 /// A reservation in a store, without its amount.
 #[must_use = "dropped without `settle`, nothing is spent"]
-pub trait Hold: fmt::Debug + Send + Sync {
+pub trait ReservationHandle: fmt::Debug + Send + Sync {
     /// Ends the reservation and spends this much. Returns at once: it is called in `drop`.
     fn settle(self: Box<Self>, spent: UsdAmount);
 }
@@ -119,12 +119,12 @@ pub trait Hold: fmt::Debug + Send + Sync {
 #[must_use = "dropped without `settle`, nothing is spent"]
 pub struct Reservation {
     amount: UsdAmount,
-    hold: Option<Box<dyn Hold>>,
+    hold: Option<Box<dyn ReservationHandle>>,
 }
 
 impl Reservation {
     /// This much, reserved there.
-    pub fn new(amount: UsdAmount, hold: Box<dyn Hold>) -> Self {
+    pub fn new(amount: UsdAmount, hold: Box<dyn ReservationHandle>) -> Self {
         Self {
             amount,
             hold: Some(hold),

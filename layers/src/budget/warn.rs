@@ -7,15 +7,15 @@ use crate::{
 };
 
 /// The percentages of a cap at which a warning is logged.
-pub const MARKS: [u8; 3] = [50, 80, 100];
+pub const WARN_AT_PERCENT: [u8; 3] = [50, 80, 100];
 
 /// Logs a mark that was passed: once, by the settlement that passes it.
-pub fn warn_at_marks(line: &AccountRef, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
+pub fn warn_at_thresholds(line: &AccountRef, before: UsdAmount, after: UsdAmount, overrun: UsdAmount) {
     let budget = &line.budget;
     let reached = |amount: UsdAmount, mark: u8| {
         amount.pico().saturating_mul(100) >= budget.cap().pico().saturating_mul(i128::from(mark))
     };
-    for mark in MARKS {
+    for mark in WARN_AT_PERCENT {
         if !reached(before, mark) && reached(after, mark) {
             tracing::warn!(
                 target: "llm::budget",

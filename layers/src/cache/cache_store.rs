@@ -29,7 +29,7 @@ pub enum Lookup<D> {
 /// in a task of its own, in the order of these calls, or a response that was forgotten comes back. No lock is held meanwhile that
 /// another call waits for.
 ///
-/// A store drops a response when it is [over](CachedResponse::keeps_for); one that is returned later is not used. Identical calls that begin
+/// A store drops a response when it is [over](CachedResponse::remaining_time_to_live); one that is returned later is not used. Identical calls that begin
 /// while a store is looked at or written to may each reach the upstream.
 ///
 /// A process that can write to a shared store decides what callers get, and one that can read it sees the responses: allow both to your own

@@ -60,7 +60,7 @@ impl Head {
     }
 
     /// To be called at its end: only then is it known whether it was resumed.
-    pub(super) fn may_be_kept(&self) -> bool {
+    pub(super) fn is_cacheable(&self) -> bool {
         let resumed = self.resumed.as_ref().map(Resumed::places).unwrap_or_default();
         self.is_good && !self.no_store && resumed.is_empty()
     }

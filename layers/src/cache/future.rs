@@ -15,7 +15,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{
-    AnswerKey, Cache, CacheBody, CacheStatus, Coalesced, KeptAnswer,
+    AnswerKey, Cache, CacheBody, CacheStatus, CachedAnswer, Coalesced,
     flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream, broken},
     given::Looking,
 };
@@ -36,7 +36,7 @@ where
 #[pin_project(project = StateProjection, project_replace = StateOwned)]
 enum State<S, R, B: Body, F> {
     Passed(#[pin] F),
-    Kept(Option<KeptAnswer<B::Data>>),
+    Kept(Option<CachedAnswer<B::Data>>),
     /// A store of one's own is looked at.
     Looking(Option<Box<Look<S, R, B>>>),
     Reading {
@@ -76,7 +76,7 @@ where
         }
     }
 
-    pub(super) const fn kept(kept: Option<KeptAnswer<B::Data>>) -> Self {
+    pub(super) const fn kept(kept: Option<CachedAnswer<B::Data>>) -> Self {
         Self {
             state: State::Kept(kept),
         }
@@ -151,7 +151,7 @@ where
                     continue;
                 }
                 StateProjection::Reading { reader, again } => match ready!(reader.poll_head(cx)) {
-                    Err(Lost::AskAnew) if again.is_some() => {
+                    Err(Lost::Retry) if again.is_some() => {
                         if let Some(again) = again.take() {
                             tracing::debug!("the coalesced call failed for its leader's own reasons");
                             let next = again.ask(reader.key());
@@ -169,7 +169,7 @@ where
             return Poll::Ready(match begun {
                 Ok(begun) => Ok(respond(begun, reader)),
                 Err(Lost::Failed(error)) => Err(error),
-                Err(Lost::AskAnew) => Err(broken().into()),
+                Err(Lost::Retry) => Err(broken().into()),
             });
         }
     }

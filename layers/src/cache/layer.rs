@@ -89,7 +89,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
         X: KeyExtractor<R>,
     {
         let body = request.body();
-        if !body.may_be_kept() || (self.only_temperature_zero && body.asked_temperature() != Some(0.0)) {
+        if !body.is_cacheable() || (self.only_temperature_zero && body.requested_temperature() != Some(0.0)) {
             return None;
         }
         let scope = self.tenant.key(request)?;
@@ -128,7 +128,7 @@ impl<D, E, X> fmt::Debug for CacheLayer<D, E, X> {
             .field("only_temperature_zero", &self.only_temperature_zero)
             .field("ignored_headers", &self.ignored)
             .field("cache", &self.cache)
-            .field("calls_shared", &self.flights.len())
+            .field("coalescable_calls", &self.flights.len())
             .finish_non_exhaustive()
     }
 }

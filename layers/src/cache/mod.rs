@@ -106,13 +106,13 @@
 
 mod body;
 mod cache_store;
+mod cached_answer;
 mod entry;
 mod flight;
 mod forgotten;
 mod future;
 mod given;
 pub mod idempotency;
-mod kept_answer;
 mod key;
 mod latest;
 mod layer;
@@ -124,8 +124,8 @@ mod store;
 
 pub use body::{CacheBody, ReplayBody};
 pub use cache_store::{CacheStore, Lookup, LookupFuture, StoreError};
+pub use cached_answer::CachedAnswer;
 pub use future::CacheFuture;
-pub use kept_answer::KeptAnswer;
 pub use key::{AnswerKey, KeySecret};
 pub use layer::CacheLayer;
 pub use response::CachedResponse;

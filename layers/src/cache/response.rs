@@ -26,7 +26,7 @@ impl<D> CachedResponse<D> {
 
     /// How much longer it may be used, as a fresh or a stale response; zero if it is over.
     #[must_use]
-    pub fn keeps_for(&self) -> Duration {
+    pub fn remaining_time_to_live(&self) -> Duration {
         self.0.keep_for.saturating_sub(self.age())
     }
 

@@ -35,7 +35,7 @@ impl<S, D, E, X> CacheService<S, D, E, X> {
     }
 
     /// How many calls are under way that others may join.
-    pub fn calls_shared(&self) -> usize {
+    pub fn coalescable_calls(&self) -> usize {
         self.shared.flights.len()
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
-    AnswerKey, CacheStatus, CacheStore, KeptAnswer,
+    AnswerKey, CacheStatus, CacheStore, CachedAnswer,
     entry::Entry,
     forgotten::Forgotten,
     given::{Given, Looking},
@@ -38,7 +38,7 @@ const STORE_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// What a look for a fresh response gives.
 pub(super) enum Found<D> {
-    Now(Option<KeptAnswer<D>>),
+    Now(Option<CachedAnswer<D>>),
     Later(Box<Looking<D>>),
 }
 
@@ -105,14 +105,14 @@ where
 
     /// How long a stale response stays available: see [`stale_if_error`](Self::stale_if_error).
     #[must_use]
-    pub const fn kept_stale(&self) -> Duration {
+    pub const fn stale_if_error_time(&self) -> Duration {
         self.stale_if_error
     }
 
     /// The cached response, fresh or stale, for use when every candidate has failed. Its [`CacheStatus`] says whether it is stale. `None` as
     /// well if a store of your own answers later: then [`stale_later`](Self::stale_later) has it.
     #[must_use]
-    pub fn stale(&self, key: &AnswerKey) -> Option<KeptAnswer<D>> {
+    pub fn stale(&self, key: &AnswerKey) -> Option<CachedAnswer<D>> {
         match &self.place {
             Place::Own(room) => self.look(room, key).ok(),
             Place::Given(given) => {
@@ -128,7 +128,7 @@ where
     pub fn stale_later(
         &self,
         key: &AnswerKey,
-    ) -> Option<impl Future<Output = Option<KeptAnswer<D>>> + Send + 'static + use<D>> {
+    ) -> Option<impl Future<Output = Option<CachedAnswer<D>>> + Send + 'static + use<D>> {
         let Place::Given(given) = &self.place else { return None };
         let (given, cache, key) = (Arc::clone(given), self.clone(), *key);
         Some(async move {
@@ -152,13 +152,13 @@ where
     }
 
     /// The response that a store had, if it is fresh.
-    pub(super) fn fresh_of(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Option<KeptAnswer<D>> {
+    pub(super) fn fresh_of(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Option<CachedAnswer<D>> {
         self.answer(key, entry).ok().filter(|answer| !answer.status.stale)
     }
 
     /// The cached response if it is fresh and in the cache's own memory; otherwise what may be the last handle of a stale one, to be dropped
     /// with no lock held. A store of one's own is not called, since it is foreign code.
-    pub(super) fn fresh(&self, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+    pub(super) fn fresh(&self, key: &AnswerKey) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
         let Place::Own(room) = &self.place else {
             return Err(None);
         };
@@ -169,7 +169,7 @@ where
         Ok(answer)
     }
 
-    fn look(&self, room: &Room<D>, key: &AnswerKey) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+    fn look(&self, room: &Room<D>, key: &AnswerKey) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
         let entry = room.get(key).ok_or(None)?;
         let answer = self.answer(key, entry);
         if let Err(Some(over)) = &answer
@@ -181,7 +181,7 @@ where
     }
 
     /// It as an answer, if it is not too old.
-    fn answer(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Result<KeptAnswer<D>, Option<Arc<Entry<D>>>> {
+    fn answer(&self, key: &AnswerKey, entry: Arc<Entry<D>>) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
         let now = Instant::now();
         let age = now.saturating_duration_since(entry.came);
         if entry.is_over(now) {
@@ -197,7 +197,7 @@ where
             age,
             key: *key,
         };
-        Ok(KeptAnswer { entry, status })
+        Ok(CachedAnswer { entry, status })
     }
 
     const fn keep_for(&self) -> Duration {

@@ -106,8 +106,8 @@ impl Patience {
             return budgets.reserve(ask);
         }
         let until = self.until(request.call().begins_by());
-        let decision = budgets.reserve_in_turn(ask, until);
-        if matches!(decision, Decision::Later(_)) && budgets.serves_in_turn() {
+        let decision = budgets.reserve_queued(ask, until);
+        if matches!(decision, Decision::Later(_)) && budgets.has_queue() {
             self.in_turn.get_or_insert_with(Instant::now);
         }
         decision

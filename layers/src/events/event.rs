@@ -69,7 +69,7 @@ pub enum EventKind {
         /// The account in it.
         account: String,
     },
-    /// A budget has filled up to one of its [marks](crate::budget::MARKS).
+    /// A budget has filled up to one of its [marks](crate::budget::WARN_AT_PERCENT).
     BudgetCrossed {
         /// The budget's name.
         budget: String,

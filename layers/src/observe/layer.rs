@@ -30,7 +30,7 @@ impl ObserveLayer {
 
     /// The names of the tags that are recorded.
     pub fn recorded_tags(&self) -> impl Iterator<Item = &str> {
-        self.settings.told_names()
+        self.settings.recorded_names()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::Tags;
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     /// The tags that are recorded.
-    tags: Vec<ToldTag>,
+    tags: Vec<RecordedTag>,
     /// Requested models that have a label of their own.
     #[cfg(feature = "metrics")]
     pub(super) asked: crate::metering::Bounded,
@@ -19,7 +19,7 @@ pub(super) struct Settings {
 
 /// A tag that is recorded.
 #[derive(Debug)]
-struct ToldTag {
+struct RecordedTag {
     name: Arc<str>,
     #[cfg(feature = "metrics")]
     label: Arc<str>,
@@ -27,7 +27,7 @@ struct ToldTag {
     values: crate::metering::Bounded,
 }
 
-impl ToldTag {
+impl RecordedTag {
     fn new(name: &str) -> Self {
         Self {
             name: name.into(),
@@ -44,17 +44,17 @@ impl Settings {
         let mut settings = Self::default();
         settings
             .tags
-            .extend(tags.into_iter().map(|name| ToldTag::new(name.as_ref())));
+            .extend(tags.into_iter().map(|name| RecordedTag::new(name.as_ref())));
         settings
     }
 
-    pub(super) fn told_names(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn recorded_names(&self) -> impl Iterator<Item = &str> {
         self.tags.iter().map(|told| &*told.name)
     }
 
     /// Those of the tags that are recorded.
     pub(super) fn told<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.told_names().filter_map(|name| Some((name, tags.get(name)?)))
+        self.recorded_names().filter_map(|name| Some((name, tags.get(name)?)))
     }
 
     /// The same, as labels.

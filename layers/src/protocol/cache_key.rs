@@ -14,12 +14,12 @@ pub trait CacheKey {
     fn write_key(&self, key: &mut KeyWriter<'_>);
 
     /// The requested temperature, if the request sets one; for caches that keep only answers at temperature 0.
-    fn asked_temperature(&self) -> Option<f64> {
+    fn requested_temperature(&self) -> Option<f64> {
         None
     }
 
     /// Whether the answer may be cached and coalesced at all; `false` if the request asks not to be stored.
-    fn may_be_kept(&self) -> bool {
+    fn is_cacheable(&self) -> bool {
         true
     }
 

@@ -113,7 +113,7 @@ impl fmt::Display for LayerError {
             ),
             Self::NotContinuable { model } => write!(
                 f,
-                "{model} cannot continue an interrupted answer: implement `LlmRequest::ask_to_continue`, or name another candidate"
+                "{model} cannot continue an interrupted answer: implement `LlmRequest::add_continue_instruction`, or name another candidate"
             ),
             Self::LimitsDown { cause } => write!(
                 f,

@@ -109,7 +109,7 @@ pub trait LlmRequest: Clone {
 
     /// Asks the model to continue its message, which the request ends with, and to begin with these last characters of it. Returns whether
     /// the request says so now. A candidate that continues by [instruction](ContinueBy::Instruction) is not called for a continuation without it.
-    fn ask_to_continue(&mut self, _last: &str) -> bool {
+    fn add_continue_instruction(&mut self, _last: &str) -> bool {
         false
     }
 

@@ -13,21 +13,21 @@ use crate::{
 
 /// An attempt whose answer has not begun; without a candidate it tells nothing.
 #[derive(Debug, Default)]
-pub struct ProviderStart(Option<Box<Told>>);
+pub struct ProviderStart(Option<Box<Observation>>);
 
 /// An answer that continues: one that is interrupted counts as a failure after all.
 #[derive(Debug, Default)]
-pub struct ProviderWatch(Option<Box<Told>>);
+pub struct ProviderWatch(Option<Box<Observation>>);
 
 #[derive(Debug)]
-struct Told {
+struct Observation {
     health: ProviderHealth,
     candidate: Candidate,
     routing: Routing,
     attempt: Option<AttemptHandle>,
     timer: Option<FirstTokenTimer>,
     first_token: Option<std::time::Duration>,
-    is_told: bool,
+    is_recorded: bool,
     /// What the router tried by itself before, if it says so.
     routed: Vec<RouterAttempt>,
 }
@@ -41,20 +41,20 @@ impl ProviderStart {
     ) -> Self {
         // A plain answer begins when it is whole, which says how long it is.
         let timer = request.is_streaming().then(|| request.call().first_token_timer());
-        Self(Some(Box::new(Told {
+        Self(Some(Box::new(Observation {
             health,
             candidate,
             routing,
             attempt: request.call().attempt(),
             timer,
             first_token: None,
-            is_told: false,
+            is_recorded: false,
             routed: Vec::new(),
         })))
     }
 }
 
-impl Told {
+impl Observation {
     /// The provider that the router named for this attempt.
     fn served_by(&self) -> Option<Box<str>> {
         self.attempt.as_ref().and_then(AttemptHandle::provider)
@@ -62,13 +62,13 @@ impl Told {
 
     /// Nothing is counted twice.
     fn tell(&mut self, served: Option<&str>, failed: Option<bool>) {
-        if std::mem::replace(&mut self.is_told, true) {
+        if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
         if let Some(probe) = self.routing.probe.take() {
             self.health.probed(&self.candidate, &probe, served, failed);
         }
-        self.tell_of_others(served);
+        self.record_router_attempts(served);
         let (Some(served), Some(failed)) = (served, failed) else {
             return;
         };
@@ -81,7 +81,7 @@ impl Told {
     }
 
     /// The router has called these before, and they failed.
-    fn tell_of_others(&mut self, served: Option<&str>) {
+    fn record_router_attempts(&mut self, served: Option<&str>) {
         for attempt in std::mem::take(&mut self.routed) {
             let is_own = attempt
                 .model
@@ -162,7 +162,7 @@ impl<D: Frame, E: Failure> Watch<D, E> for ProviderWatch {
 
     fn ended(&mut self) {
         if let Some(told) = &mut self.0
-            && !told.is_told
+            && !told.is_recorded
         {
             let served = told.served_by();
             told.tell(served.as_deref(), Some(false));
@@ -170,7 +170,7 @@ impl<D: Frame, E: Failure> Watch<D, E> for ProviderWatch {
     }
 }
 
-impl Drop for Told {
+impl Drop for Observation {
     /// A probe that has said nothing gives its place back.
     fn drop(&mut self) {
         self.tell(None, None);

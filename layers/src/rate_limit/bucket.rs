@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    LimitHold, LimitUse, LimitWait, Limits, Rate, RateStanding,
+    LimitUse, LimitWait, Limits, Rate, RateLimitPermit, RateStanding,
     requests::Requests,
     tokens::{TokenWait, Tokens},
 };
@@ -177,13 +177,13 @@ pub(super) struct Grant {
     tokens: u64,
     open: bool,
     /// What several processes share.
-    shared: Option<Box<dyn LimitHold>>,
+    shared: Option<Box<dyn RateLimitPermit>>,
     /// Where it says whether the attempt was sent.
     turn: Option<TurnHandle>,
 }
 
 impl Grant {
-    pub(super) fn with_shared(mut self, hold: Box<dyn LimitHold>) -> Self {
+    pub(super) fn with_shared(mut self, hold: Box<dyn RateLimitPermit>) -> Self {
         self.shared = Some(hold);
         self
     }

@@ -13,7 +13,7 @@ use http::{Request, Response};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    LimitHold, LimitReport, LimitUse, LimitWait, RateLimitBody, SOON, WaitReason,
+    LimitReport, LimitUse, LimitWait, RateLimitBody, RateLimitPermit, SOON, WaitReason,
     bucket::{Bucket, Full, Grant, RateWait},
     layer::Settings,
     limiter::Shared,
@@ -49,7 +49,7 @@ type Step = Pin<Box<dyn Future<Output = StepEnd> + Send>>;
 enum StepEnd {
     Time,
     Place(Option<OwnedSemaphorePermit>),
-    Shared(Result<Box<dyn LimitHold>, LimitWait>),
+    Shared(Result<Box<dyn RateLimitPermit>, LimitWait>),
 }
 
 impl Queued {

@@ -70,7 +70,7 @@ pub use layer::{DEFAULT_MAX_KEYS, RateLimitLayer};
 pub use limits::{Limits, LimitsError, Rate};
 pub use service::RateLimit;
 pub use standing::{ConcurrencyStanding, LimitReport, LimitStanding, LimitUse, RateStanding};
-pub use store::{Admitting, LimitHold, LimitStore, LimitWait, WaitReason};
+pub use store::{Admitting, LimitStore, LimitWait, RateLimitPermit, WaitReason};
 
 pub use crate::{GlobalKey, KeyExtractor};
 

@@ -14,7 +14,7 @@ pub trait LimitStore: fmt::Debug + Send + Sync {
 }
 
 /// The answer of a store.
-pub type Admitting = Pin<Box<dyn Future<Output = Result<Box<dyn LimitHold>, LimitWait>> + Send>>;
+pub type Admitting = Pin<Box<dyn Future<Output = Result<Box<dyn RateLimitPermit>, LimitWait>> + Send>>;
 
 /// When a call could pass, and what is in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub enum WaitReason {
 
 /// A call that passed. Dropped, it gives its place back, and the tokens stay as they were thought.
 #[must_use = "the place is free again if it is dropped"]
-pub trait LimitHold: fmt::Debug + Send + Sync {
+pub trait RateLimitPermit: fmt::Debug + Send + Sync {
     /// The call took this many tokens. Returns at once: it is called in `drop`.
     fn used(self: Box<Self>, tokens: u64);
 

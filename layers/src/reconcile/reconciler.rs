@@ -81,7 +81,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// The budgets that the difference is posted to: those [in force](Budgets::put_in_force) when it is known, of all over these accounts.
+    /// The budgets that the difference is posted to: those [in force](Budgets::activate) when it is known, of all over these accounts.
     #[must_use]
     pub fn budgets(mut self, budgets: Budgets) -> Self {
         self.budgets = Some(budgets);

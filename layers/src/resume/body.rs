@@ -13,7 +13,7 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::story::{Show, Story};
+use super::resumable::{ResumableAnswer, Show};
 use crate::{Continuable, Failure, Frame, LlmRequest, attempt::Continued};
 
 /// How many steps one turn may take without anything to show.
@@ -35,7 +35,7 @@ where
     asking: Option<Box<Asked<S, R, B>>>,
     /// Why the answer was interrupted last: its error, if the continuation turns out to be none.
     cause: Option<Box<B::Error>>,
-    story: Option<Box<Story<S, R, B::Data>>>,
+    resumable: Option<Box<ResumableAnswer<S, R, B::Data>>>,
 }
 
 type Asked<S, R, B> = Asking<Request<R>, <S as Service<Request<R>>>::Future, <B as Body>::Error>;
@@ -55,13 +55,13 @@ where
     S: Service<Request<R>>,
     B: Body,
 {
-    pub(super) const fn new(inner: B, story: Option<Box<Story<S, R, B::Data>>>) -> Self {
+    pub(super) const fn new(inner: B, resumable: Option<Box<ResumableAnswer<S, R, B::Data>>>) -> Self {
         Self {
             inner: Some(inner),
             next: VecDeque::new(),
             asking: None,
             cause: None,
-            story,
+            resumable,
         }
     }
 }
@@ -96,12 +96,12 @@ where
                 }
             };
             let read = ready!(inner.poll_frame(cx));
-            let Some(story) = this.story.as_mut() else {
+            let Some(resumable) = this.resumable.as_mut() else {
                 return Poll::Ready(read);
             };
             match read {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => match story.read(data) {
+                    Ok(data) => match resumable.read(data) {
                         Show::One(frame) => return Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
                         Show::Several(frames) => *this.next = frames,
                         Show::Nothing => {}
@@ -112,21 +112,21 @@ where
                 Some(Err(error)) => {
                     // Whatever it held ends before another candidate is called.
                     this.inner.set(None);
-                    match story.go_on(&error) {
+                    match resumable.go_on(&error) {
                         Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
                         None => {
-                            *this.story = None;
+                            *this.resumable = None;
                             *this.asking = Some(Box::new(Asking::Ended(error)));
                         }
                     }
                 }
                 None => {
-                    let shown = story.close();
+                    let shown = resumable.close();
                     if matches!(shown, Show::Restart) {
                         self.as_mut().not_resumed();
                         continue;
                     }
-                    *this.story = None;
+                    *this.resumable = None;
                     this.inner.set(None);
                     match shown {
                         Show::One(held) => this.next.push_back(held),
@@ -143,12 +143,12 @@ where
 
     fn is_end_stream(&self) -> bool {
         let read = self.inner.as_ref().is_none_or(Body::is_end_stream);
-        let nothing_held = self.story.as_ref().is_none_or(|story| !story.holds());
+        let nothing_held = self.resumable.as_ref().is_none_or(|resumable| !resumable.holds());
         read && nothing_held && self.next.is_empty() && self.asking.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.inner, &self.story) {
+        match (&self.inner, &self.resumable) {
             (Some(inner), None) => inner.size_hint(),
             _ => SizeHint::default(),
         }
@@ -167,21 +167,21 @@ where
     fn not_resumed(self: Pin<&mut Self>) {
         let mut this = self.project();
         this.inner.set(None);
-        *this.story = None;
+        *this.resumable = None;
         *this.asking = this.cause.take().map(|error| Box::new(Asking::Ended(*error)));
     }
 
     /// Calls for a continuation. If no candidate continues, the interrupted stream ends with its own error.
     fn poll_ask(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), B::Error>> {
         let mut this = self.project();
-        let (Some(story), Some(asking)) = (this.story.as_mut(), this.asking.as_mut()) else {
+        let (Some(resumable), Some(asking)) = (this.resumable.as_mut(), this.asking.as_mut()) else {
             return Poll::Ready(match this.asking.take().map(|asking| *asking) {
                 Some(Asking::Ended(error)) => Err(error),
                 _ => Ok(()),
             });
         };
         let result = match &mut **asking {
-            Asking::Readying(..) => ready!(story.service.poll_ready(cx)).map(|()| None),
+            Asking::Readying(..) => ready!(resumable.service.poll_ready(cx)).map(|()| None),
             Asking::Calling(future, _) => ready!(future.as_mut().poll(cx)).map(Some),
             Asking::Ended(_) => Ok(None),
         };
@@ -190,7 +190,7 @@ where
         };
         match (result, *asked) {
             (Ok(None), Asking::Readying(request, error)) => {
-                let future = Box::pin(story.service.call(request));
+                let future = Box::pin(resumable.service.call(request));
                 *this.asking = Some(Box::new(Asking::Calling(future, error)));
                 Poll::Ready(Ok(()))
             }
@@ -199,14 +199,14 @@ where
                 let extensions = response.as_ref().map(Response::extensions);
                 let mark = extensions.and_then(|extensions| extensions.get().cloned());
                 let way = extensions.and_then(|extensions| extensions.get::<Continued>());
-                story.goes_on(&error, way.map(|way| way.0).unwrap_or_default(), mark);
+                resumable.goes_on(&error, way.map(|way| way.0).unwrap_or_default(), mark);
                 *this.cause = Some(Box::new(error));
                 this.inner.set(response.map(Response::into_body));
                 Poll::Ready(Ok(()))
             }
             (Err(failed), Asking::Readying(_, error) | Asking::Calling(_, error)) => {
                 tracing::warn!(target: "llm::resume", kind = failed.kind().as_str(), why = failed.summary(), "not resumed");
-                *this.story = None;
+                *this.resumable = None;
                 *this.asking = Some(Box::new(Asking::Ended(error)));
                 Poll::Ready(Ok(()))
             }
@@ -222,7 +222,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asking = self.asking.is_some();
         f.debug_struct("ResumeBody")
-            .field("story", &self.story)
+            .field("resumable", &self.resumable)
             .field("asking", &asking)
             .finish_non_exhaustive()
     }

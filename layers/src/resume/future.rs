@@ -12,7 +12,7 @@ use http_body::Body;
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{ResumeBody, story::Story};
+use super::{ResumeBody, resumable::ResumableAnswer};
 use crate::{AttemptLog, Continuable, Failure, LlmRequest, protocol::publish};
 
 /// The future of [`Resume`](super::Resume).
@@ -25,7 +25,7 @@ where
 {
     #[pin]
     first: Option<S::Future>,
-    story: Option<Box<Story<S, R, B::Data>>>,
+    resumable: Option<Box<ResumableAnswer<S, R, B::Data>>>,
     opened: Option<AttemptLog>,
 }
 
@@ -36,12 +36,12 @@ where
 {
     pub(super) const fn new(
         first: S::Future,
-        story: Option<Box<Story<S, R, B::Data>>>,
+        resumable: Option<Box<ResumableAnswer<S, R, B::Data>>>,
         opened: Option<AttemptLog>,
     ) -> Self {
         Self {
             first: Some(first),
-            story,
+            resumable,
             opened,
         }
     }
@@ -64,12 +64,12 @@ where
         };
         let result = ready!(first.poll(cx));
         this.first.set(None);
-        let story = this.story.take();
+        let resumable = this.resumable.take();
         let result = result.map(|mut response| {
-            if let Some(story) = &story {
-                response.extensions_mut().insert(story.resumed().clone());
+            if let Some(resumable) = &resumable {
+                response.extensions_mut().insert(resumable.resumed().clone());
             }
-            response.map(|body| ResumeBody::new(body, story))
+            response.map(|body| ResumeBody::new(body, resumable))
         });
         Poll::Ready(publish(this.opened, result))
     }
@@ -82,7 +82,7 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResumeFuture")
-            .field("may_resume", &self.story.is_some())
+            .field("may_resume", &self.resumable.is_some())
             .finish_non_exhaustive()
     }
 }

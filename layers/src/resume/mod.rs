@@ -74,10 +74,10 @@ mod opening;
 mod overlap;
 #[cfg(test)]
 mod restart_tests;
+mod resumable;
 mod script;
 mod seam;
 mod service;
-mod story;
 #[cfg(test)]
 #[expect(clippy::string_slice, reason = "a test that fails here should say so")]
 mod tests;

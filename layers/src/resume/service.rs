@@ -6,7 +6,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ResumeBody, ResumeFuture, story::Story};
+use super::{ResumeBody, ResumeFuture, resumable::ResumableAnswer};
 use crate::{
     Continuable, Failure, Frame, LlmRequest,
     call::Learned,
@@ -44,16 +44,16 @@ where
             return ResumeFuture::new(self.inner.call(request), None, None);
         }
         let opened = request.body_mut().call_mut().open();
-        let story = request.body().continue_after("").is_some().then(|| {
+        let resumable = request.body().continue_after("").is_some().then(|| {
             // The ready one takes this call; its clone is made ready before it takes another.
             let service = self.inner.clone(); // house-ok: made ready before it is called
-            Box::new(Story::new(
+            Box::new(ResumableAnswer::new(
                 service,
                 request.clone(),
                 self.times,
                 Arc::clone(&self.learned),
             ))
         });
-        ResumeFuture::new(self.inner.call(request), story, opened)
+        ResumeFuture::new(self.inner.call(request), resumable, opened)
     }
 }

@@ -110,7 +110,7 @@ async fn the_upstreams_overload_takes_a_part_and_nothing_else_does() {
     // Those who leave.
     let bench = Bench::new(ConcurrencyPolicy::new().initial(10), Leaf::new([Step::Hang]));
     drop(bench.begin(Priority::Interactive).await);
-    assert_eq!((bench.limit(), bench.report().under_way), (10, 0));
+    assert_eq!((bench.limit(), bench.report().in_flight), (10, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,7 +37,7 @@ async fn people_go_before_batches_each_in_their_order() {
         let call = bench.begin(priority).await;
         calls.push((name, call));
     }
-    assert_eq!((bench.report().under_way, bench.report().waiting), (1, 4));
+    assert_eq!((bench.report().in_flight, bench.report().waiting), (1, 4));
     first.await.unwrap();
     let mut order = Vec::new();
     while !calls.is_empty() {
@@ -49,7 +49,7 @@ async fn people_go_before_batches_each_in_their_order() {
     }
     assert_eq!(order, ["i1", "i2", "b1", "b2"]);
     bench.probe.assert_quiet();
-    assert_eq!(bench.report().under_way, 0);
+    assert_eq!(bench.report().in_flight, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +113,7 @@ async fn who_leaves_hands_the_turn_on() {
     drop(running);
     drop(second);
     third.await.unwrap();
-    assert_eq!((bench.report().under_way, bench.report().waiting), (0, 0));
+    assert_eq!((bench.report().in_flight, bench.report().waiting), (0, 0));
     assert_eq!(bench.probe.calls(), 2);
     bench.probe.assert_quiet();
 }
@@ -125,7 +125,7 @@ async fn a_lower_limit_takes_nobodys_place() {
     let one = bench.begin(Priority::Interactive).await;
     let other = bench.begin(Priority::Interactive).await;
     bench.call().await.unwrap_err();
-    assert_eq!((bench.limit(), bench.report().under_way), (1, 2));
+    assert_eq!((bench.limit(), bench.report().in_flight), (1, 2));
     let mut waits = bench.begin(Priority::Interactive).await;
     one.await.unwrap();
     other.await.unwrap();
@@ -152,7 +152,7 @@ async fn an_interactive_call_takes_the_place_of_the_last_batch_in_a_full_queue()
     running.await.unwrap();
     person.await.unwrap();
     assert!(poll_once(second.as_mut()).is_ready());
-    assert_eq!((bench.report().under_way, bench.report().waiting), (0, 0));
+    assert_eq!((bench.report().in_flight, bench.report().waiting), (0, 0));
     bench.probe.assert_quiet();
 }
 

@@ -44,7 +44,7 @@ async fn no_call_hangs_and_nothing_is_left() {
                     let before = bench.layer.limits().reports();
                     let call = bench.begin(priority).await;
                     if let Some(before) = before.first() {
-                        assert!(bench.report().under_way <= before.under_way.max(bench.limit()).max(before.limit));
+                        assert!(bench.report().in_flight <= before.in_flight.max(bench.limit()).max(before.limit));
                     }
                     calls.push(call);
                 }
@@ -61,16 +61,16 @@ async fn no_call_hangs_and_nothing_is_left() {
         let report = bench.report();
         assert_eq!(
             calls.len(),
-            usize::try_from(report.under_way).unwrap() + report.waiting,
+            usize::try_from(report.in_flight).unwrap() + report.waiting,
             "seed {seed}"
         );
         assert!(
-            report.waiting == 0 || report.under_way >= report.limit,
+            report.waiting == 0 || report.in_flight >= report.limit,
             "seed {seed}: {report:?}"
         );
         drop(calls);
         let report = bench.report();
-        assert_eq!((report.under_way, report.waiting), (0, 0), "seed {seed}");
+        assert_eq!((report.in_flight, report.waiting), (0, 0), "seed {seed}");
         bench.probe.assert_quiet();
     }
 }

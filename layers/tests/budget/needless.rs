@@ -20,7 +20,7 @@ fn decide(budgets: &Budgets, needs_free: UsdAmount, waits: bool) -> Result<Reser
         at: UtcTime::now(),
     };
     let decision = if waits {
-        budgets.reserve_in_turn(ask, Instant::now() + Duration::from_secs(60))
+        budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60))
     } else {
         budgets.reserve(ask)
     };
@@ -75,7 +75,7 @@ async fn what_costs_nothing_does_not_wait_behind_others() {
         at_least: usd("0.50"),
         at: UtcTime::now(),
     };
-    let Decision::Later(waits) = budgets.reserve_in_turn(ask, Instant::now() + Duration::from_secs(60)) else {
+    let Decision::Later(waits) = budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60)) else {
         unreachable!("the money is reserved");
     };
     assert!(decide(&budgets, UsdAmount::ZERO, true).is_ok());

@@ -70,7 +70,7 @@ async fn one_that_waits_takes_what_leaves_the_window() {
         at: UtcTime::now(),
     };
     let begun = tokio::time::Instant::now();
-    let Decision::Later(later) = budgets.reserve_in_turn(ask, begun + HOUR) else {
+    let Decision::Later(later) = budgets.reserve_queued(ask, begun + HOUR) else {
         unreachable!()
     };
     later.await.unwrap().settle(usd("0.10"));

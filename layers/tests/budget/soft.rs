@@ -42,7 +42,7 @@ async fn too_many_accounts_refuse_no_attempt_that_is_only_watched() {
         at_least: usd("4.00"),
         at: UtcTime::now(),
     };
-    let decision = budgets.reserve_in_turn(ask, Instant::now() + Duration::from_secs(60));
+    let decision = budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60));
     assert!(matches!(decision, Decision::Now(Ok(_))), "{decision:?}");
     assert!(book.accounts().is_empty());
     let logged = messages().into_iter().filter(|message| message == NO_ROOM).count();

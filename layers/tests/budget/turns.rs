@@ -28,7 +28,7 @@ fn request(budgets: &Budgets, pairs: &[(&str, &str)], want: &str) -> ReserveRequ
 }
 
 fn decide(budgets: &Budgets, pairs: &[(&str, &str)], want: &str, wait: Duration) -> Decision {
-    budgets.reserve_in_turn(request(budgets, pairs, want), Instant::now() + wait)
+    budgets.reserve_queued(request(budgets, pairs, want), Instant::now() + wait)
 }
 
 /// One that waits, up to a minute.

@@ -148,7 +148,7 @@ fn asking_back(then: impl AsyncFnOnce(&HookedService, &Cache<Hooked>) + Send + '
         let leaf = Hooking::new(move || {
             let service = back.lock().unwrap().clone();
             if let Some(service) = service {
-                let _ = (service.calls_shared(), service.cache().bytes());
+                let _ = (service.coalescable_calls(), service.cache().bytes());
             }
         });
         let service = CacheLayer::new(cache.clone(), GlobalKey).layer(leaf);

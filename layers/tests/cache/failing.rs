@@ -57,7 +57,7 @@ async fn what_says_nothing_of_the_leader_goes_to_all() {
         };
         assert_eq!(status, Some(503));
     }
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,7 +255,7 @@ async fn a_leader_that_panics_leaves_no_follower_hanging() {
             Ok(frames) => assert_eq!(frames, 5, "called again"),
             Err(error) => assert!(matches!(error.layer, Some(LayerError::CoalescedFailure { .. }))),
         }
-        assert_eq!(service.calls_shared(), 0);
+        assert_eq!(service.coalescable_calls(), 0);
         probe.assert_quiet();
     }
 }

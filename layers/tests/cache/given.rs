@@ -15,7 +15,7 @@ use tokio::time::{advance, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     CacheMode, Degraded, FailureKind, GlobalKey, LayerError, Stage, StorableFrame,
-    cache::{AnswerKey, Cache, CacheLayer, CacheStore, CachedResponse, KeptAnswer, KeySecret, Lookup, ReplayBody},
+    cache::{AnswerKey, Cache, CacheLayer, CacheStore, CachedAnswer, CachedResponse, KeySecret, Lookup, ReplayBody},
     degrade::{Degradation, DegradeLayer, StaleLater},
 };
 
@@ -216,7 +216,7 @@ async fn a_caller_that_leaves_during_the_look_calls_nothing() {
     assert_eq!(store.0.dropped.load(Ordering::Relaxed), 0);
     drop(call);
     assert_eq!((store.0.dropped.load(Ordering::Relaxed), probe.calls()), (1, 0));
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -318,7 +318,7 @@ impl Degradation<TestRequest, TestFrame> for FromStore {
     fn stale_later(&self, request: &Request<TestRequest>) -> Option<StaleLater<TestFrame>> {
         let found = self.0.cache().stale_later(&self.0.key(request)?)?;
         Some(Box::pin(async move {
-            let kept: KeptAnswer<TestFrame> = found.await?;
+            let kept: CachedAnswer<TestFrame> = found.await?;
             Some((kept.frames(), kept.status().age))
         }))
     }
@@ -350,7 +350,7 @@ async fn the_byte_form_has_all_of_a_response_and_nothing_else_reads_as_one() {
     let read = |bytes: &[u8]| CachedResponse::<TestFrame>::from_bytes(bytes);
     let whole = read(&bytes).unwrap();
     assert_eq!(
-        (whole.age(), whole.keeps_for(), whole.frames().len()),
+        (whole.age(), whole.remaining_time_to_live(), whole.frames().len()),
         (secs(3), secs(297), 2)
     );
     assert_eq!(whole.to_bytes().unwrap(), bytes);

@@ -137,7 +137,7 @@ async fn an_answer_that_is_dropped_is_not_kept() {
     drop(body);
     assert_eq!(probe.counts().bodies_dropped, 1);
     assert_eq!(service.cache().bytes(), 0);
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
     assert!(!is_hit(&ask(&service, streamed()).await.unwrap()));
     probe.assert_quiet();
 }

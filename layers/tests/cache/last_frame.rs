@@ -168,7 +168,7 @@ async fn twice_cached(post: &Post, letter: Option<Letter>) -> Kept {
     let service = layer.layer(post.clone());
     let first = read_until(ask(&service, streamed()).await.unwrap().into_body(), letter).await;
     let second = read_until(ask(&service, streamed()).await.unwrap().into_body(), letter).await;
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
     (first, second, post.seen())
 }
 

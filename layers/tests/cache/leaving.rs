@@ -74,7 +74,7 @@ async fn a_leader_that_is_dropped_at_any_await_leaves_no_follower_hanging() {
             );
         }
         assert_eq!(probe.calls(), 1, "killed after {polls} polls");
-        assert_eq!(service.calls_shared(), 0);
+        assert_eq!(service.coalescable_calls(), 0);
         probe.assert_quiet();
     }
     assert!((5..40).contains(&died), "{died}");
@@ -109,7 +109,7 @@ async fn when_all_have_left_the_call_is_dropped_at_once() {
         );
         let counts = probe.counts();
         let open = counts.bodies_open + counts.in_flight;
-        assert_eq!((open, service.calls_shared()), (0, 0), "after {polls} polls");
+        assert_eq!((open, service.coalescable_calls()), (0, 0), "after {polls} polls");
         if counts.bodies_dropped + counts.futures_dropped > 0 {
             let (again, error) = whole(service.clone(), 0).await;
             assert!(error.is_none());

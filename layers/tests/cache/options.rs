@@ -60,7 +60,7 @@ async fn a_refresh_joins_no_call_and_may_be_joined() {
         frames(late.into_body())
     );
     assert_eq!((joined.0.len(), refresh.0.len(), late.0.len()), (7, 7, 7));
-    assert_eq!((probe.calls(), service.calls_shared()), (2, 0));
+    assert_eq!((probe.calls(), service.coalescable_calls()), (2, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn a_bypass_neither_reads_nor_keeps_nor_shares() {
     for _ in 0..2 {
         let response = ask(&service, in_mode(CacheMode::Bypass)).await.unwrap();
         assert_eq!(status(&response), None);
-        assert_eq!(service.calls_shared(), 0);
+        assert_eq!(service.coalescable_calls(), 0);
         frames(response.into_body()).await;
         assert_eq!(service.cache().bytes(), 0);
     }
@@ -102,7 +102,7 @@ async fn who_asks_not_to_be_stored_is_not() {
     for request in [forbids, unkept] {
         let service = over(Leaf::new([]));
         let response = ask(&service, request.clone()).await.unwrap();
-        assert_eq!(service.calls_shared(), 0);
+        assert_eq!(service.coalescable_calls(), 0);
         frames(response.into_body()).await;
         assert_eq!(service.cache().bytes(), 0);
         warm(&service).await;
@@ -135,7 +135,7 @@ async fn only_temperature_zero_if_so_set() {
         assert_eq!(layer.key(&request).is_some(), kept);
         let again = ask(&service, request).await.unwrap();
         assert_eq!(is_hit(&again), kept, "{temperature:?}, {strict}");
-        assert_eq!(service.calls_shared(), 0);
+        assert_eq!(service.coalescable_calls(), 0);
     }
 }
 
@@ -198,6 +198,9 @@ async fn an_interactive_call_does_not_join_a_batch_before_its_answer_has_begun()
         assert!(!is_shared(first.as_ref().unwrap()));
         let read = tokio::join!(whole(first.unwrap()), whole(second), whole(third));
         assert_eq!(read, (5, 5, 5));
-        assert_eq!((probe.calls(), service.calls_shared()), (1 + usize::from(!shares), 0));
+        assert_eq!(
+            (probe.calls(), service.coalescable_calls()),
+            (1 + usize::from(!shares), 0)
+        );
     }
 }

@@ -129,7 +129,7 @@ proptest! {
                 }
             }
             assert!(probe.calls() <= callers.len());
-            assert_eq!(service.calls_shared(), 0);
+            assert_eq!(service.coalescable_calls(), 0);
             probe.assert_quiet();
         });
     }

@@ -39,7 +39,7 @@ async fn all_get_every_frame_of_one_call() {
     assert!(second.1.is_some() && third.1.is_some());
     assert_eq!(late.1.unwrap().joined_after, millis(105));
     assert_eq!(probe.calls(), 1);
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
     probe.assert_quiet();
 }
 
@@ -97,7 +97,7 @@ async fn once_the_answer_is_too_large_a_laggard_falls_off_honestly() {
     for _ in 0..15 {
         first.frame().await.unwrap().unwrap();
     }
-    assert_eq!(service.calls_shared(), 0, "no other call may join");
+    assert_eq!(service.coalescable_calls(), 0, "no other call may join");
     // Ten frames are kept, so the sixth is the first that is there.
     let (rest, error) = frames(far.into_body()).await;
     assert!(rest.is_empty());

@@ -150,7 +150,7 @@ fn calls(leaves: bool) -> usize {
     for thread in threads {
         thread.join().unwrap();
     }
-    assert_eq!(service.calls_shared(), 0);
+    assert_eq!(service.coalescable_calls(), 0);
     leaf.calls.load(Ordering::Relaxed)
 }
 

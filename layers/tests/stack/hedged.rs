@@ -132,7 +132,7 @@ proptest! {
                 }
             }
             for report in concurrency.limits().reports() {
-                prop_assert_eq!((report.under_way, report.waiting), (0, 0));
+                prop_assert_eq!((report.in_flight, report.waiting), (0, 0));
             }
             Ok(())
         })?;

@@ -85,7 +85,7 @@ impl LlmRequest for TestRequest {
             .map_or(Route::FREE, |provider| Route::of([provider.as_bytes()]))
     }
 
-    fn ask_to_continue(&mut self, last: &str) -> bool {
+    fn add_continue_instruction(&mut self, last: &str) -> bool {
         self.asked_to_continue = Some(last.to_owned());
         true
     }
@@ -134,11 +134,11 @@ impl tower_llm_layers::CacheKey for TestRequest {
         key.part(&[u8::from(self.streaming)]);
     }
 
-    fn asked_temperature(&self) -> Option<f64> {
+    fn requested_temperature(&self) -> Option<f64> {
         self.temperature
     }
 
-    fn may_be_kept(&self) -> bool {
+    fn is_cacheable(&self) -> bool {
         !self.unkept
     }
 }

@@ -178,11 +178,11 @@ impl CacheKey for EmbeddingRequest {
         write_document(self.document(), key);
     }
 
-    fn asked_temperature(&self) -> Option<f64> {
+    fn requested_temperature(&self) -> Option<f64> {
         Some(0.0)
     }
 
-    fn may_be_kept(&self) -> bool {
+    fn is_cacheable(&self) -> bool {
         !forbids_retention(self.document())
     }
 

@@ -185,13 +185,13 @@ fn deep_values_are_distinguished_in_one_pass_as_written() {
 
 #[test]
 fn temperature_and_storing_are_read() {
-    let temperature = |more: &str| request(&with(more)).asked_temperature();
-    assert_eq!(request(BASE).asked_temperature(), None);
+    let temperature = |more: &str| request(&with(more)).requested_temperature();
+    assert_eq!(request(BASE).requested_temperature(), None);
     assert_eq!(temperature(r#""temperature":0"#), Some(0.0));
     assert_eq!(temperature(r#""temperature":0.7"#), Some(0.7));
     assert_eq!(temperature(r#""temperature":null"#), None);
-    let kept = |more: &str| request(&with(more)).may_be_kept();
-    assert!(request(BASE).may_be_kept());
+    let kept = |more: &str| request(&with(more)).is_cacheable();
+    assert!(request(BASE).is_cacheable());
     assert!(kept(r#""store":true"#) && kept(r#""provider":{"zdr":false}"#) && kept(r#""provider":{"order":["zdr"]}"#));
     assert!(!kept(r#""store":false"#) && !kept(r#""provider":{"order":["x"],"zdr":true}"#));
 }
@@ -202,7 +202,7 @@ fn embeddings_have_keys_of_their_own() {
     let key = |text| AnswerKey::new("tenant", &embeddings(text));
     assert_eq!(key("x"), key("x"));
     assert_ne!(key("x"), key("y"));
-    assert_eq!(embeddings("x").asked_temperature(), Some(0.0));
+    assert_eq!(embeddings("x").requested_temperature(), Some(0.0));
     let private = embeddings("x").field("provider", serde_json::json!({"zdr": true}));
-    assert!(embeddings("x").may_be_kept() && !private.unwrap().may_be_kept());
+    assert!(embeddings("x").is_cacheable() && !private.unwrap().is_cacheable());
 }

@@ -73,7 +73,7 @@ impl Evidence<'_> {
             .map(ConcurrencyLimits::reports)
             .unwrap_or_default();
         for report in limits {
-            if report.under_way > 0 || report.waiting > 0 {
+            if report.in_flight > 0 || report.waiting > 0 {
                 wrong.push(format!("places are taken at the end: {report:?}"));
             }
         }

@@ -9,7 +9,7 @@ use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
-        budget::{AccountRef, BudgetStore, Decision, Hold, Reservation, ReserveRequest},
+        budget::{AccountRef, BudgetStore, Decision, Reservation, ReservationHandle, ReserveRequest},
         ledger::{Correction, Entry, Ledger},
     },
 };
@@ -62,7 +62,7 @@ struct ForgetfulHold {
     inner: Option<Reservation>,
 }
 
-impl Hold for ForgetfulHold {
+impl ReservationHandle for ForgetfulHold {
     fn settle(mut self: Box<Self>, spent: UsdAmount) {
         let Some(inner) = self.inner.take() else { return };
         if self.leaks && spent == UsdAmount::ZERO {

@@ -12,8 +12,8 @@ use tower_openrouter::{
     layers::{
         UtcTime,
         budget::{
-            AccountRef, Budget, BudgetStore, Decision, Hold, Refusal, RefusalReason, Reservation, ReserveRequest,
-            Window,
+            AccountRef, Budget, BudgetStore, Decision, Refusal, RefusalReason, Reservation, ReservationHandle,
+            ReserveRequest, Window,
         },
     },
 };
@@ -131,18 +131,18 @@ impl BudgetStore for WatchedStore {
         }))
     }
 
-    fn serves_in_turn(&self) -> bool {
-        self.watch.weather.mood == StoreMood::Local && self.inner.serves_in_turn()
+    fn has_queue(&self) -> bool {
+        self.watch.weather.mood == StoreMood::Local && self.inner.has_queue()
     }
 
-    fn reserve_in_turn(&self, ask: ReserveRequest, until: Instant) -> Decision {
-        if !self.serves_in_turn() {
+    fn reserve_queued(&self, ask: ReserveRequest, until: Instant) -> Decision {
+        if !self.has_queue() {
             return self.reserve(ask);
         }
         let (lines, watch) = (ask.lines.clone(), Arc::clone(&self.watch));
         let ask = watch.stepped(ask);
         let at = ask.at;
-        match self.inner.reserve_in_turn(ask, until) {
+        match self.inner.reserve_queued(ask, until) {
             Decision::Now(verdict) => Decision::Now(verdict.map(|inner| watch.hold(lines, at, inner))),
             Decision::Later(later) => Decision::Later(Box::pin(async move {
                 // In its turn it asks at the time of day as it is.
@@ -187,7 +187,7 @@ struct WatchedHold {
     inner: Option<Reservation>,
 }
 
-impl Hold for WatchedHold {
+impl ReservationHandle for WatchedHold {
     fn settle(mut self: Box<Self>, spent: UsdAmount) {
         let Some(inner) = self.inner.take() else { return };
         let (held, spent_pico, now) = (inner.amount().pico(), spent.pico(), UtcTime::now());

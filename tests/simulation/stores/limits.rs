@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use tower_openrouter::layers::rate_limit::{Admitting, LimitHold, LimitStore, LimitWait, Limits, WaitReason};
+use tower_openrouter::layers::rate_limit::{Admitting, LimitStore, LimitWait, Limits, RateLimitPermit, WaitReason};
 
 use super::Weather;
 
@@ -53,7 +53,7 @@ impl LimitStore for SharedLimits {
             }
             *taken += 1;
             drop(table);
-            Ok(Box::new(Place { places, key }) as Box<dyn LimitHold>)
+            Ok(Box::new(Place { places, key }) as Box<dyn RateLimitPermit>)
         })
     }
 }
@@ -64,7 +64,7 @@ struct Place {
     key: Arc<str>,
 }
 
-impl LimitHold for Place {
+impl RateLimitPermit for Place {
     fn used(self: Box<Self>, _: u64) {}
 }
 

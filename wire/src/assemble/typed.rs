@@ -159,7 +159,8 @@ impl Typed {
         let whole = self.whole.as_ref();
         let known = whole.and_then(|whole| member(whole, list));
         // The end of a response repeats all of it, at most upstreams.
-        let is_all_there = self.has_ended && known.as_ref().is_some_and(|list| list.trim_ascii() != b"[]");
+        let is_filled = known.as_ref().is_some_and(|list| list.trim_ascii() != b"[]");
+        let is_all_there = self.has_ended && is_filled;
         if let (Some(whole), true) = (whole, is_all_there || (self.has_ended && self.items.is_empty())) {
             return strict(whole).into_owned().into();
         }
@@ -172,7 +173,10 @@ impl Typed {
         for (name, value) in beside.filter(|(_, value)| **value != b"null"[..]) {
             answer.0.insert(name, value);
         }
-        answer.0.insert(list.into(), self.items.write(is_message).into());
+        // The first event of a message may have all of it.
+        if !(is_filled && self.items.is_empty()) {
+            answer.0.insert(list.into(), self.items.write(is_message).into());
+        }
         if is_message {
             answer.set_default("type", b"\"message\"");
             answer.set_default("role", b"\"assistant\"");

@@ -200,6 +200,7 @@ enum Class {
 }
 
 /// The class of each byte: vectors are long, and one look is cheaper than some ten comparisons.
+#[expect(clippy::indexing_slicing, reason = "at compile time, and a byte is below 256")]
 const CLASSES: [Class; 256] = {
     let mut classes = [Class::Other; 256];
     let mut byte = 0_u8;

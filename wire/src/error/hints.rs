@@ -55,7 +55,10 @@ fn hours_minutes_seconds(text: &str) -> Option<f64> {
     let mut parts = text.get(..end.unwrap_or(text.len()))?.split(':');
     let mut next = |most: u32| parts.next()?.parse::<u32>().ok().filter(|part| *part <= most);
     let (hours, minutes, seconds) = (next(9_999)?, next(59)?, next(59)?);
-    parts.next().is_none().then(|| f64::from(hours * 3_600 + minutes * 60 + seconds))
+    parts
+        .next()
+        .is_none()
+        .then(|| f64::from(hours * 3_600 + minutes * 60 + seconds))
 }
 
 /// The wait in "30 秒后重试", in seconds: the amount stands before the word for "after".

@@ -122,13 +122,13 @@ impl UpstreamError {
     /// is none. Reads the shapes of other servers as well: lists, `detail`, `errors`, `base_resp`, a bare `message` with a `code`.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        parse::parse(body, parse::Told::Nothing)
+        parse::parse(body, parse::KnownStatus::Nothing)
     }
 
     /// Reads the body of a response whose status says already that the call failed: any words in it are about that.
     #[must_use]
     pub fn parse_failed(body: &[u8]) -> Option<Self> {
-        parse::parse(body, parse::Told::Failed)
+        parse::parse(body, parse::KnownStatus::Failed)
     }
 
     /// The HTTP status the error speaks of: its code, or the field beside it.
@@ -151,17 +151,17 @@ impl UpstreamError {
         availability
             .or(self.retry_after_seconds)
             .or_else(header)
-            .or_else(|| self.told_seconds())
+            .or_else(|| self.reported_seconds())
             .and_then(hints::seconds)
     }
 
     /// The wait that the message asks for, else the one that the provider's own text asks for.
     #[must_use]
     pub fn reported_wait(&self) -> Option<Duration> {
-        self.told_seconds().and_then(hints::seconds)
+        self.reported_seconds().and_then(hints::seconds)
     }
 
-    fn told_seconds(&self) -> Option<f64> {
+    fn reported_seconds(&self) -> Option<f64> {
         hints::reported_wait(&self.message).or_else(|| hints::reported_wait(self.raw.as_deref()?))
     }
 

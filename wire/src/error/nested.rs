@@ -1,6 +1,6 @@
 //! An error whose message is the text of another one.
 
-use super::parse::{DEEPEST, Told, list};
+use super::parse::{DEEPEST, KnownStatus, list};
 use super::{ErrorCode, UpstreamError};
 use crate::json::lenient_value;
 
@@ -23,7 +23,9 @@ fn envelope(message: &str) -> Option<UpstreamError> {
         .get(0)
         .filter(|first| first.get("error").is_some())
         .unwrap_or(&root);
-    let inner = root.as_object().and_then(|_| list(root, Told::Failed, DEEPEST))?;
+    let inner = root
+        .as_object()
+        .and_then(|_| list(root, KnownStatus::Failed, DEEPEST))?;
     (!inner.message.trim().is_empty()).then_some(inner)
 }
 

@@ -14,14 +14,14 @@ pub(super) const DEEPEST: usize = 4;
 
 /// How much is known of a body before it is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum KnownStatus {
     /// Nothing: it came with a success.
     Nothing,
     /// That the call has failed: whatever the body says is about that.
     Failed,
 }
 
-pub(super) fn parse(body: &[u8], told: Told) -> Option<UpstreamError> {
+pub(super) fn parse(body: &[u8], told: KnownStatus) -> Option<UpstreamError> {
     let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
     let (root, _) = lenient_value(body)?;
     let mut error = list(&root, told, DEEPEST)?;
@@ -46,11 +46,11 @@ fn any_words(value: &Value, depth: usize) -> Option<String> {
 }
 
 /// Some servers put the one error into a list.
-pub(super) fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+pub(super) fn list(root: &Value, told: KnownStatus, depth: usize) -> Option<UpstreamError> {
     match root {
         Value::Array(items) if depth > 0 => items.iter().find_map(|item| list(item, told, depth - 1)),
         Value::Object(_) => find(root, told, depth),
-        Value::String(words) if told == Told::Failed && !words.trim().is_empty() => Some(UpstreamError {
+        Value::String(words) if told == KnownStatus::Failed && !words.trim().is_empty() => Some(UpstreamError {
             message: words.clone(),
             ..UpstreamError::default()
         }),
@@ -59,7 +59,7 @@ pub(super) fn list(root: &Value, told: Told, depth: usize) -> Option<UpstreamErr
 }
 
 /// Looks in all the places an error may stand in.
-fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+fn find(root: &Value, told: KnownStatus, depth: usize) -> Option<UpstreamError> {
     let bare = || bare(root, told);
     let mut error = top(root)
         .or_else(|| in_choice(root))
@@ -84,7 +84,7 @@ fn find(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
         error.retry_after_seconds = hint(root);
     }
     // What stands beside an error that has only words: xAI's code, say.
-    if error.code.is_none() && (told == Told::Failed || choices(root).next().is_none()) {
+    if error.code.is_none() && (told == KnownStatus::Failed || choices(root).next().is_none()) {
         error.code = root.as_object().and_then(code);
     }
     Some(error)
@@ -192,7 +192,7 @@ fn both(first: String, second: Option<&str>) -> String {
 }
 
 /// Objects around what a server says: an error may stand in them as it would by itself.
-fn wrapped(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
+fn wrapped(root: &Value, told: KnownStatus, depth: usize) -> Option<UpstreamError> {
     const AROUND: [&str; 8] = [
         "data", "response", "Response", "header", "result", "Result", "output", "body",
     ];
@@ -204,7 +204,7 @@ fn wrapped(root: &Value, told: Told, depth: usize) -> Option<UpstreamError> {
         .iter()
         .any(|name| object.get(*name).is_some_and(|code| is_failing(name, code)));
     AROUND.iter().filter_map(|name| object.get(*name)).find_map(|value| {
-        let told = if failed { Told::Failed } else { told };
+        let told = if failed { KnownStatus::Failed } else { told };
         match value {
             Value::String(text) => list(&lenient_value(text.as_bytes())?.0, told, depth - 1),
             value => list(value, told, depth - 1),
@@ -218,7 +218,7 @@ fn event(root: &Value, depth: usize) -> Option<UpstreamError> {
         Some("error" | "response.error" | "exception") => {
             let mut error = read(root);
             if error.message.is_empty() {
-                error = wrapped(root, Told::Failed, depth).unwrap_or(error);
+                error = wrapped(root, KnownStatus::Failed, depth).unwrap_or(error);
             }
             if error.message.is_empty() {
                 error.message = text(root.get("content")).unwrap_or_default();
@@ -246,14 +246,14 @@ fn flat(root: &Value) -> UpstreamError {
 }
 
 /// An object that is the error itself: `{"message", "code"}`, `{"detail"}`, `{"success": false, …}`.
-fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
+fn bare(root: &Value, told: KnownStatus) -> Option<UpstreamError> {
     let object = root.as_object()?;
     if choices(root).next().is_some() {
         return None;
     }
     let detail = object.get("detail").filter(|detail| means_failure(detail));
     let words = message(object).or_else(|| detail.and_then(details));
-    let failed = told == Told::Failed
+    let failed = told == KnownStatus::Failed
         // Beside anything else a detail may be that of a progress.
         || (detail.is_some() && object.keys().all(|name| is_of_error(name)))
         || object.get("success").and_then(Value::as_bool) == Some(false)
@@ -267,7 +267,7 @@ fn bare(root: &Value, told: Told) -> Option<UpstreamError> {
     }
     let error = flat(root);
     // A failed status says enough by itself: only words are worth reading.
-    (told == Told::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
+    (told == KnownStatus::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
 }
 
 /// Whether an error by itself has a member of this name.
@@ -320,7 +320,7 @@ mod tests {
                 None,
             ),
         ] {
-            let error = parse(body.as_bytes(), Told::Nothing).unwrap();
+            let error = parse(body.as_bytes(), KnownStatus::Nothing).unwrap();
             assert_eq!(error.error_type.as_deref(), error_type, "{body}");
         }
     }
@@ -341,7 +341,7 @@ mod tests {
             (r#"{"message":"busy","code":503,"estimated_time":9}"#, Some(9.0)),
             (r#"{"error":"busy","retry_after":"soon"}"#, None),
         ] {
-            let error = parse(body.as_bytes(), Told::Failed).unwrap();
+            let error = parse(body.as_bytes(), KnownStatus::Failed).unwrap();
             assert_eq!(error.retry_after_seconds, seconds, "{body}");
         }
     }
@@ -349,17 +349,20 @@ mod tests {
     #[test]
     fn a_reason_is_read_without_metadata_too() {
         let bare = br#"{"code":403,"reason":"NOT_ENOUGH_BALANCE","message":"denied"}"#;
-        let error = parse(bare, Told::Failed).unwrap();
+        let error = parse(bare, KnownStatus::Failed).unwrap();
         assert_eq!(error.reason.as_deref(), Some("NOT_ENOUGH_BALANCE"));
         let both = br#"{"error":{"reason":"outer","message":"x","metadata":{"reason":"inner"}}}"#;
-        assert_eq!(parse(both, Told::Failed).unwrap().reason.as_deref(), Some("inner"));
+        assert_eq!(
+            parse(both, KnownStatus::Failed).unwrap().reason.as_deref(),
+            Some("inner")
+        );
     }
 
     #[test]
     fn a_generation_that_could_not_be_used_is_noted() {
         let with = br#"{"error":{"message":"x","failed_generation":""}}"#;
         let without = br#"{"error":{"message":"x","failed_generation":null}}"#;
-        assert!(parse(with, Told::Nothing).unwrap().has_failed_generation);
-        assert!(!parse(without, Told::Nothing).unwrap().has_failed_generation);
+        assert!(parse(with, KnownStatus::Nothing).unwrap().has_failed_generation);
+        assert!(!parse(without, KnownStatus::Nothing).unwrap().has_failed_generation);
     }
 }

@@ -77,7 +77,7 @@ pub(super) enum Found<T, E> {
     End,
     Failed(E),
     /// It failed for a reason of the leader's own.
-    AskAnew,
+    Retry,
     /// Nothing yet: the reader's waker will be called.
     Nothing,
 }
@@ -220,7 +220,7 @@ impl<D, E> State<D, E> {
         }
         if let Some(head) = &self.head {
             if !place.leads && head.is_personal() {
-                return Found::AskAnew;
+                return Found::Retry;
             }
             return Found::Some(Begun::Sharing(Arc::clone(head)));
         }
@@ -234,9 +234,9 @@ impl<D, E> State<D, E> {
     fn ended<T>(&mut self, place: Place) -> Found<T, E> {
         match &mut self.end {
             Some(End::Whole) => Found::End,
-            Some(End::Failed { leaders, .. }) if place.leads => leaders.take().map_or(Found::AskAnew, Found::Failed),
-            Some(End::Failed { others, .. }) => others.pop().map_or(Found::AskAnew, Found::Failed),
-            Some(End::Broken) => Found::AskAnew,
+            Some(End::Failed { leaders, .. }) if place.leads => leaders.take().map_or(Found::Retry, Found::Failed),
+            Some(End::Failed { others, .. }) => others.pop().map_or(Found::Retry, Found::Failed),
+            Some(End::Broken) => Found::Retry,
             None => Found::Nothing,
         }
     }

@@ -167,7 +167,7 @@ where
 
     fn entry(&self) -> Option<Entry<D>> {
         let mut state = self.board.lock();
-        let head = state.head.clone().filter(|head| head.may_be_kept())?;
+        let head = state.head.clone().filter(|head| head.is_cacheable())?;
         let count = state.pieces.len();
         if state.outgrown || state.cut_short || !state.finished || state.cached == Some(count) {
             return None;

@@ -27,7 +27,7 @@ pub(in crate::cache) struct Reader<D, E> {
 pub(in crate::cache) enum Lost<E> {
     Failed(E),
     /// It failed for a reason of the leader's own.
-    AskAnew,
+    Retry,
 }
 
 impl<D, E> Reader<D, E>
@@ -92,7 +92,7 @@ where
                 return Poll::Ready(match found {
                     Found::Some(begun) => Ok(begun),
                     Found::Failed(error) => Err(Lost::Failed(error)),
-                    Found::AskAnew | Found::End | Found::Nothing => Err(Lost::AskAnew),
+                    Found::Retry | Found::End | Found::Nothing => Err(Lost::Retry),
                 });
             }
             ready!(self.flight.poll_step(self.place.slot));
@@ -108,7 +108,7 @@ where
                     Found::Some(piece) => Some(Ok(piece)),
                     Found::Failed(error) => Some(Err(error)),
                     Found::End => None,
-                    Found::AskAnew | Found::Nothing => Some(Err(broken_off("it was interrupted".to_owned()).into())),
+                    Found::Retry | Found::Nothing => Some(Err(broken_off("it was interrupted".to_owned()).into())),
                 });
             }
             ready!(self.flight.poll_step(self.place.slot));

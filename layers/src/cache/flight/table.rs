@@ -12,7 +12,7 @@ use foldhash::fast::RandomState;
 
 use crate::{
     Call, Failure, Frame, LayerError, Priority,
-    cache::{AnswerKey, Cache, KeptAnswer},
+    cache::{AnswerKey, Cache, CachedAnswer},
     util::Lock,
 };
 
@@ -60,7 +60,7 @@ pub(in crate::cache) struct OneKey {
 
 /// The result. A request that joined keeps what it would have called with.
 pub(in crate::cache) enum Entered<D, E, Q> {
-    Kept(KeptAnswer<D>),
+    Kept(CachedAnswer<D>),
     Joins(Reader<D, E>, Q),
     Leads(Reader<D, E>),
     /// The same idempotency key is in flight, and the call does not wait.

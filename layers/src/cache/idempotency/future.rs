@@ -154,13 +154,13 @@ where
             return Poll::Ready(match (begun, again) {
                 (Ok(begun), _) => Ok(respond(begun, reader, account)),
                 (Err(Lost::Failed(error)), _) => Err(error),
-                (Err(Lost::AskAnew), Some(again)) => {
+                (Err(Lost::Retry), Some(again)) => {
                     tracing::debug!("the call with this idempotency key ended for its caller's own reasons");
                     drop(reader);
                     state.set(again.enter(account, None).state);
                     continue;
                 }
-                (Err(Lost::AskAnew), None) => Err(broken().into()),
+                (Err(Lost::Retry), None) => Err(broken().into()),
             });
         }
     }

@@ -7,12 +7,12 @@ use http::Response;
 use super::{CacheStatus, ReplayBody, entry::Entry};
 
 /// A cached response. See [`Cache::stale`](super::Cache::stale).
-pub struct KeptAnswer<D> {
+pub struct CachedAnswer<D> {
     pub(super) entry: Arc<Entry<D>>,
     pub(super) status: CacheStatus,
 }
 
-impl<D> KeptAnswer<D> {
+impl<D> CachedAnswer<D> {
     /// How old it is, and whether it is stale.
     #[must_use]
     pub const fn status(&self) -> &CacheStatus {
@@ -47,9 +47,9 @@ impl<D> KeptAnswer<D> {
     }
 }
 
-impl<D> fmt::Debug for KeptAnswer<D> {
+impl<D> fmt::Debug for CachedAnswer<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeptAnswer")
+        f.debug_struct("CachedAnswer")
             .field("status", &self.status)
             .finish_non_exhaustive()
     }

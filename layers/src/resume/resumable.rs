@@ -24,7 +24,7 @@ const MOST_TEXT: usize = 1024 * 1024;
 const FEWEST_TOKENS: u64 = 16;
 
 /// What it takes to resume: the service, the request as it came, and what was shown of the answer.
-pub(super) struct Story<S, R, D> {
+pub(super) struct ResumableAnswer<S, R, D> {
     pub(super) service: S,
     original: Request<R>,
     times_left: u32,
@@ -72,7 +72,7 @@ pub(super) enum Show<D> {
     Restart,
 }
 
-impl<S, R: LlmRequest + Continuable, D: Frame> Story<S, R, D> {
+impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     pub(super) fn new(service: S, original: Request<R>, times: u32, learned: Arc<Learned>) -> Self {
         Self {
             service,
@@ -357,7 +357,7 @@ fn is_believed<D: Frame>(shown: &str, end: &D) -> bool {
     end.is_cut_short() || is_rounded_off(shown)
 }
 
-impl<S, R, D> Story<S, R, D> {
+impl<S, R, D> ResumableAnswer<S, R, D> {
     /// Whether text is held back.
     pub(super) fn holds(&self) -> bool {
         self.joining.is_some()
@@ -368,10 +368,10 @@ impl<S, R, D> Story<S, R, D> {
     }
 }
 
-impl<S, R, D> fmt::Debug for Story<S, R, D> {
+impl<S, R, D> fmt::Debug for ResumableAnswer<S, R, D> {
     /// How much was shown; never what.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Story")
+        f.debug_struct("ResumableAnswer")
             .field("shown", &self.shown.len())
             .field("times_left", &self.times_left)
             .field("state", &self.state)
