@@ -43,7 +43,7 @@ async fn a_thousand_calls_of_ten_cents_against_five_dollars() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_million_keys_leave_the_limiter_bounded() {
+async fn a_hundred_thousand_keys_leave_the_limiter_bounded() {
     let limits = Limits::new().requests(Rate::new(10, Duration::from_secs(60)).unwrap());
     let key = |request: &Request<TestRequest>| request.body().model.as_deref().map(Arc::from);
     let layer = RateLimitLayer::new(limits, key).unwrap().max_keys(1_000).unwrap();
@@ -53,7 +53,7 @@ async fn a_million_keys_leave_the_limiter_bounded() {
         ))
     }));
     let mut largest = 0;
-    for number in 0..1_000_000_u32 {
+    for number in 0..100_000_u32 {
         let mut request = Request::new(TestRequest::default());
         request.body_mut().model = Some(number.to_string());
         let call = service.ready().await.unwrap().call(request);
