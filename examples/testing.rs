@@ -12,6 +12,8 @@
 //! ```toml
 //! [dependencies]
 //! tower-openrouter = "0.1"
+//!
+//! [dev-dependencies]
 //! openrouter-simulator = "0.1"
 //! tokio = { version = "1", features = ["macros", "rt", "test-util"] }
 //! ```

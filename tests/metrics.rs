@@ -175,3 +175,48 @@ fn the_runbook_names_only_metrics_and_kinds_that_exist() {
     }
     assert_eq!(kinds.len(), 28, "all there are");
 }
+
+/// What the runbook advises for a candidate that is down is to take it out of the chain.
+#[cfg(feature = "settings")]
+#[tokio::test(start_paused = true)]
+async fn the_circuit_of_a_candidate_that_left_the_chain_is_shown_closed() {
+    use tower_openrouter::settings::{Settings, SettingsHandle};
+
+    let both = format!("chain = ['{FIRST}', '{SECOND}']");
+    let second = format!("chain = ['{SECOND}']");
+    for (after, level) in [
+        (vec![both.clone()], 2.0),
+        (vec![second.clone()], 0.0),
+        (vec![second, both.clone()], 2.0),
+        // Circuits begin again under another policy, and there are none any more.
+        (vec![format!("{both}\ncircuit_breaker.error_ratio = 0.9")], 0.0),
+        (vec![format!("{both}\ncircuit_breaker = 'off'")], 0.0),
+    ] {
+        // One for each: a snapshot sets what it has read to zero.
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let world = World::new("503;no-hint,GOOD").await;
+        world.simulator.plan(FIRST, "503;no-hint").unwrap();
+        let of = |lines: &str| {
+            let (key, url) = (crate::settings::key(), world.simulator.base_url());
+            let upstream = format!("upstream = [{{ name = 'openrouter', key = '{key}', base_url = '{url}' }}]");
+            Settings::from_toml(&format!(
+                "{lines}\nbackoff = {{ base = '0s', max = '0s' }}\n{upstream}\n"
+            ))
+            .unwrap()
+        };
+        let handle = SettingsHandle::builder(of(&both)).build().unwrap();
+        for _ in 0..8 {
+            call(&handle.service(), true, ask()).await;
+        }
+        for lines in &after {
+            handle.replace(of(lines)).unwrap();
+        }
+        let shown = told(&values(&snapshotter), names::CIRCUIT_STATE, &[names::REQUEST_MODEL]);
+        assert!(
+            shown.contains(&(vec![FIRST.to_owned()], vec![level])),
+            "{after:?}: {shown:?}"
+        );
+    }
+}

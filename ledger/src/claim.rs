@@ -16,8 +16,8 @@ impl DatabaseLedger {
     ///
     /// For a database that several processes write, in the place of [`resume_bills`](Self::resume_bills): an entry is claimed by one statement, and
     /// no other process claims it for the length of the lease, so its bill is posted to shared budgets once. `before` is a time by which
-    /// the process that recorded an entry asks no more for its bill, an hour ago for instance: a [`Reconciler`] gives up after some twenty
-    /// minutes. Call it from time to time, as processes end at any time; at most a thousand entries are claimed by each call.
+    /// the process that recorded an entry asks no more for its bill, an hour and a half ago for instance: a [`Reconciler`] whose account
+    /// refuses asks for more than an hour. Call it from time to time, as processes end at any time; at most a thousand entries are claimed by each call.
     ///
     /// `since` is the time before which entries are left alone: a bill that has not come by then never does.
     ///

@@ -299,7 +299,7 @@ impl Budgeted for ApiRequest {
 }
 
 impl ProviderRouting for ApiRequest {
-    /// Whether it has a `provider` object, whatever is in it.
+    /// Whether it has a `provider` object, whatever is in it, or selects a tier of its own.
     fn has_provider_preferences(&self) -> bool {
         let own = each!(&self.0, body => body.read_raw("provider"));
         // A tier has its own endpoints, which say nothing of the providers' usual ones.

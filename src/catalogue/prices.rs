@@ -75,10 +75,10 @@ impl PriceList for Catalogue {
         let table = self.table();
         let row = table.row(candidate.upstream(), candidate.model())?;
         let own = row.rates.as_ref().ok()?.cost(usage, at);
-        let of_tier = |tier| dearest(&row.served, usage, at, |offer| offer.is_of(tier));
+        let of_tier = |tier| most_expensive(&row.served, usage, at, |offer| offer.is_of(tier));
         match usage.tier {
             // If no price of the tier is known, the highest that is.
-            PriceTier::Priority if !row.served.has_tier() => own.max(dearest(&row.served, usage, at, |_| true)),
+            PriceTier::Priority if !row.served.has_tier() => own.max(most_expensive(&row.served, usage, at, |_| true)),
             PriceTier::Cheaper => of_tier(PriceTier::Cheaper).or(own),
             tier => own.max(of_tier(tier)),
         }
@@ -95,7 +95,7 @@ impl PriceList for Catalogue {
         let table = self.table();
         let row = table.row(candidate.upstream(), candidate.model())?;
         let its = |offer: &Offer| offer.provider.eq_ignore_ascii_case(provider) && offer.is_of(usage.tier);
-        dearest(&row.served, usage, at, its).or_else(|| self.cost(candidate, usage, at))
+        most_expensive(&row.served, usage, at, its).or_else(|| self.cost(candidate, usage, at))
     }
 
     fn varies_by_provider(&self, candidate: &Candidate) -> bool {
@@ -134,7 +134,12 @@ impl PriceList for Catalogue {
 }
 
 /// What the usage costs at the most expensive of these endpoints; `None` if none of them has a price.
-fn dearest(served: &Served, usage: &TokenUsage, at: UtcTime, which: impl Fn(&Offer) -> bool) -> Option<UsdAmount> {
+fn most_expensive(
+    served: &Served,
+    usage: &TokenUsage,
+    at: UtcTime,
+    which: impl Fn(&Offer) -> bool,
+) -> Option<UsdAmount> {
     let offers = served.offers.iter().filter(|offer| which(offer));
     offers
         .filter_map(|offer| offer.rates.as_ref().ok()?.cost(usage, at))

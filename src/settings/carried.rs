@@ -15,7 +15,7 @@ use tower_llm_layers::{
 };
 
 use super::{KeySettings, Settings, SettingsProblem, UpstreamSettings, WrongSetting};
-use crate::stack::{ChatCache, ChatIdempotency, TenantKey};
+use crate::stack::{ChatCache, ChatIdempotency, IntoCandidate, TenantKey};
 
 /// The handles of all state but the budgets' accounts. A part whose settings have changed begins again; all others are shared with the stack
 /// before.
@@ -224,6 +224,28 @@ fn pauses(settings: &Settings, before: Before<'_>) -> Pauses {
         .filter(|carried| carried.upstreams.keys().all(|name| is_there(settings, name)))
         .map(|carried| carried.pauses.clone())
         .unwrap_or_default()
+}
+
+impl Carried {
+    /// Shows no circuit as open that is not in force any more: of candidates that these settings had and the ones in force have not, and all of them
+    /// if circuits begin again.
+    pub(super) fn hide_circuits(&self, settings: &Settings, now: &Settings) {
+        let Some(circuits) = &self.circuits else { return };
+        if settings.circuit_breaker != now.circuit_breaker {
+            circuits.hide_all();
+            return;
+        }
+        let candidates = |of: &Settings| -> Vec<_> {
+            let entries = of.chain.iter().chain(&of.cheaper);
+            entries.filter_map(|entry| entry.into_candidate().ok()).collect()
+        };
+        let now = candidates(now);
+        let gone = candidates(settings)
+            .into_iter()
+            .filter(|candidate| !now.contains(candidate));
+        gone.for_each(|candidate| circuits.hide(&candidate));
+        now.iter().for_each(|candidate| circuits.show(candidate));
+    }
 }
 
 /// What decides an answer beside the request: a cache is for one of it.

@@ -184,11 +184,12 @@ impl SettingsHandle {
         let (stack, new) = replaced.inspect_err(|error| {
             tracing::error!(target: "llm::settings", %error, "settings refused: the old ones stay in force");
         })?;
-        *in_force = new;
+        let before = std::mem::replace(&mut *in_force, new);
         // Before the first call is counted on them, so that its late bill is, too.
         in_force.budgets.activate();
         // Under the lock, so that the stack in force is that of the settings in force.
         self.service.replace(stack);
+        before.carried.hide_circuits(&before.settings, &in_force.settings);
         tracing::info!(target: "llm::settings", settings = ?in_force.settings.source, "settings replaced");
         Ok(())
     }

@@ -171,12 +171,12 @@ fn auth(settings: &Settings) -> String {
     "the key of each upstream".to_owned()
 }
 
-/// The user's own layers.
+/// The layers that the program added.
 fn own<T>(layers: &[T]) -> String {
     match layers.len() {
         0 => off(),
-        1 => "a layer of your own".to_owned(),
-        several => format!("{several} layers of your own"),
+        1 => "1 added layer".to_owned(),
+        several => format!("{several} added layers"),
     }
 }
 

@@ -280,6 +280,11 @@ impl Money {
         } else {
             ""
         };
-        format!("{budgets}; {} ledgers{bills}", self.ledgers.len())
+        let ledgers = match self.ledgers.len() {
+            0 => "no ledger".to_owned(),
+            1 => "1 ledger".to_owned(),
+            several => format!("{several} ledgers"),
+        };
+        format!("{budgets}; {ledgers}{bills}")
     }
 }

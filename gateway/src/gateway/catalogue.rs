@@ -54,10 +54,10 @@ impl Refreshed {
         match timeout(FIRST, self.refresh_from(config, account).once()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets refuse until they are");
+                tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets that do not only warn refuse until they are");
             }
             Err(_) => {
-                tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets refuse until they do");
+                tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets that do not only warn refuse until they do");
             }
         }
     }

@@ -3,7 +3,6 @@
 mod account;
 mod backoff;
 mod catalogue;
-mod emptied;
 mod error;
 mod idempotency;
 mod metrics;
@@ -39,7 +38,6 @@ use idempotency::SharedIdempotency;
 pub(crate) use open::{check, key_database, ledger_to_read};
 use outage::Outage;
 pub(crate) use places::admin_token;
-use refill::Scopes;
 pub use upkeep::forget_entries;
 pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_idempotency, watch_keys};
 
@@ -103,8 +101,6 @@ struct InForce {
     version: i64,
     /// When the keys of the database are tried again, if not all of them are in force.
     pending: Option<Backoff>,
-    /// All budgets whose accounts were opened since the start, by the scope that they were opened with last: these are not empty.
-    budgets: Scopes,
 }
 
 impl Gateway {

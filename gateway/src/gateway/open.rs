@@ -10,7 +10,7 @@ use tokio::{
 use tower_openrouter::{
     Stack,
     account::Bills,
-    layers::{budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
+    layers::{UtcTime, budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
     ledger::{DatabaseLedger, LedgerError, LedgerReader},
     recording::{DEFAULT_MAX_BYTES, Recorder},
     settings::{OrOff, SettingsHandle},
@@ -23,7 +23,7 @@ use super::{
     idempotency::SharedIdempotency,
     metrics::recorder,
     places::{self, Places, problem},
-    refill, reload,
+    reload,
     upkeep::claim_bills,
 };
 use crate::{
@@ -85,7 +85,6 @@ impl Gateway {
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
         let account = account_of(&config.stack).await?;
-        let scopes = refill::scopes(&settings);
         let catalogue = Refreshed::default();
         catalogue.set_used(Refreshed::is_wanted(&config, account.is_some()));
         if let Some(account) = &account
@@ -116,12 +115,13 @@ impl Gateway {
         let reconciler = reconciler.transpose()?;
         let mut tasks = JoinSet::new();
         if let (Some(reconciler), Some(ledger)) = (&reconciler, &ledger) {
+            // Of several gateways over one database each would ask for the bills of all: there they are claimed, those of earlier runs, too.
+            let mut since = None;
             if config.sqlite().is_some() {
+                since = Some(UtcTime::now());
                 ledger.resume_bills(reconciler).await?;
-            } else {
-                // Of several gateways over one database each would ask for the bills of all.
-                tasks.spawn(claim_bills(ledger.clone(), reconciler.clone()));
             }
+            tasks.spawn(claim_bills(ledger.clone(), reconciler.clone(), since));
         }
         let calls = Calls::new();
         let recording = recorder_of(&config).await?;
@@ -166,7 +166,6 @@ impl Gateway {
                 stored,
                 version,
                 pending: None,
-                budgets: scopes,
             }),
             keys_outage: std::sync::Mutex::default(),
             _tasks: tasks,

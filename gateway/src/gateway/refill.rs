@@ -1,56 +1,69 @@
 //! Budgets that come while the gateway runs, that come back, or whose window or scope changes: with accounts in this process they begin with what
 //! the ledger says was spent in their windows.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 use tower_openrouter::{
-    layers::budget::{Budget, Budgets, InMemoryBudgetStore, MAX_PER_HOUR},
+    UsdAmount,
+    layers::{
+        UtcTime,
+        budget::{AccountRef, Budget, BudgetStore, Budgets, InMemoryBudgetStore},
+    },
     ledger::{DatabaseLedger, Filter},
     settings::{BudgetSettings, Settings},
 };
 
-use super::{Gateway, OpenError, emptied::empty, sums::Sums};
+use super::{Gateway, OpenError, sums::Sums};
 use crate::{accounts::Accounts, keys::TAG};
 
 /// How long the entries of calls that have ended may take to be written.
 const WRITTEN: Duration = Duration::from_secs(5);
 
-/// The tags of the scope of each budget, by its name.
-pub(super) type Scopes = HashMap<String, Vec<String>>;
-
-/// The scopes of these settings' budgets.
-pub(super) fn scopes(settings: &Settings) -> Scopes {
-    let scope = |budget: &BudgetSettings| {
-        let tags = budget.each.iter().chain(budget.only.keys()).cloned();
-        (budget.name.clone(), tags.collect::<Vec<_>>())
-    };
-    let hour = settings.max_per_hour.map(|_| (MAX_PER_HOUR.to_owned(), Vec::new()));
-    settings.budget.iter().map(scope).chain(hour).collect()
-}
-
 /// What budgets begin with.
 #[derive(Default)]
 pub(super) struct Refill {
     store: InMemoryBudgetStore,
-    /// Of which budgets, and what the ledger says of them.
-    scopes: Scopes,
+    /// What stood on accounts of their names before the ledger was read: it is in the ledger as well.
+    before: Vec<Before>,
+    /// What the ledger says.
     sums: Vec<Sums>,
 }
 
+/// What had been spent on an account.
+struct Before {
+    line: AccountRef,
+    spent: UsdAmount,
+    at: UtcTime,
+}
+
 impl Refill {
-    /// Empties the accounts that there were under the names of the budgets, and spends on them what the ledger says. `known` are all that were ever
-    /// opened, by the scope that they were opened with last.
-    pub(super) fn put(self, known: &mut Scopes) {
-        for (name, tags) in self.scopes {
-            if let Some(before) = known.get(&name) {
-                empty(&self.store, &name, before);
-            }
-            known.insert(name, tags);
+    fn of(store: &InMemoryBudgetStore) -> Self {
+        Self {
+            store: store.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Notes what stands on the accounts of a budget.
+    fn note(&mut self, budget: &str) {
+        let at = UtcTime::now();
+        let accounts = self.store.accounts_of(budget).into_iter();
+        self.before.extend(accounts.map(|(line, state)| Before {
+            line,
+            spent: state.settled.saturating_add(state.overrun),
+            at,
+        }));
+    }
+
+    /// Puts what the ledger says in the place of what stood on the accounts. What was settled on them meanwhile stays: what the ledger had of it
+    /// is counted twice until the next start, and nothing is lost.
+    ///
+    /// It is no reset by hand: bills that come later still take back what was recorded too high.
+    pub(super) fn put(self) {
+        for Before { line, spent, at } in self.before {
+            self.store
+                .adjust(from_ref(&line), UsdAmount::ZERO.saturating_sub(spent), at);
         }
         for sums in self.sums {
             sums.spend_in(&self.store);
@@ -62,7 +75,8 @@ impl Gateway {
     /// What the budgets of these settings begin with whose accounts do not have it: of those whose names are not in force, to be put before the
     /// settings are, and of those that replace one of their name, to be put after it.
     ///
-    /// Calls in progress keep the settings that they were made with: they are counted on these budgets after the next start.
+    /// Calls in progress keep the settings that they were made with: what they settle on an account that the new budget has as well is counted, and the
+    /// rest after the next start.
     pub(super) async fn refill(&self, settings: &Settings) -> Result<(Refill, Refill), OpenError> {
         let (Accounts::InMemory(store), Some(ledger)) = (&self.0.accounts, &self.0.ledger) else {
             return Ok((Refill::default(), Refill::default()));
@@ -70,33 +84,28 @@ impl Gateway {
         let before = self.0.handle.settings();
         let mut begin = settings.budgets()?;
         begin.retain(|budget| !counts_alike(budget.name(), &before, settings));
-        let mut tags = scopes(settings);
-        let refill = || Refill {
-            store: store.clone(),
-            ..Refill::default()
-        };
-        let (mut new, mut changed) = (refill(), refill());
+        let (mut new, mut changed) = (Refill::of(store), Refill::of(store));
         if begin.is_empty() {
             return Ok((new, changed));
         }
         let in_force = self.0.handle.budgets();
         // What has ended by now is counted, and its late bills are.
         in_force.with(begin.clone())?.refill([]);
-        written(ledger).await;
         let mut groups = BTreeMap::<(bool, Option<String>), Vec<Budget>>::new();
         for budget in begin {
             let is_change = in_force.iter().any(|other| other.name() == budget.name());
+            let refill = if is_change { &mut changed } else { &mut new };
+            refill.note(budget.name());
             let key = budget.name().strip_prefix("key/");
             let key = key
                 .and_then(|name| name.rsplit_once('/'))
                 .map(|(key, _)| key.to_owned());
             groups.entry((is_change, key)).or_default().push(budget);
         }
+        // All that was noted is in the ledger then.
+        written(ledger).await;
         for ((is_change, key), budgets) in groups {
             let refill = if is_change { &mut changed } else { &mut new };
-            let names = budgets.iter().map(|budget| budget.name().to_owned());
-            let scopes = names.map(|name| tags.remove_entry(&name).unwrap_or((name, Vec::new())));
-            refill.scopes.extend(scopes);
             // Of a client key's budgets, only its entries are read.
             let filter = key.map_or_else(Filter::new, |key| Filter::new().tag(TAG, &key));
             refill.sums.push(self.sums(ledger, budgets, &filter).await?);
@@ -134,10 +143,61 @@ fn named<'a>(settings: &'a Settings, name: &str) -> Option<&'a BudgetSettings> {
     settings.budget.iter().find(|budget| budget.name == name)
 }
 
-/// Waits until what was recorded so far is written.
+/// Waits until what was recorded so far is written, and what was settled just now, whose entry follows at once.
 async fn written(ledger: &DatabaseLedger) {
     let until = Instant::now() + WRITTEN;
-    while ledger.waiting() > 0 && Instant::now() < until {
+    loop {
         sleep(Duration::from_millis(20)).await;
+        if ledger.waiting() == 0 || Instant::now() >= until {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_openrouter::Tags;
+
+    use super::*;
+
+    fn tags() -> Tags {
+        Tags::new([("team", "x"), ("user", "y")]).unwrap()
+    }
+
+    /// The accounts of such a budget, and what is spent on each of them now.
+    fn spend(store: &InMemoryBudgetStore, budget: Budget, pico: i128) -> Vec<AccountRef> {
+        let budgets = Budgets::in_store([budget], Arc::new(store.clone())).unwrap();
+        let lines = budgets.lines(&tags(), "openrouter", "m");
+        assert_eq!(lines.len(), 1);
+        store.adjust(&lines, UsdAmount::from_pico(pico), UtcTime::now());
+        lines
+    }
+
+    fn settled(store: &InMemoryBudgetStore, lines: &[AccountRef]) -> i128 {
+        store.account(lines.first().unwrap()).unwrap().settled.pico()
+    }
+
+    #[test]
+    fn what_is_settled_while_the_ledger_is_read_is_not_lost() {
+        let store = InMemoryBudgetStore::new();
+        let budget = |name: &str| Budget::usd(name, "1").unwrap();
+        let scopes = [
+            budget("a"),
+            budget("a").each("team"),
+            budget("a").each("user"),
+            budget("b"),
+        ];
+        let lines = scopes.clone().map(|budget| spend(&store, budget, 7));
+        let mut refill = Refill::of(&store);
+        refill.note("a");
+        let sums = Sums::default();
+        sums.adjust(&lines[0], UsdAmount::from_pico(5), UtcTime::now());
+        refill.sums.push(sums);
+        for budget in scopes {
+            spend(&store, budget, 3);
+        }
+        refill.put();
+        let settled = lines.map(|lines| settled(&store, &lines));
+        assert_eq!(settled, [8, 3, 3, 10], "of any scope, and of no other budget");
     }
 }

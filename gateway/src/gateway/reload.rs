@@ -5,7 +5,7 @@ use std::{collections::HashSet, path::Path};
 use tokio::task::spawn_blocking;
 use tower_openrouter::settings::Settings;
 
-use super::{Backoff, Gateway, InForce, OpenError, account::has_budgets, refill::scopes};
+use super::{Backoff, Gateway, InForce, OpenError, account::has_budgets};
 use crate::{
     keys::{KeyOnRing, StoredKey},
     settings::{Config, ConfigError, Stamp},
@@ -87,6 +87,10 @@ impl Gateway {
             }
             Ok(Err(ConfigError::NoKey)) | Err(_) => return Ok(()),
         };
+        // Without the lock: prices may be waited for, and a revoked key is not.
+        let stored = self.0.in_force.lock().await.stored.clone();
+        let has_budgets = has_budgets(&with_key_budgets(&config, &keys_of(&config, &stored)));
+        let account = self.next_account(&config, has_budgets).await;
         let mut in_force = self.0.in_force.lock().await;
         let config = Config {
             listen: in_force.config.listen,
@@ -94,8 +98,7 @@ impl Gateway {
         };
         let keys = keys_of(&config, &in_force.stored);
         let settings = with_key_budgets(&config, &keys);
-        let account = self.next_account(&config, has_budgets(&settings)).await;
-        if let Err(error) = self.replace(&mut in_force, settings).await {
+        if let Err(error) = self.replace(settings).await {
             self.keep_account(&account);
             // The stack logs what is wrong with its settings.
             if !is_again && !matches!(error, OpenError::Settings(_)) {
@@ -142,7 +145,7 @@ impl Gateway {
             // What was refused before is not logged again.
             Err(OpenError::Unreadable)
         } else {
-            self.replace(&mut in_force, settings).await
+            self.replace(settings).await
         };
         if let Err(error) = replaced {
             // Revoked is revoked; a key whose budgets are not in force is not in force either.
@@ -158,11 +161,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Puts these settings in force. A budget that was not there, or had another window or scope, begins with what its window has spent.
-    async fn replace(&self, in_force: &mut InForce, settings: Settings) -> Result<(), OpenError> {
+    /// Puts these settings in force, under the caller's lock. A budget that was not there, or had another window or scope, begins with what its window has spent.
+    async fn replace(&self, settings: Settings) -> Result<(), OpenError> {
         let (new, changed) = self.refill(&settings).await?;
-        new.put(&mut in_force.budgets);
-        let scopes = scopes(&settings);
+        new.put();
         let handle = self.0.handle.clone();
         let before = handle.settings();
         if let Some(keys) = &self.0.idempotency {
@@ -176,8 +178,7 @@ impl Gateway {
             keys.follow(&before);
         }
         replaced?;
-        changed.put(&mut in_force.budgets);
-        in_force.budgets.extend(scopes);
+        changed.put();
         Ok(())
     }
 
@@ -188,9 +189,9 @@ impl Gateway {
             return Ok(());
         }
         tracing::warn!(target: "gateway", "the shared store has another secret of idempotency keys: this gateway uses it from now on");
-        let mut in_force = self.0.in_force.lock().await;
+        let _in_force = self.0.in_force.lock().await;
         let settings = self.0.handle.settings();
-        self.replace(&mut in_force, settings).await
+        self.replace(settings).await
     }
 }
 

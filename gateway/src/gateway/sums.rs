@@ -51,7 +51,7 @@ impl BudgetStore for Sums {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for line in lines {
             let when = match line.budget.window() {
-                Window::Rolling(_) => UtcTime::from_millis(at.millis() / SECOND * SECOND),
+                Window::Rolling(_) => UtcTime::from_millis(at.millis().div_ceil(SECOND) * SECOND),
                 _ => line.budget.window_start(at),
             };
             let sum = sums.entry(line.account.clone()).or_insert_with(|| Sum {

@@ -25,14 +25,13 @@ const FORGET_EVERY: Duration = DAY;
 /// How soon again after a failure.
 const FORGET_AGAIN: Duration = HOUR;
 
-/// Asks for the bills that gateways over one database have left when they ended, each by one of them, until it is dropped.
-pub(super) async fn claim_bills(ledger: DatabaseLedger, reconciler: Reconciler) {
+/// Asks for the bills that gateways over one database have left when they ended, or when their account refused them, each by one of them, until it
+/// is dropped. Entries from before `since` are left alone.
+pub(super) async fn claim_bills(ledger: DatabaseLedger, reconciler: Reconciler, since: Option<UtcTime>) {
     loop {
         let now = UtcTime::now();
-        match ledger
-            .claim_bills(&reconciler, now.before(TOO_OLD), now.before(GIVEN_UP), DAY)
-            .await
-        {
+        let since = since.into_iter().fold(now.before(TOO_OLD), UtcTime::max);
+        match ledger.claim_bills(&reconciler, since, now.before(GIVEN_UP), DAY).await {
             Ok(0) => {}
             Ok(bills) => tracing::info!(target: "gateway", bills, "bills that did not come are requested again"),
             Err(error) => tracing::warn!(target: "gateway", %error, "bills that did not come are not requested"),

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{Attempt, AttemptHandle, Failure, Outcome, RouterAttempt, events::attempt_ended, util::bounded_name};
+use crate::{
+    Attempt, AttemptHandle, Candidate, Failure, Outcome, RouterAttempt, events::attempt_ended, util::bounded_name,
+};
 
 /// Held by the attempt's future, then by its body, and by nothing else: responses carry the log, never a guard.
 #[derive(Debug)]
@@ -25,6 +27,10 @@ impl AttemptGuard {
 
     pub(super) const fn number(&self) -> u32 {
         self.line.number()
+    }
+
+    pub(super) fn candidate(&self) -> Option<Candidate> {
+        self.line.candidate()
     }
 
     pub(super) fn began(&self) -> Duration {

@@ -122,12 +122,16 @@ impl AttemptWatch {
         let after = guard.failed(error);
         {
             let _inside = self.enter();
+            let candidate = guard.candidate();
             tracing::warn!(
                 attempt = guard.number(),
+                upstream = candidate.as_ref().map(Candidate::upstream),
+                model = candidate.as_ref().map(Candidate::model),
                 kind = error.kind().as_str(),
                 status = error.status(),
                 retry_after = ?error.retry_after(),
                 duration = ?after,
+                error = %error.summary(),
                 message
             );
         }

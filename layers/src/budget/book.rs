@@ -129,6 +129,22 @@ impl InMemoryBudgetStore {
         all
     }
 
+    /// Every account that was opened for a budget of this name, whatever its scope was, and how it stands.
+    #[must_use]
+    pub fn accounts_of(&self, budget: &str) -> Vec<(AccountRef, AccountState)> {
+        let at = UtcTime::now();
+        let mut found = Vec::new();
+        for shard in &self.0.shards {
+            let shard = shard.lock().unwrap_or_else(whole);
+            let own = shard.iter().filter(|(_, entry)| entry.budget.name() == budget);
+            found.extend(own.map(|(key, entry)| {
+                let (budget, account) = (Arc::clone(&entry.budget), key.clone());
+                (AccountRef { budget, account }, entry.state(key, at))
+            }));
+        }
+        found
+    }
+
     /// The state of the account of a line; `None` if it was not used yet.
     #[must_use]
     pub fn account(&self, line: &AccountRef) -> Option<AccountState> {

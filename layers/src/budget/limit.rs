@@ -190,7 +190,7 @@ impl Budget {
         self
     }
 
-    /// Only warns, and never refuses: not while its store is away, nor if its accounts have no more room or a price is unknown. An attempt that only
+    /// Only warns, and never refuses: not while its store is unavailable, nor if its accounts have no more room or a price is unknown. An attempt that only
     /// such budgets are for is sent as it is, without a limit on its answer or its tools.
     #[must_use]
     pub const fn soft(mut self) -> Self {

@@ -65,7 +65,7 @@ pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// whatever is spent.
     ///
     /// A line that [only warns](Budget::is_soft) never refuses, whatever is the matter with it: if all lines do so, the attempt passes although
-    /// the store is away, and what it spends is recorded later.
+    /// the store is unavailable, and what it spends is recorded later.
     fn reserve(&self, ask: ReserveRequest) -> Decision;
 
     /// Whether attempts that wait for reservations to end are served by [`reserve_queued`](Self::reserve_queued). Otherwise each asks

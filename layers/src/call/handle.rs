@@ -153,6 +153,11 @@ impl AttemptHandle {
         self.state.change(self.index, |line| line.provider = Some(provider));
     }
 
+    /// The candidate that the attempt is for.
+    pub(crate) fn candidate(&self) -> Option<Candidate> {
+        self.state.lines().get(self.index)?.candidate.clone()
+    }
+
     /// The provider that serves the attempt, if the router has named it by now.
     pub(crate) fn provider(&self) -> Option<Box<str>> {
         let lines = self.state.lines();

@@ -34,9 +34,11 @@ pub(super) struct Circuit {
     circuits: Weak<Known<Self>>,
     /// Closed, and back at full traffic: attempts pass without the lock.
     pub(super) unguarded: AtomicBool,
+    /// Its candidate is called no more: metrics show it as closed.
+    pub(super) hidden: AtomicBool,
     /// The number of the next attempt.
     pub(super) next: AtomicU64,
-    inner: Lock<Inner>,
+    pub(super) inner: Lock<Inner>,
 }
 
 #[derive(Debug)]
@@ -93,6 +95,7 @@ impl Circuit {
             policy,
             circuits,
             unguarded: AtomicBool::new(true),
+            hidden: AtomicBool::new(false),
             next: AtomicU64::new(1),
             inner: Lock::new(Inner {
                 state: State::Closed,

@@ -1,6 +1,13 @@
 //! The circuits of all candidates: bounded in number.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -24,6 +31,8 @@ struct Table {
     circuits: Arc<Known<Circuit>>,
     /// When last there was no room, and nothing to forget: among candidates, and among routes that requests pin.
     full: [Lock<Option<Instant>>; 2],
+    /// Others took their place: those that are added are hidden.
+    is_hidden: AtomicBool,
 }
 
 impl Circuits {
@@ -38,6 +47,7 @@ impl Circuits {
             policy,
             circuits: Arc::new(Known::new(MOST_CIRCUITS)),
             full: Default::default(),
+            is_hidden: AtomicBool::new(false),
         })))
     }
 
@@ -59,6 +69,27 @@ impl Circuits {
         Some(self.0.circuits.get(candidate, Route::FREE)?.report())
     }
 
+    /// Shows the circuit of a candidate as closed in metrics from now on, since it is called no more: it left the chain. Calls in progress may call it
+    /// still, and change nothing of that. [`show`](Self::show) ends it.
+    pub fn hide(&self, candidate: &Candidate) {
+        if let Some(circuit) = self.0.circuits.get(candidate, Route::FREE) {
+            circuit.hide();
+        }
+    }
+
+    /// Shows the circuit of a candidate in metrics as it is, if it was [hidden](Self::hide).
+    pub fn show(&self, candidate: &Candidate) {
+        if let Some(circuit) = self.0.circuits.get(candidate, Route::FREE) {
+            circuit.show();
+        }
+    }
+
+    /// Hides all circuits, and those that calls in progress add, since others took their place.
+    pub fn hide_all(&self) {
+        self.0.is_hidden.store(true, Ordering::Relaxed);
+        self.0.circuits.all().iter().for_each(|circuit| circuit.hide());
+    }
+
     /// The circuit of this candidate on this route; `None` if it is new and there is no room.
     pub(super) fn of(&self, candidate: &Candidate, route: Route) -> Option<Arc<Circuit>> {
         let known = self.0.circuits.get(candidate, route);
@@ -78,7 +109,9 @@ impl Circuits {
         let spare = |circuit: &Circuit| circuit.spare_since(now);
         let added = self.0.circuits.add((candidate, route), spare, || {
             let circuits = Arc::downgrade(&self.0.circuits);
-            Circuit::new((candidate.clone(), route), self.0.policy, circuits, now)
+            let mut circuit = Circuit::new((candidate.clone(), route), self.0.policy, circuits, now);
+            circuit.hidden = AtomicBool::new(self.0.is_hidden.load(Ordering::Relaxed));
+            circuit
         });
         if added.is_none() {
             *full = Some(now);

@@ -86,6 +86,22 @@ impl Circuit {
         self.enter(inner, State::Closed);
     }
 
+    /// Its candidate is called no more: its metric shows a closed circuit, whatever attempts that are in flight do.
+    pub(super) fn hide(&self) {
+        let _inner = self.inner.lock();
+        if !self.hidden.swap(true, Ordering::Relaxed) && self.route.is_free() {
+            metering::circuit_shown(&self.candidate, State::Closed.told().1);
+        }
+    }
+
+    /// Its candidate is called again: its metric shows its state.
+    pub(super) fn show(&self) {
+        let inner = self.inner.lock();
+        if self.hidden.swap(false, Ordering::Relaxed) && self.route.is_free() {
+            metering::circuit_shown(&self.candidate, inner.state.told().1);
+        }
+    }
+
     pub(super) fn enter(&self, inner: &mut Inner, state: State) {
         if matches!(state, State::HalfOpen(_)) {
             tracing::info!(
@@ -98,7 +114,7 @@ impl Circuit {
             });
         }
         let (name, level) = state.told();
-        if self.route.is_free() {
+        if self.route.is_free() && !self.hidden.load(Ordering::Relaxed) {
             metering::circuit_entered(&self.candidate, name, level);
         }
         inner.state = state;

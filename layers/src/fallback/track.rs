@@ -71,9 +71,7 @@ impl Track {
 
     /// Another candidate was faster: it would have taken this long at least.
     pub(super) fn outrun(&self, after: Duration) {
-        let mut known = self.known.lock();
-        known.probed_at = None;
-        known.time(after);
+        self.known.lock().time(after);
     }
 
     /// An attempt failed so. A failure that does not concern the upstream's health changes nothing.
@@ -201,10 +199,13 @@ mod tests {
         advance(PROBE_AFTER).await;
         assert!(track.hedged());
         track.outrun(Duration::ZERO);
-        assert!(
-            track.next_hedge().is_none() && track.hedged(),
-            "the probe has said nothing"
+        assert_eq!(
+            track.next_hedge(),
+            Some(PROBE_AFTER),
+            "the probe has said nothing, and was one"
         );
+        advance(PROBE_AFTER).await;
+        assert!(track.next_hedge().is_none() && track.hedged());
         // After a success the next probe need not wait, until most attempts succeed.
         let mut probes = 0;
         while track.hedged() {

@@ -74,6 +74,9 @@ where
         if let Some(data) = this.held.pop_front().or_else(|| this.first.take()) {
             return Poll::Ready(Some(Ok(BodyFrame::data(data))));
         }
+        if this.failing.is_off() {
+            return this.inner.poll_frame(cx);
+        }
         for _ in 0..FRAMES_A_TURN {
             if matches!(this.end, End::Ended) {
                 return Poll::Ready(None);

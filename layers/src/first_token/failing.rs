@@ -20,6 +20,12 @@ impl FailingReasons {
         Self(Some(Arc::new(rule)))
     }
 
+    /// Whether no reason counts as a failure.
+    #[inline]
+    pub(super) const fn is_off(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// The failure that the answer ends with, if this frame says why it ends, and that counts as one. It is rare, hence boxed.
     pub(super) fn failure<D: Frame>(&self, frame: &D) -> Option<Box<LayerError>> {
         let rule = self.0.as_ref()?;

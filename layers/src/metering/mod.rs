@@ -51,6 +51,16 @@ pub(crate) fn circuit_entered(candidate: &crate::Candidate, state: &'static str,
     let _ = (candidate, state, level);
 }
 
+/// A circuit shows this state, without having entered it now.
+pub(crate) fn circuit_shown(candidate: &crate::Candidate, level: f64) {
+    #[cfg(feature = "metrics")]
+    if let Some(labels) = of_candidate(candidate) {
+        set(names::CIRCUIT_STATE, &labels, level);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (candidate, level);
+}
+
 /// An upstream has asked for a pause of this candidate, its pool or all of it.
 #[cfg(feature = "pause")]
 pub(crate) fn paused(candidate: &crate::Candidate, kind: &'static str) {

@@ -214,10 +214,11 @@ impl Grant {
 
     fn give_back(&mut self) {
         if std::mem::take(&mut self.open) {
-            self.bucket.true_up(self.tokens, 0);
+            // First the request: a call that waits is woken for the tokens, and needs both.
             if let Some(requests) = &self.bucket.requests {
                 requests.give_back();
             }
+            self.bucket.true_up(self.tokens, 0);
         }
         if let Some(hold) = self.shared.take() {
             hold.not_sent();

@@ -20,8 +20,8 @@
 //! # Errors
 //!
 //! [`LayerError::RateLimited`](crate::LayerError::RateLimited) if the call would have to wait longer than it may, with the
-//! exact time until it could pass; for calls at once, and for tokens that calls in flight hold and may not use, that is at most a second: a call in
-//! flight may end at any time. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
+//! earliest time at which it could pass; for calls at once, and for tokens that calls in flight hold and may not use, that is at most a second: a
+//! call in flight may end at any time. [`LayerError::LimitsDown`](crate::LayerError::LimitsDown) if a shared store does not answer,
 //! and is set to refuse then.
 //!
 //! # Cancellation

@@ -187,7 +187,7 @@ impl Reconciler {
         self.work.turned_away.load(Ordering::Relaxed)
     }
 
-    /// How many bills never came.
+    /// How many bills did not come, those that were left to a later run included.
     #[must_use]
     pub fn given_up(&self) -> u64 {
         self.work.given_up.load(Ordering::Relaxed)

@@ -31,7 +31,7 @@ pub enum BillError {
         /// What happened, without secrets.
         reason: String,
     },
-    /// The account refuses the question itself, such as one with a rejected key: that is no word on the bill. It is requested again after the
+    /// The account refuses the question itself, such as one with a rejected key: that does not mean that there is no bill. It is requested again after the
     /// longest wait, and no try is used up; after [`MOST_REFUSALS`](super::MOST_REFUSALS) of them a later run may request it.
     Refused {
         /// What happened, without secrets.

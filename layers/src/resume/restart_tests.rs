@@ -8,7 +8,7 @@ use crate::ContinueBy;
 /// More than four hundred bytes, the last of them within a sentence.
 const SHOWN: &str = "The quick brown fox jumps over the lazy dog, and then it runs along the river until it finds a bridge. \
      No one knows why the fox is in such a hurry, but the dog has an idea of its own. It says that foxes are always late, and \
-     that bridges are the only places where they rest. The river says nothing, of course, since it has heard the resumable before. \
+     that bridges are the only places where they rest. The river says nothing, of course, since it has heard the story before. \
      So the fox sits down in the middle of the bridge and";
 const REST: &str = " looks at the water.";
 

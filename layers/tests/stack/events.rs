@@ -65,7 +65,11 @@ async fn every_decision_is_logged_and_no_secret() {
     );
     let failed = one("attempt failed");
     assert_eq!((&*failed["kind"], &*failed["status"]), ("rate_limited", "429 u64"));
-    assert_eq!(&failed["level"], "WARN");
+    assert_eq!(
+        (&*failed["level"], &*failed["model"], &*failed["upstream"]),
+        ("WARN", "a", "router")
+    );
+    assert!(failed.contains_key("error"), "{failed:?}");
     assert_eq!(&one("retrying")["wait"], "5.5s");
     assert_eq!(&one("attempt timed out")["phase"], "first_token");
     assert_eq!(&one("next candidate")["model"], "b");

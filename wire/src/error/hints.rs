@@ -44,7 +44,12 @@ pub(super) fn reported_wait(message: &str) -> Option<f64> {
         .to_ascii_lowercase();
     let behind = |before: &&str| {
         let mut found = start.match_indices(*before);
-        found.find_map(|(at, before)| amount(start.get(at + before.len()..)?))
+        found.find_map(|(at, before)| {
+            let behind = start.get(at + before.len()..)?;
+            // Behind "after" it is a time of day.
+            let clock = before.ends_with("in ").then(|| hours_minutes_seconds(behind));
+            clock.flatten().or_else(|| amount(behind))
+        })
     };
     BEFORE.iter().find_map(behind).or_else(|| chinese_wait(&start))
 }
@@ -77,12 +82,9 @@ fn chinese_wait(text: &str) -> Option<f64> {
     })
 }
 
-/// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`, `02:13:45`.
+/// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`.
 fn amount(text: &str) -> Option<f64> {
     let mut rest = text.trim_start().trim_start_matches(['~', '"', '\'', '`']);
-    if let Some(seconds) = hours_minutes_seconds(rest) {
-        return Some(seconds);
-    }
     let mut total = None;
     loop {
         let digits = rest

@@ -411,6 +411,8 @@ fn the_wait_is_read_from_the_words() {
         ("Quota will be replenished in 02:13:45.", Some(8_025.0)),
         ("try again in 00:00:07", Some(7.0)),
         ("try again in 25:61:00", None),
+        ("Try again after 14:00:00 UTC", None),
+        ("The limit resets after 00:00:00 UTC", None),
         ("try again in 1:2", None),
         ("try again in 99999999999:00:00", None),
         ("wait", None),
