@@ -9,17 +9,11 @@ use openrouter_gateway::{
 use openrouter_simulator::{Seen, Simulator};
 use tower_openrouter::{
     Tags, UsdAmount,
-    layers::{
-        TokenUsage, UtcTime,
-        ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState, Ledger},
-    },
+    layers::ledger::Ledger,
     ledger::{Filter, LedgerOptions},
 };
 
-use crate::support::{APIS, CLIENT_KEY, Folder, Said, client, key, post, settings, until};
-
-/// What an entry two hours ago has recorded.
-const EARLIER: UsdAmount = UsdAmount::from_pico(5_000_000);
+use crate::support::{APIS, CLIENT_KEY, ESTIMATE, Folder, Said, client, estimated, key, post, settings, until};
 
 fn tags() -> Tags {
     Tags::new([("key", "acme")]).unwrap()
@@ -37,7 +31,7 @@ impl World {
     async fn start(budget: &str) -> Self {
         let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
         let ledger = LedgerOptions::sqlite(folder.path("gateway.db")).open().await.unwrap();
-        ledger.record(&earlier());
+        ledger.record(&estimated(Duration::from_secs(7_200), tags(), None));
         ledger.close().await;
         let path = folder.write("gateway.toml", &text(&simulator, &folder, budget));
         let running = start(Config::from_file(&path).unwrap()).await.unwrap();
@@ -99,34 +93,6 @@ fn text(simulator: &Simulator, folder: &Folder, budget: &str) -> String {
     settings(simulator, folder, &rest)
 }
 
-fn earlier() -> Entry {
-    let at = UtcTime::now().before(Duration::from_secs(7_200));
-    Entry {
-        id: EntryId::new(at),
-        call: CallId::new(at),
-        attempt: 1,
-        began: at,
-        ended: at,
-        upstream: "openrouter".into(),
-        provider: None,
-        model: "openai/gpt-4o-mini".into(),
-        served_model: None,
-        tags: tags(),
-        state: EntryState::Estimated,
-        outcome: EntryOutcome::Answered,
-        streamed: true,
-        reserved: EARLIER,
-        estimate: Some(EARLIER),
-        bill: None,
-        recorded: EARLIER,
-        usage: TokenUsage::default(),
-        generation_id: None,
-        first_token: None,
-        clamped_to: None,
-        affordable_tokens: None,
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_budget_whose_window_changes_counts_what_was_spent_in_the_new_one() {
     let budget = |window: &str| format!("budget = [{{ name = \"all\", usd = \"5\", {window} }}]");
@@ -134,9 +100,9 @@ async fn a_budget_whose_window_changes_counts_what_was_spent_in_the_new_one() {
     world.call().await;
     world.until_spent("all", UsdAmount::ZERO).await;
     for (window, earlier) in [
-        ("rolling = \"10h\"", EARLIER),
+        ("rolling = \"10h\"", ESTIMATE),
         ("rolling = \"1h\"", UsdAmount::ZERO),
-        ("per = \"ever\"", EARLIER),
+        ("per = \"ever\"", ESTIMATE),
         ("rolling = \"90m\"", UsdAmount::ZERO),
         ("rolling = \"90m\", soft = true", UsdAmount::ZERO),
     ] {
@@ -161,7 +127,7 @@ async fn a_budget_whose_scope_changes_counts_what_its_new_accounts_have_spent() 
         world.call().await;
         world.reload(&budget(scope)).await;
         if !scope.contains("upstream") {
-            world.until_spent("all", EARLIER).await;
+            world.until_spent("all", ESTIMATE).await;
         }
     }
     world.running.drain(std::future::pending()).await;
@@ -173,7 +139,7 @@ async fn a_budget_that_comes_back_counts_once_what_was_spent_before_and_meanwhil
         ("all", "budget = [{ name = \"all\", usd = \"5\", rolling = \"10h\" }]"),
         ("max-per-hour", "max_per_hour = { usd = \"5\" }"),
     ] {
-        let earlier = if name == "all" { EARLIER } else { UsdAmount::ZERO };
+        let earlier = if name == "all" { ESTIMATE } else { UsdAmount::ZERO };
         let world = World::start(budget).await;
         world.call().await;
         world.until_spent(name, earlier).await;

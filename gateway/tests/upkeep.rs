@@ -7,47 +7,14 @@ use openrouter_simulator::Simulator;
 use test_servers::Postgres;
 use tokio::time::{sleep, timeout};
 use tower_openrouter::{
-    UsdAmount,
-    layers::{
-        Tags, TokenUsage, UtcTime,
-        ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState, Ledger},
-    },
+    Tags,
+    layers::ledger::{Entry, EntryState, Ledger},
     ledger::{DatabaseLedger, Filter, LedgerOptions},
 };
 
-use crate::support::{APIS, Folder, Said, client, post, settings, until};
+use crate::support::{APIS, Folder, Said, client, estimated, post, settings, until};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-
-/// An entry that ended so long ago, with an estimate of what the answer of this id cost.
-fn estimated(ago: Duration, generation: &str) -> Entry {
-    let at = UtcTime::now().before(ago);
-    let estimate = UsdAmount::from_pico(5_000_000);
-    Entry {
-        id: EntryId::new(at),
-        call: CallId::new(at),
-        attempt: 1,
-        began: at,
-        ended: at,
-        upstream: "openrouter".into(),
-        provider: None,
-        model: "openai/gpt-4o-mini".into(),
-        served_model: None,
-        tags: Tags::default(),
-        state: EntryState::Estimated,
-        outcome: EntryOutcome::Answered,
-        streamed: true,
-        reserved: estimate,
-        estimate: Some(estimate),
-        bill: None,
-        recorded: estimate,
-        usage: TokenUsage::default(),
-        generation_id: Some(generation.into()),
-        first_token: None,
-        clamped_to: None,
-        affordable_tokens: None,
-    }
-}
 
 async fn recorded(options: LedgerOptions, entries: &[Entry]) -> DatabaseLedger {
     let ledger = options.open().await.unwrap();
@@ -65,7 +32,7 @@ async fn a_bill_that_a_gateway_left_is_requested_over_postgres_too() {
     let chat = format!("{}/chat/completions", simulator.base_url());
     let said = Said::of(post(&client(), &chat, "sk-or-v1-0", APIS[0].1)).await;
     let id = said.json()["id"].as_str().unwrap().to_owned();
-    let entries = [estimated(Duration::from_secs(7_200), &id)];
+    let entries = [estimated(Duration::from_secs(7_200), Tags::default(), Some(&id))];
     let ledger = recorded(LedgerOptions::postgres(&server.url()), &entries).await;
     let place = folder.write("database-url", &server.url());
     let rest = format!("storage.postgres = \"file:{}\"", place.display());
@@ -95,7 +62,8 @@ async fn a_bill_that_a_gateway_left_is_requested_over_postgres_too() {
 async fn entries_older_than_what_is_kept_are_forgotten() {
     let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
     let file = folder.path("ledger.db");
-    let entries = [estimated(100 * DAY, "a"), estimated(80 * DAY, "b"), estimated(DAY, "c")];
+    let entries = [(100, "a"), (80, "b"), (1, "c")];
+    let entries = entries.map(|(days, id)| estimated(days * DAY, Tags::default(), Some(id)));
     recorded(LedgerOptions::sqlite(&file), &entries).await.close().await;
     let rest = format!("storage = {{ sqlite = \"{}\", keep = \"90days\" }}", file.display());
     let running = start(Config::from_toml(&settings(&simulator, &folder, &rest)).unwrap())

@@ -6,7 +6,7 @@ use tower_openrouter::{
     settings::{Settings, SettingsError},
 };
 
-use super::{Gateway, catalogue::Refreshed};
+use super::Gateway;
 use crate::settings::Config;
 
 /// The account of these settings, and the name of its upstream; `None` if no upstream has one.
@@ -34,10 +34,9 @@ impl Gateway {
         let account = account_of(&config.stack).await;
         // What is wrong with the account is wrong with the stack, too, which reports it.
         let has_account = !matches!(account, Ok(None));
-        let was_used = self.0.catalogue.set_used(Refreshed::is_wanted(config, has_account));
-        if let Ok(Some(account)) = &account
-            && has_budgets
-        {
+        let was_used = self.0.catalogue.use_by(config, has_account);
+        if has_budgets {
+            let account = account.as_ref().ok().and_then(Option::as_ref);
             self.0.catalogue.first_prices(config, account).await;
         }
         NextAccount { account, was_used }

@@ -31,10 +31,13 @@ pub(super) struct Refreshed {
 }
 
 impl Refreshed {
-    /// Whether these settings, of an upstream that has a catalogue or not, use one.
-    pub(super) fn is_wanted(config: &Config, has_account: bool) -> bool {
+    /// Is used by the stacks that are built from now on, if these settings, of an upstream that has a catalogue or not, use one. Returns whether it
+    /// was.
+    pub(super) fn use_by(&self, config: &Config, has_account: bool) -> bool {
         let stack = &config.stack;
-        has_account && config.own.refresh_catalogue && stack.catalogue.is_none() && stack.prices.is_empty()
+        self.set_used(
+            has_account && config.own.refresh_catalogue && stack.catalogue.is_none() && stack.prices.is_empty(),
+        )
     }
 
     /// Whether it is used by the stacks that are built from now on. Returns whether it was.
@@ -47,10 +50,11 @@ impl Refreshed {
     }
 
     /// Waits for the first prices, if it is used and was never read: before settings with budgets are in force.
-    pub(super) async fn first_prices(&self, config: &Config, account: &(String, Account)) {
-        if !self.is_used() || self.catalogue.read_at().is_some() {
+    pub(super) async fn first_prices(&self, config: &Config, account: Option<&(String, Account)>) {
+        let is_awaited = self.is_used() && self.catalogue.read_at().is_none();
+        let Some(account) = account.filter(|_| is_awaited) else {
             return;
-        }
+        };
         match timeout(FIRST, self.refresh_from(config, account).once()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {

@@ -86,11 +86,9 @@ impl Gateway {
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
         let account = account_of(&config.stack).await?;
         let catalogue = Refreshed::default();
-        catalogue.set_used(Refreshed::is_wanted(&config, account.is_some()));
-        if let Some(account) = &account
-            && has_budgets(&settings)
-        {
-            catalogue.first_prices(&config, account).await;
+        catalogue.use_by(&config, account.is_some());
+        if has_budgets(&settings) {
+            catalogue.first_prices(&config, account.as_ref()).await;
         }
         catalogue.follow(&config, account.as_ref());
         if let Some(prices) = catalogue.prices() {
@@ -222,7 +220,7 @@ pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
     let settings = reload::with_key_budgets(config, &reload::keys_of(config, &[]));
     let account = settings.account()?;
     let catalogue = Refreshed::default();
-    catalogue.set_used(Refreshed::is_wanted(config, account.is_some()));
+    catalogue.use_by(config, account.is_some());
     let added = Added {
         ledger: None,
         reconciler: None,

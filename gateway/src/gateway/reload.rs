@@ -45,6 +45,15 @@ pub(super) fn keys_of(config: &Config, stored: &[StoredKey]) -> Vec<KeyOnRing> {
     keys
 }
 
+/// Whether a key of the file or of the database has a budget.
+fn keys_have_budgets(config: &Config, stored: &[StoredKey]) -> bool {
+    let of_database = stored.iter().filter(|key| key.revoked.is_none());
+    let mut budgets = of_database
+        .map(|key| &key.rules.budget)
+        .chain(config.own.key.iter().map(|key| &key.budget));
+    budgets.any(|budgets| !budgets.is_empty())
+}
+
 /// The settings of the stack with the budgets of these keys.
 pub(super) fn with_key_budgets(config: &Config, keys: &[KeyOnRing]) -> Settings {
     let mut settings = config.stack.clone();
@@ -88,8 +97,8 @@ impl Gateway {
             Ok(Err(ConfigError::NoKey)) | Err(_) => return Ok(()),
         };
         // Without the lock: prices may be waited for, and a revoked key is not.
-        let stored = self.0.in_force.lock().await.stored.clone();
-        let has_budgets = has_budgets(&with_key_budgets(&config, &keys_of(&config, &stored)));
+        let has_budgets =
+            has_budgets(&config.stack) || keys_have_budgets(&config, &self.0.in_force.lock().await.stored);
         let account = self.next_account(&config, has_budgets).await;
         let mut in_force = self.0.in_force.lock().await;
         let config = Config {

@@ -1,6 +1,7 @@
 //! A gateway in this process over a simulator, and its clients.
 
 mod binary;
+mod ledger;
 mod raw;
 mod waiting;
 
@@ -12,6 +13,7 @@ use std::{
 };
 
 pub(crate) use binary::{Binary, command};
+pub(crate) use ledger::{ESTIMATE, estimated};
 use openrouter_gateway::{
     commands::{Running, start},
     keys::KeyHash,

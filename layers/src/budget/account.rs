@@ -70,8 +70,12 @@ impl Account {
 
     /// What may still be held.
     pub(super) fn available(&self, cap: UsdAmount) -> UsdAmount {
-        let taken = self.spent().saturating_add(self.reserved);
-        cap.saturating_sub(taken).max(UsdAmount::ZERO)
+        self.unspent(cap).saturating_sub(self.reserved).max(UsdAmount::ZERO)
+    }
+
+    /// What may still be held once nothing else is.
+    pub(super) fn unspent(&self, cap: UsdAmount) -> UsdAmount {
+        cap.saturating_sub(self.spent()).max(UsdAmount::ZERO)
     }
 
     /// Holds an amount that was found available.

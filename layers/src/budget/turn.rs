@@ -15,7 +15,7 @@ use super::{
     book::{refused, refused_by},
     slot::{Full, Share, Slot},
 };
-use crate::{UsdAmount, UtcTime};
+use crate::UtcTime;
 
 const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
 
@@ -122,9 +122,8 @@ impl Turn {
 fn never_fits(index: usize, share: &Share, ask: &ReserveRequest) -> Option<Full> {
     let mut account = share.slot.lock();
     account.roll(share.period);
-    // As `Account::available` counts, once nothing is held: what needs nothing fits although more than the cap is spent.
-    let room = share.cap.saturating_sub(account.spent()).max(UsdAmount::ZERO);
-    let fits = share.soft || room >= ask.at_least;
+    // What needs nothing fits although more than the cap is spent.
+    let fits = share.soft || account.unspent(share.cap) >= ask.at_least;
     (!fits).then(|| share.full(index, &account, ask.at_least))
 }
 

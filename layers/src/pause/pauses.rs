@@ -126,7 +126,7 @@ impl Pauses {
         resting.collect()
     }
 
-    /// Ends every pause that stands in this candidate's way, and what was counted towards one: its own, on each route that requests pin, that of
+    /// Ends every pause that applies to this candidate, and what was counted towards one: its own, on each route that requests pin, that of
     /// its [pool](Candidate::pool), and that of its upstream. For an operator who has raised a limit or a quota, and does not want to wait for the
     /// next probe. If the upstream still refuses, the next attempt pauses the candidate again.
     ///

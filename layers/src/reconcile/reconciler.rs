@@ -293,20 +293,18 @@ impl Work {
 
     /// No bill is waited for any more.
     fn give_up(&self, entry: &Entry, reason: &str) {
-        self.given_up.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            target: "llm::cost",
-            entry = %entry.id,
-            model = &*entry.model,
-            estimate = %entry.cost(),
-            reason,
-            "no bill was received: the estimate is final"
-        );
+        self.report(entry, reason, "no bill was received: the estimate is final");
         self.settle(entry);
     }
 
-    /// The account refused the question: the budgets keep no more than the estimate, and the bill is left to a later run.
+    /// The account refused the question: the bill is left to a later run.
     fn leave(&self, entry: &Entry, reason: &str) {
+        let message = "the account refuses to report the bill: the estimate stands until a later run requests it";
+        self.report(entry, reason, message);
+        self.keep_estimate(entry);
+    }
+
+    fn report(&self, entry: &Entry, reason: &str, message: &'static str) {
         self.given_up.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
             target: "llm::cost",
@@ -314,21 +312,22 @@ impl Work {
             model = &*entry.model,
             estimate = %entry.cost(),
             reason,
-            "the account refuses to report the bill: the estimate stands until a later run requests it"
+            message
         );
-        if let Some(budgets) = &self.budgets {
-            budgets.correct(entry, entry.cost());
-        }
     }
 
     /// The estimate is final: the budgets keep no more than it, and the ledger says so.
     fn settle(&self, entry: &Entry) {
-        let estimate = entry.cost();
-        if let Some(budgets) = &self.budgets {
-            budgets.correct(entry, estimate);
-        }
+        self.keep_estimate(entry);
         self.ledger
-            .correct(&Correction::unbilled(entry.id, UtcTime::now(), estimate));
+            .correct(&Correction::unbilled(entry.id, UtcTime::now(), entry.cost()));
+    }
+
+    /// The budgets keep no more than the estimate.
+    fn keep_estimate(&self, entry: &Entry) {
+        if let Some(budgets) = &self.budgets {
+            budgets.correct(entry, entry.cost());
+        }
     }
 }
 
