@@ -83,10 +83,7 @@ async fn main() -> support::Fallible {
 async fn cap(place: &support::Place) -> support::Fallible {
     let book = InMemoryBudgetStore::new();
     // A dollar for a thousand tokens of answer: half of what is requested.
-    let price = WorstCasePrice {
-        answer_token: "0.001".parse()?,
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token("0.001".parse()?);
     let stack = place
         .stack()
         .chain([DEAR])

@@ -89,7 +89,7 @@ async fn main() -> support::Fallible {
         println!("{attempts}\n");
     }
     if let Some(simulator) = &place.simulator {
-        for attempt in simulator.seen().attempts {
+        for attempt in simulator.report().attempts {
             let body = String::from_utf8_lossy(&attempt.body);
             println!("{} got {body}", attempt.model);
             if body.contains("ada@") {

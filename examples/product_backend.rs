@@ -94,7 +94,7 @@ async fn main() -> Result<(), Box<dyn StdError>> {
     let ledger = LedgerOptions::sqlite(file).open().await?;
     let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
     let prices = Arc::new(Catalogue::new(account.models().await?));
-    budgets.name_models_by(prices.clone());
+    budgets.use_model_names_of(prices.clone());
     let restored = ledger.restore(&budgets).await?; // what was spent today counts after a restart, too
     tracing::info!(entries = restored.recorded, "budgets restored from the ledger");
     let stack = Stack::builder()

@@ -21,7 +21,7 @@
 
 use std::{error::Error as StdError, time::Duration};
 
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use tokio::time::Instant;
 use tower_openrouter::{
     ApiKey, ChatRequest, ChatServiceExt, Error, FailureKind, Stack,
@@ -65,7 +65,7 @@ async fn an_overloaded_model_is_replaced() -> Fallible {
         .summary("The sky is blue because of Rayleigh scattering.")
         .await?;
     assert!(!summary.is_empty());
-    let seen = simulator.wait_until(Seen::idle).await;
+    let seen = simulator.wait_until(Report::idle).await;
     assert_eq!(seen.of("anthropic/claude-sonnet-4.5").count(), 1);
     Ok(())
 }

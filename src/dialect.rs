@@ -4,6 +4,11 @@ use crate::Api;
 
 /// What an upstream understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema),
+    serde(rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum Dialect {
     /// All of OpenRouter's fields.

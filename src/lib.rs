@@ -10,10 +10,10 @@ mod encoding;
 mod error;
 mod exchange_watch;
 mod frame;
+mod frame_facts;
 mod free;
 mod held;
 mod in_flight;
-mod known;
 mod limit_status;
 mod poll_gate;
 mod problems;
@@ -33,8 +33,6 @@ pub mod conformance;
 pub mod degrade;
 pub mod endpoint;
 pub mod prelude;
-#[cfg(feature = "recording")]
-#[cfg_attr(docsrs, doc(cfg(feature = "recording")))]
 pub mod recording;
 pub mod request;
 pub mod response;
@@ -81,7 +79,7 @@ pub use tower_llm_layers::{
 };
 pub use transport::{
     Transport, Upstream,
-    wire::{Segments, WireRequest},
+    wire::{BodySegments, WireRequest},
 };
 
 /// The examples of the pages that a forge shows, compiled as documentation tests.

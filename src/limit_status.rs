@@ -35,7 +35,7 @@ struct LimitHeaders<'a> {
 
 /// The limits that an upstream names in headers of their own, whatever it calls them: `x-ratelimit-reset-tokens-minute`,
 /// `ratelimitbysize-reset`, `anthropic-ratelimit-requests-reset`.
-fn told(headers: &HeaderMap) -> impl Iterator<Item = LimitHeaders<'_>> {
+fn limit_headers(headers: &HeaderMap) -> impl Iterator<Item = LimitHeaders<'_>> {
     let text = text_of(headers);
     let names = headers.keys().map(http::HeaderName::as_str);
     let resets = names.filter(|name| is_of_limits(name) && name.contains("reset"));
@@ -57,10 +57,10 @@ pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime
     }
     let now = now();
     let text = text_of(headers);
-    let separate = told(headers).filter_map(|told| {
-        let left = status(told.remaining?, told.limit, told.reset, now)?;
+    let separate = limit_headers(headers).filter_map(|limit| {
+        let left = status(limit.remaining?, limit.limit, limit.reset, now)?;
         // How many calls some tokens are is not known; that none are left is.
-        (!told.is_of_size || left.remaining == 0).then_some(left)
+        (!limit.is_of_size || left.remaining == 0).then_some(left)
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     separate.chain(together).min_by_key(|status| status.remaining)
@@ -78,10 +78,10 @@ pub(crate) fn reset_of_error(headers: &HeaderMap, now: SystemTime) -> Option<Dur
         return None;
     }
     let text = text_of(headers);
-    let separate = told(headers).filter_map(|told| {
-        let left: Option<u64> = told.remaining.and_then(|left| left.trim().parse().ok());
-        let is_open = left.map_or(told.is_known, |left| left == 0);
-        is_open.then(|| time_to(told.reset, now)).flatten()
+    let separate = limit_headers(headers).filter_map(|limit| {
+        let left: Option<u64> = limit.remaining.and_then(|left| left.trim().parse().ok());
+        let is_open = left.map_or(limit.is_known, |left| left == 0);
+        is_open.then(|| time_to(limit.reset, now)).flatten()
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     let used_up = together.filter(|status| status.remaining == 0);
@@ -94,12 +94,12 @@ fn text_of<'a>(headers: &'a HeaderMap) -> impl Fn(&str) -> Option<&'a str> {
 }
 
 fn status(remaining: &str, limit: Option<&str>, reset: &str, now: SystemTime) -> Option<RateLimitStatus> {
-    Some(RateLimitStatus {
-        remaining: remaining.trim().parse().ok()?,
+    Some(RateLimitStatus::new(
+        remaining.trim().parse().ok()?,
         // Some name the window as well: `100, 100;w=60`.
-        limit: limit.and_then(|limit| limit.split([',', ';']).next()?.trim().parse().ok()),
-        reset: time_to(reset.trim(), now)?.min(LONGEST_RESET),
-    })
+        limit.and_then(|limit| limit.split([',', ';']).next()?.trim().parse().ok()),
+        time_to(reset.trim(), now)?.min(LONGEST_RESET),
+    ))
 }
 
 /// One header for all: `"burst";r=50;t=30, "day";r=5;t=3600`, or in an older form `limit=100, remaining=50, reset=5`.

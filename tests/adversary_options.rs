@@ -25,7 +25,7 @@ async fn connections(change: fn(TransportBuilder) -> TransportBuilder, pause: Du
         assert!(call(&stack, false, ask()).await.error.is_none());
         tokio::time::sleep(pause).await;
     }
-    world.simulator.seen().connections_accepted
+    world.simulator.report().connections_accepted
 }
 
 #[tokio::test(start_paused = true)]
@@ -46,10 +46,7 @@ async fn a_floor_of_pace_ends_a_slow_stream() {
         steps.extend([chunk("", "\"stop\""), done()]);
         Raw::always(steps).await
     };
-    let floor = MinThroughput {
-        tokens: 10,
-        window: Duration::from_secs(10),
-    };
+    let floor = MinThroughput::new(10, Duration::from_secs(10));
     let got = call(
         &slow().await.builder().min_throughput(floor).build().unwrap(),
         true,

@@ -93,7 +93,7 @@ fn a_limit_on_tokens_leaves_no_larger_one_behind() {
             continue;
         };
         request.set_max_tokens(64);
-        let sent: Vec<u8> = request.segments().flatten().collect();
+        let sent: Vec<u8> = request.document().segments().flatten().collect();
         let text = String::from_utf8(sent).unwrap();
         assert!(
             !text.contains("9000") && !text.contains("e999") && !text.contains("-1"),

@@ -205,10 +205,7 @@ async fn extreme_settings_do_not_panic() {
             .response_timeout(Duration::MAX)
             .idle_timeout(Duration::MAX)
             .last_candidate_grace(time)
-            .min_throughput(MinThroughput {
-                tokens: u32::MAX,
-                window: Duration::MAX,
-            })
+            .min_throughput(MinThroughput::new(u32::MAX, Duration::MAX))
             .max_retry_delay(time)
             .backoff(Exponential::new(time, time))
             .attempts(u32::MAX)

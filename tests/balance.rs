@@ -37,7 +37,7 @@ fn stack(world: &World, watch: &BalanceWatch) -> Stack {
 }
 
 fn polls(world: &World) -> usize {
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     seen.attempts
         .iter()
         .filter(|attempt| attempt.path.ends_with("/key"))
@@ -91,6 +91,32 @@ async fn what_the_key_may_not_see_is_unknown_and_no_failure() {
     assert_eq!((state.prepaid.left, state.failures), (None, 0));
     assert!(!state.is_out() && state.read_at.is_some());
     assert!(state.to_string().contains("prepaid: unknown"), "{state}");
+}
+
+/// An ordinary key is answered with zeros, or is refused.
+#[tokio::test(start_paused = true)]
+async fn an_unknown_balance_is_not_out_until_a_refusal_and_then_stays_so() {
+    for (credits, plan) in [("0", "ok"), ("10", "403")] {
+        let (log, _guard) = log::Log::listen("llm::balance=error");
+        let world = world(credits).await;
+        world.simulator.plan("/credits", plan).unwrap();
+        world.simulator.plan(FIRST, "402").unwrap();
+        let mut watch = watching(&world).spawn_on(&Handle::current());
+        let state = watch.changed().await;
+        assert_eq!((state.prepaid.left, state.is_out()), (None, false), "{state}");
+        assert!(state.to_string().contains("prepaid: unknown"), "{state}");
+        let stack = stack(&world, &watch);
+        for _ in 0..60 {
+            let got = call(&stack, true, ask()).await;
+            assert_eq!(got.kind(), Some(FailureKind::InsufficientFunds));
+            sleep(Duration::from_secs(1)).await;
+            assert!(watch.state().prepaid.is_out(), "{}", watch.state());
+        }
+        assert_eq!(log.text().matches("the upstream refuses").count(), 1, "{}", log.text());
+        // The last refusal is older than a reading lags.
+        sleep(Duration::from_secs(720)).await;
+        assert!(!watch.state().is_out(), "{}", watch.state());
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +212,7 @@ async fn a_refusal_is_known_at_once_and_a_thousand_make_one_question() {
     assert!(call(&stack, true, ask()).await.error.is_none());
     assert!(!watch.state().is_out());
     // The same by hand.
-    watch.saw(refused.first().and_then(|got| got.error.as_ref()).unwrap());
+    watch.record_failure(refused.first().and_then(|got| got.error.as_ref()).unwrap());
     assert!(watch.state().prepaid.refused);
 }
 

@@ -9,9 +9,9 @@ use tower_openrouter::response::UsageExt as _;
 use tower_openrouter::{
     Answer, ChatFrame, ChatRequest, ChatServiceExt, Error, FrameKind, Stack,
     layers::{
-        GlobalKey, WorstCasePrice,
+        Coalesced, GlobalKey, WorstCasePrice,
         budget::{Budget, Window},
-        cache::{Cache, CacheLayer, CacheService, CacheStatus, Coalesced},
+        cache::{Cache, CacheLayer, CacheService, CacheStatus},
         cost::UnknownPrice,
     },
 };
@@ -56,7 +56,7 @@ async fn the_router_may_cache_an_answer_for_a_second_to_a_day() {
         for streamed in [true, false] {
             let request = time.into_iter().fold(ask(), ChatRequest::keep_response);
             assert!(call(&stack, streamed, request).await.error.is_none());
-            let seen = world.simulator.seen();
+            let seen = world.simulator.report();
             let last = seen.attempts.last().unwrap();
             let told = ["x-openrouter-cache", "x-openrouter-cache-ttl"].map(|name| last.header(name));
             assert_eq!(told, [seconds.map(|_| "true"), seconds], "{time:?}");
@@ -88,7 +88,7 @@ async fn a_streamed_answer_is_replayed_with_usage_of_nothing() {
             assert_eq!(first.bytes(), again.bytes());
         }
     }
-    assert_eq!((bills, world.simulator.seen().attempts.len()), (1, 1));
+    assert_eq!((bills, world.simulator.report().attempts.len()), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn a_plain_answer_is_kept_too_and_apart() {
     for requests in [1, 1] {
         let answer = service.complete(ask()).await.unwrap();
         assert_eq!(answer.response.text(), Some(TEXT));
-        assert_eq!(world.simulator.seen().attempts.len(), requests);
+        assert_eq!(world.simulator.report().attempts.len(), requests);
     }
     let streamed = service.stream(ask()).await.unwrap();
     assert!(!is_hit(&streamed));
@@ -118,7 +118,7 @@ async fn an_interrupted_or_filtered_answer_is_not_cached() {
             frames(answer).await.ok();
         }
         assert_eq!(
-            (world.simulator.seen().attempts.len(), service.cache().bytes()),
+            (world.simulator.report().attempts.len(), service.cache().bytes()),
             (2, 0),
             "{plan}"
         );
@@ -141,7 +141,7 @@ async fn a_coalesced_call_continues_without_its_first_caller_and_ends_with_its_l
     let simulator = &world.simulator;
     let ends = simulator.wait_until(|seen| seen.open_connections == 0);
     tokio::time::timeout(Duration::from_secs(10), ends).await.unwrap();
-    let seen = simulator.seen();
+    let seen = simulator.report();
     assert_eq!(seen.attempts.len(), 1);
     assert_eq!(seen.attempts[0].outcome, Seen::ClosedByClient);
 }
@@ -150,10 +150,7 @@ async fn a_coalesced_call_continues_without_its_first_caller_and_ends_with_its_l
 async fn an_answer_that_a_budget_shortened_is_not_kept() {
     for (cap, hit) in [("0.60", false), ("10", true)] {
         let world = World::new("GOOD").await;
-        let price = WorstCasePrice {
-            answer_token: "0.002".parse().unwrap(),
-            ..WorstCasePrice::default()
-        };
+        let price = WorstCasePrice::new().answer_token("0.002".parse().unwrap());
         let stack = world
             .builder()
             .chain([FIRST])

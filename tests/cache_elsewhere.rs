@@ -74,7 +74,7 @@ async fn two_stacks_share_whole_and_streamed_answers_by_their_bytes() {
         let second = call(&over(&world, &store), streamed, ask()).await;
         assert_eq!((first.text.as_str(), second.text.as_str()), (TEXT, TEXT));
     }
-    assert_eq!(world.simulator.seen().attempts.len(), 2, "one of each form");
+    assert_eq!(world.simulator.report().attempts.len(), 2, "one of each form");
     let whole = over(&world, &store).complete(ask()).await.unwrap();
     assert!(whole.parts.extensions.get::<CacheStatus>().unwrap().hit);
     assert_eq!(

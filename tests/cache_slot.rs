@@ -12,8 +12,8 @@ use tower_openrouter::{
     degrade::CannedReply,
     endpoint::{CACHE_HEADER, DEGRADED_HEADER, EndpointBody},
     layers::{
-        CacheMode, Degraded, DegradedSource, LlmRequest, Tags,
-        cache::{Cache, CacheStatus, Coalesced},
+        CacheMode, Coalesced, Degraded, DegradedSource, LlmRequest, Tags,
+        cache::{Cache, CacheStatus},
         rate_limit::{Limits, Rate},
     },
     stack::{ChatCache, StackBuilder, TenantKey},
@@ -45,7 +45,7 @@ async fn stacks_may_share_what_is_kept_and_what_is_under_way() {
     let joined = joined.unwrap();
     assert_eq!((led.text.as_str(), joined.text().await.unwrap().as_str()), (TEXT, TEXT));
     assert_eq!(call(&stack(), true, ask()).await.text, TEXT);
-    assert_eq!(world.simulator.seen().attempts.len(), 1);
+    assert_eq!(world.simulator.report().attempts.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,7 +58,7 @@ async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
         answer.text().await
     };
     assert!(in_mode(CacheMode::OnlyIfCached).await.is_err());
-    assert_eq!(world.simulator.seen().attempts.len(), 0);
+    assert_eq!(world.simulator.report().attempts.len(), 0);
     for (mode, attempts) in [
         (CacheMode::Default, 1),
         (CacheMode::Default, 1),
@@ -68,7 +68,7 @@ async fn one_request_may_go_round_the_cache_or_want_nothing_else() {
         (CacheMode::Default, 3),
     ] {
         assert_eq!(in_mode(mode).await.unwrap(), TEXT);
-        assert_eq!(world.simulator.seen().attempts.len(), attempts, "{mode:?}");
+        assert_eq!(world.simulator.report().attempts.len(), attempts, "{mode:?}");
     }
 }
 
@@ -82,7 +82,7 @@ async fn a_hit_passes_no_limit_and_makes_no_attempt() {
         let got = call(&stack, streamed, ask()).await;
         assert_eq!((got.text.as_str(), got.kind()), (TEXT, None));
     }
-    assert_eq!(world.simulator.seen().attempts.len(), 1);
+    assert_eq!(world.simulator.report().attempts.len(), 1);
     let limited = call(&stack, false, ask()).await;
     assert_eq!(
         limited.kind(),
@@ -103,7 +103,7 @@ async fn without_one_each_call_decides_for_itself() {
     for _ in 0..2 {
         assert_eq!(call(&stack, true, ask()).await.text, TEXT);
     }
-    assert_eq!(world.simulator.seen().attempts.len(), 2);
+    assert_eq!(world.simulator.report().attempts.len(), 2);
     let answer = stack.stream(ask()).await.unwrap();
     assert!(answer.parts().extensions.get::<CacheStatus>().is_none());
 }
@@ -322,7 +322,7 @@ async fn an_only_if_cached_request_gets_no_other_answer() {
     );
     let canned = stack.complete(ask()).await.unwrap();
     assert_eq!(canned.degraded().unwrap().source, DegradedSource::CannedReply);
-    assert!(world.simulator.seen().of(FIRST).count() > 0);
+    assert!(world.simulator.report().of(FIRST).count() > 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -335,7 +335,7 @@ async fn an_answer_that_the_balance_cut_short_is_not_kept() {
         let whole = call(&stack, streamed, long()).await.text;
         assert!(short.len() < whole.len(), "{short:?} {whole:?}");
         assert_eq!(call(&stack, streamed, long()).await.text, whole);
-        assert_eq!(world.simulator.seen().attempts.len(), 3);
+        assert_eq!(world.simulator.report().attempts.len(), 3);
     }
 }
 
@@ -366,7 +366,7 @@ async fn a_header_that_reaches_the_upstream_is_part_of_the_key() {
         let expected = if *is_hit { "hit; age=0" } else { "miss" };
         assert_eq!(header(&response, &CACHE_HEADER), Some(expected), "{headers:?}");
         asked += usize::from(!is_hit);
-        let seen = world.simulator.seen();
+        let seen = world.simulator.report();
         assert_eq!(seen.attempts.len(), asked, "{headers:?}");
     }
 }
@@ -381,5 +381,5 @@ async fn a_repeated_header_passes_whole() {
         let (response, _) = over_http(&stack, false, &twice).await;
         assert_eq!(header(&response, &CACHE_HEADER), None);
     }
-    assert_eq!(world.simulator.seen().attempts.len(), 2);
+    assert_eq!(world.simulator.report().attempts.len(), 2);
 }

@@ -12,7 +12,7 @@ async fn end_of_last(simulator: &Simulator) -> Seen {
     simulator
         .wait_until(|seen| seen.attempts.last().is_some_and(openrouter_simulator::Attempt::ended))
         .await;
-    simulator.seen().attempts.last().unwrap().outcome
+    simulator.report().attempts.last().unwrap().outcome
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,7 +54,7 @@ async fn dropping_a_stream_closes_its_connection_and_stops_the_bill() {
     }
     drop(answer);
     assert_eq!(end_of_last(&world.simulator).await, Seen::ClosedByClient);
-    let pieces = world.simulator.seen().attempts.last().unwrap().pieces;
+    let pieces = world.simulator.report().attempts.last().unwrap().pieces;
     assert!((3..=5).contains(&pieces), "{pieces} pieces of 50 were made");
     assert_eq!(attempts.attempts().last().unwrap().outcome, Outcome::Dropped);
 }
@@ -85,5 +85,5 @@ async fn a_stream_read_to_its_end_leaves_its_connection_for_the_next_call() {
     for streamed in [true, false, true, true] {
         assert!(crate::support::call(&stack, streamed, ask()).await.error.is_none());
     }
-    assert_eq!(world.simulator.seen().connections_accepted, 1);
+    assert_eq!(world.simulator.report().connections_accepted, 1);
 }

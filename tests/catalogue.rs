@@ -2,7 +2,7 @@
 
 use crate::support::{
     FIRST,
-    prices::{account, at, known, of, quote, tariff, usd},
+    prices::{account, at, known, of, quote, usd, worst_case},
 };
 use openrouter_simulator::Simulator;
 use tower_openrouter::{
@@ -25,7 +25,7 @@ fn endpoints(text: &str) -> ModelEndpoints {
 async fn a_model_is_known_by_all_its_names() {
     let simulator = Simulator::start().await.unwrap();
     let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
-    let plain = tariff(&catalogue, FIRST, 1);
+    let plain = worst_case(&catalogue, FIRST, 1);
     for name in [
         "openai/gpt-5-2025-08-07",
         "openai/gpt-5-2025-08-07:nitro",
@@ -34,10 +34,14 @@ async fn a_model_is_known_by_all_its_names() {
         "openai/gpt-5@preset/mine",
         "openai/gpt-5:exacto@preset/mine",
     ] {
-        assert_eq!(tariff(&catalogue, name, 1).answer_token, plain.answer_token, "{name}");
+        assert_eq!(
+            worst_case(&catalogue, name, 1).answer_token,
+            plain.answer_token,
+            "{name}"
+        );
         assert!(catalogue.capability(&at(name)).is_some(), "{name}");
     }
-    let free = tariff(&catalogue, "demo/model:free:floor", 1);
+    let free = worst_case(&catalogue, "demo/model:free:floor", 1);
     assert_eq!((free.prompt_token, free.answer_token), (usd("0"), usd("0")));
     let needs = Needs::default();
     assert_eq!(quote(&catalogue, "openrouter/auto", &needs), Quote::Varies);
@@ -53,8 +57,8 @@ fn a_free_variant_is_never_what_a_plain_name_means() {
     for rows in [[free, paid], [paid, free]] {
         let catalogue = of(&rows);
         assert_eq!(catalogue.len(), 2);
-        assert_eq!(tariff(&catalogue, "a/b-2025", 1).prompt_token, usd("0.000001"));
-        assert_eq!(tariff(&catalogue, "a/b-2025:free", 1).prompt_token, usd("0"));
+        assert_eq!(worst_case(&catalogue, "a/b-2025", 1).prompt_token, usd("0.000001"));
+        assert_eq!(worst_case(&catalogue, "a/b-2025:free", 1).prompt_token, usd("0"));
     }
     assert_eq!(quote(&of(&[free]), "a/b-2025", &Needs::default()), Quote::Unknown);
 }
@@ -67,15 +71,18 @@ fn an_alias_stands_for_a_model_its_endpoints_and_its_price() {
     let lost = r#"{"id":"~a/d-latest","alias_target":{"slug":"a/d"}}"#;
     let model = r#"{"id":"a/b","canonical_slug":"a/b-2025","pricing":{"prompt":"0.000001","completion":"0"}}"#;
     let catalogue = of(&[alias, priced, lost, model]);
-    assert_eq!(tariff(&catalogue, "~a/b-latest", 1).prompt_token, usd("0.000001"));
-    assert_eq!(tariff(&catalogue, "~a/c-latest:nitro", 1).prompt_token, usd("0.000002"));
+    assert_eq!(worst_case(&catalogue, "~a/b-latest", 1).prompt_token, usd("0.000001"));
+    assert_eq!(
+        worst_case(&catalogue, "~a/c-latest:nitro", 1).prompt_token,
+        usd("0.000002")
+    );
     assert_eq!(quote(&catalogue, "~a/d-latest", &Needs::default()), Quote::Unknown);
     catalogue.add_endpoints(&endpoints(
         r#"{"id":"a/b-2025","endpoints":[{"tag":"x","pricing":{"prompt":"0.000005","completion":"0"}}]}"#,
     ));
     for name in ["a/b", "a/b-2025", "~a/b-latest", "~a/c-latest"] {
         assert!(catalogue.has_endpoints(name), "{name}");
-        assert_eq!(tariff(&catalogue, name, 1).prompt_token, usd("0.000005"), "{name}");
+        assert_eq!(worst_case(&catalogue, name, 1).prompt_token, usd("0.000005"), "{name}");
     }
 }
 
@@ -99,10 +106,10 @@ fn another_upstream_has_the_prices_it_was_given() {
         &pricing(r#"{"prompt":"0.000001","completion":"?"}"#),
     );
     needs.searches = 1;
-    let Quote::Known(tariff) = quote("openai", "gpt-5", &needs) else {
+    let Quote::Known(worst_case) = quote("openai", "gpt-5", &needs) else {
         unreachable!("it was given");
     };
-    assert_eq!((tariff.answer_token, tariff.fixed), (usd("0.000002"), usd("0")));
+    assert_eq!((worst_case.answer_token, worst_case.fixed), (usd("0.000002"), usd("0")));
     assert_eq!(quote("openai", "gpt-5:nitro", &needs), Quote::Unknown);
     assert_eq!(quote("openai", "gpt-odd", &needs), Quote::Unknown);
     assert_eq!(quote("azure", "gpt-5", &needs), Quote::Unknown);
@@ -111,11 +118,11 @@ fn another_upstream_has_the_prices_it_was_given() {
     given.replace([], UtcTime::now());
     assert!(matches!(quote("openai", "gpt-5", &needs), Quote::Known(_)));
     assert_eq!(
-        crate::support::prices::tariff(&given, "gpt-5", 1).prompt_token,
+        crate::support::prices::worst_case(&given, "gpt-5", 1).prompt_token,
         usd("0.5")
     );
     assert_eq!(
-        crate::support::prices::tariff(&given, "gpt-5:nitro", 1).prompt_token,
+        crate::support::prices::worst_case(&given, "gpt-5:nitro", 1).prompt_token,
         usd("0.5")
     );
     let mut usage = TokenUsage::default();
@@ -130,19 +137,19 @@ async fn the_most_expensive_endpoint_is_reserved_for() {
     let account = account(&simulator);
     let catalogue = Catalogue::new(account.models().await.unwrap());
     // Together asks 2.75 times what DeepInfra does.
-    let before = tariff(&catalogue, LLAMA, 1);
+    let before = worst_case(&catalogue, LLAMA, 1);
     assert!(!catalogue.has_endpoints(LLAMA));
     catalogue.add_endpoints(&account.model_endpoints(LLAMA).await.unwrap());
-    let after = tariff(&catalogue, LLAMA, 1);
+    let after = worst_case(&catalogue, LLAMA, 1);
     assert_eq!(before.answer_token, usd("0.00000032"));
     assert_eq!(after.answer_token, usd("0.00000088"));
     // Models that are read again do not forget it.
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
-    assert_eq!(tariff(&catalogue, LLAMA, 1), after);
+    assert_eq!(worst_case(&catalogue, LLAMA, 1), after);
     // A model that has gone is forgotten, and starts again.
     catalogue.replace([], UtcTime::now());
     catalogue.replace(account.models().await.unwrap(), UtcTime::now());
-    assert_eq!(tariff(&catalogue, LLAMA, 1), before);
+    assert_eq!(worst_case(&catalogue, LLAMA, 1), before);
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,16 +159,16 @@ async fn a_priority_tier_counts_where_it_may_serve() {
     let catalogue = Catalogue::new(account.models().await.unwrap());
     catalogue.add_endpoints(&account.model_endpoints(FIRST).await.unwrap());
     let (ordinary, priority) = (usd("0.000011"), usd("0.00002"));
-    assert_eq!(tariff(&catalogue, FIRST, 1).answer_token, ordinary);
+    assert_eq!(worst_case(&catalogue, FIRST, 1).answer_token, ordinary);
     for name in ["openai/gpt-5:floor", "openai/gpt-5:exacto"] {
-        assert_eq!(tariff(&catalogue, name, 1).answer_token, ordinary, "{name}");
+        assert_eq!(worst_case(&catalogue, name, 1).answer_token, ordinary, "{name}");
     }
     for name in [
         "openai/gpt-5:nitro",
         "openai/gpt-5:online:nitro",
         "openai/gpt-5@preset/mine",
     ] {
-        assert_eq!(tariff(&catalogue, name, 1).answer_token, priority, "{name}");
+        assert_eq!(worst_case(&catalogue, name, 1).answer_token, priority, "{name}");
     }
     let mut needs = Needs::default();
     needs.priority = true;
@@ -269,7 +276,7 @@ fn no_answer_is_longer_than_the_longest_of_any_endpoint() {
         if !offers.is_empty() {
             catalogue.add_endpoints(&endpoints(&format!(r#"{{"id":"a/b","endpoints":[{offers}]}}"#)));
         }
-        tariff(&catalogue, "a/b", 1).max_answer
+        worst_case(&catalogue, "a/b", 1).max_answer
     };
     let offer = |limits: &str| format!(r#"{{"pricing":{{"prompt":"0","completion":"0"}},{limits}}}"#);
     assert_eq!(longest("{}", ""), Some(9000));
@@ -301,15 +308,15 @@ fn pictures_searches_and_choices_are_held_for() {
     let needs = request.needs();
     assert_eq!((needs.images, needs.searches, needs.choices), (2, 1, 3));
     assert!(needs.most_prompt_tokens > 2 * 16_384);
-    let tariff = known(&catalogue, "a/b", &needs);
+    let worst_case = known(&catalogue, "a/b", &needs);
     // A search by the more expensive engine.
-    assert_eq!((tariff.fixed, tariff.max_answer), (usd("0.027"), Some(100)));
+    assert_eq!((worst_case.fixed, worst_case.max_answer), (usd("0.027"), Some(100)));
     // The name asks as well: for a search, and for what it finds.
     let online = known(&catalogue, "a/b:online", &Needs::default());
     assert_eq!(online.fixed, usd("0.015192"));
     assert_eq!(
         known(&catalogue, "a/b:online", &needs).fixed,
-        tariff.fixed,
+        worst_case.fixed,
         "no more than once"
     );
 }
@@ -327,7 +334,7 @@ fn a_row_that_makes_no_sense_hides_no_other() {
     ]);
     assert_eq!(catalogue.len(), 6);
     assert_eq!(catalogue.unpriced(), ["a/bad", "a/below", "a/none"]);
-    assert_eq!(tariff(&catalogue, "a/good", 1).prompt_token, usd("0.000001"));
+    assert_eq!(worst_case(&catalogue, "a/good", 1).prompt_token, usd("0.000001"));
     for unknown in ["a/bad", "a/none", "a/below"] {
         assert_eq!(
             quote(&catalogue, unknown, &Needs::default()),

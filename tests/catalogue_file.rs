@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use crate::support::{
     FIRST,
     log::Log,
-    prices::{account, of, tariff, usd},
+    prices::{account, of, usd, worst_case},
 };
 use openrouter_simulator::Simulator;
 use tokio::{
@@ -50,7 +50,7 @@ async fn it_survives_on_disk_with_its_date() {
     assert_eq!(loaded.len(), catalogue.len());
     assert_eq!(loaded.read_at(), catalogue.read_at());
     assert_eq!(loaded.age(), Some(Duration::from_secs(3600)));
-    assert_eq!(tariff(&loaded, FIRST, 9), tariff(&catalogue, FIRST, 9));
+    assert_eq!(worst_case(&loaded, FIRST, 9), worst_case(&catalogue, FIRST, 9));
     assert_eq!(folder.files(), [&*file], "nothing is left beside it");
 
     fs::write(&file, "{\"version\":2,\"models\":[]}").unwrap();
@@ -88,7 +88,7 @@ async fn what_a_refresh_saves_serves_without_a_network() {
     }
     assert!(!Catalogue::load(&file).unwrap().has_endpoints(LLAMA));
     let begun = Instant::now();
-    tariff(&catalogue, LLAMA, 1);
+    worst_case(&catalogue, LLAMA, 1);
     while !Catalogue::load(&file).unwrap().has_endpoints(LLAMA) {
         sleep(Duration::from_millis(100)).await;
     }
@@ -98,7 +98,7 @@ async fn what_a_refresh_saves_serves_without_a_network() {
     );
     drop(running);
     let loaded = Catalogue::load(&file).unwrap();
-    assert_eq!(tariff(&loaded, LLAMA, 1), tariff(&catalogue, LLAMA, 1));
+    assert_eq!(worst_case(&loaded, LLAMA, 1), worst_case(&catalogue, LLAMA, 1));
     assert_eq!(loaded.unpriced(), catalogue.unpriced());
     // A file that cannot be written is no reason to be without a catalogue.
     let (log, _listening) = Log::listen("llm::catalogue=info");
@@ -128,7 +128,7 @@ fn odd_prices_are_still_odd_when_they_come_from_a_file() {
     let loaded = Catalogue::load(&file).unwrap();
     assert_eq!(loaded.unpriced(), ["a/odd", "a/over"]);
     assert_eq!(loaded.model("a/new"), catalogue.model("a/new"));
-    assert_eq!(tariff(&loaded, "a/new", 1).prompt_token, usd("0.2"));
+    assert_eq!(worst_case(&loaded, "a/new", 1).prompt_token, usd("0.2"));
     // One that was never read has no date.
     Catalogue::default().save(&file).unwrap();
     assert_eq!(Catalogue::load(&file).unwrap().read_at(), None);

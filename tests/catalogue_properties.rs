@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tower_openrouter::response::ToUsd as _;
 use tower_openrouter::{
     Candidate, Catalogue, UsdAmount,
-    layers::{Modalities, Needs, PriceCeiling, PriceList, Quote, TokenUsage, UtcTime, WorstCasePrice},
+    layers::{MediaKinds, Needs, PriceCeiling, PriceList, Quote, TokenUsage, UtcTime, WorstCasePrice},
     response::{ModelEndpoints, Pricing},
     transport::OPENROUTER,
 };
@@ -108,8 +108,16 @@ fn needs() -> impl Strategy<Value = Needs> {
         needs.most_prompt_tokens = prompt;
         (needs.images, needs.searches, needs.choices) = (images, searches, choices);
         (needs.long_cache, needs.priority) = (flags.0, flags.1);
-        needs.input = if flags.2 { Modalities::AUDIO } else { Modalities::TEXT };
-        needs.output = if flags.3 { Modalities::AUDIO } else { Modalities::TEXT };
+        needs.input = if flags.2 {
+            MediaKinds::AUDIO
+        } else {
+            MediaKinds::default()
+        };
+        needs.output = if flags.3 {
+            MediaKinds::AUDIO
+        } else {
+            MediaKinds::default()
+        };
         needs
     })
 }
@@ -122,8 +130,8 @@ fn usage(needs: Needs) -> impl Strategy<Value = TokenUsage> {
             let mut usage = TokenUsage::default();
             (usage.prompt, usage.answer, usage.searches) = (prompt, answer, searches);
             (usage.cached, usage.cache_written, usage.reasoning) = (parts.0, parts.1, parts.2);
-            usage.audio = if needs.input.is_text() { 0 } else { parts.3 };
-            usage.answer_audio = if needs.output.is_text() { 0 } else { parts.4 };
+            usage.audio = if needs.input.is_empty() { 0 } else { parts.3 };
+            usage.answer_audio = if needs.output.is_empty() { 0 } else { parts.4 };
             usage
         },
     )
@@ -152,9 +160,9 @@ fn model() -> Candidate {
     Candidate::new(OPENROUTER, "a/b").unwrap()
 }
 
-fn tariff(catalogue: &Catalogue, needs: &Needs) -> WorstCasePrice {
+fn worst_case(catalogue: &Catalogue, needs: &Needs) -> WorstCasePrice {
     match catalogue.quote(&model(), needs, UtcTime::from_millis(0)) {
-        Quote::Known(tariff) => tariff,
+        Quote::Known(worst_case) => worst_case,
         other => unreachable!("{other:?}"),
     }
 }
@@ -173,7 +181,7 @@ proptest! {
     ) {
         let catalogue = catalogue(&row, &[]);
         let cost = catalogue.cost(&model(), &usage, at).unwrap();
-        let most = tariff(&catalogue, &needs).cost(needs.most_prompt_tokens, usage.answer).unwrap();
+        let most = worst_case(&catalogue, &needs).cost(needs.most_prompt_tokens, usage.answer).unwrap();
         prop_assert!(cost <= most, "{cost} over {most}");
         prop_assert!(!cost.is_negative());
     }
@@ -192,7 +200,7 @@ proptest! {
             needs.ceiling = most;
         }
         let whole = catalogue(&row, &offers);
-        let quoted = tariff(&whole, &needs);
+        let quoted = worst_case(&whole, &needs);
         let most = quoted.cost(needs.most_prompt_tokens, usage.answer).unwrap();
         for (place, offer) in offers.iter().enumerate() {
             // A catalogue that has this one alone tells its bill.
@@ -215,7 +223,7 @@ proptest! {
     #[test]
     fn more_is_never_cheaper_to_hold_for(row in pricing(), offers in vec(pricing(), 0..3), (needs, _) in request(), more in 0_u64..3000) {
         let catalogue = catalogue(&row, &offers);
-        let hold = |needs: &Needs| tariff(&catalogue, needs).cost(needs.most_prompt_tokens, 1000).unwrap();
+        let hold = |needs: &Needs| worst_case(&catalogue, needs).cost(needs.most_prompt_tokens, 1000).unwrap();
         let before = hold(&needs);
         let changes: [fn(&mut Needs, u64); 6] = [
             |needs, more| needs.most_prompt_tokens += more,
@@ -223,7 +231,7 @@ proptest! {
             |needs, more| needs.searches += more,
             |needs, _| needs.long_cache = true,
             |needs, _| needs.priority = true,
-            |needs, _| (needs.input, needs.output) = (Modalities::AUDIO, Modalities::AUDIO.with(Modalities::IMAGE)),
+            |needs, _| (needs.input, needs.output) = (MediaKinds::AUDIO, MediaKinds::AUDIO.with(MediaKinds::IMAGE)),
         ];
         for (place, change) in changes.into_iter().enumerate() {
             let mut larger = needs;
@@ -268,9 +276,9 @@ proptest! {
         let mut needs = Needs::default();
         [needs.prompt_tokens, needs.most_prompt_tokens, needs.images, needs.searches, needs.choices, ..] = counts;
         let quote = catalogue.quote(&model(), &needs, UtcTime::from_millis(at));
-        if let Quote::Known(tariff) = quote {
-            prop_assert!(!tariff.fixed.is_negative() && !tariff.prompt_token.is_negative());
-            let cost = tariff.cost(needs.most_prompt_tokens, usage.answer);
+        if let Quote::Known(worst_case) = quote {
+            prop_assert!(!worst_case.fixed.is_negative() && !worst_case.prompt_token.is_negative());
+            let cost = worst_case.cost(needs.most_prompt_tokens, usage.answer);
             prop_assert!(cost.is_err() || cost.is_ok_and(|cost| !cost.is_negative()));
         }
         // If it is no amount, it is not zero.

@@ -6,7 +6,7 @@ use crate::support::{
     FIRST, World, ask, call,
     ledger::Kept,
     log::Log,
-    prices::{account, account_at, at, of, tariff, usd},
+    prices::{account, account_at, at, of, usd, worst_case},
     raw::{self, Raw},
 };
 use openrouter_simulator::Simulator;
@@ -33,7 +33,7 @@ async fn it_is_refreshed_in_the_background_and_keeps_the_old_on_failure() {
         .await;
     sleep(Duration::from_secs(1)).await;
     assert!(!catalogue.is_empty());
-    let dear = tariff(&catalogue, "meta-llama/llama-3.3-70b-instruct", 1).answer_token;
+    let dear = worst_case(&catalogue, "meta-llama/llama-3.3-70b-instruct", 1).answer_token;
     assert_eq!(dear, usd("0.00000088"));
     let first = catalogue.read_at().unwrap();
     sleep(Duration::from_secs(700)).await;
@@ -45,11 +45,11 @@ async fn it_is_refreshed_in_the_background_and_keeps_the_old_on_failure() {
     );
 
     simulator.plan("/models", "503").unwrap();
-    let asked = simulator.seen().attempts.len();
+    let asked = simulator.report().attempts.len();
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(catalogue.read_at(), Some(second));
     assert!(!catalogue.is_empty());
-    let tries = simulator.seen().attempts.len() - asked;
+    let tries = simulator.report().attempts.len() - asked;
     assert!((8..20).contains(&tries), "backed off: {tries}");
     let text = log.text();
     assert_eq!(text.matches("is not refreshed").count(), 1, "said once: {text}");
@@ -61,14 +61,14 @@ async fn it_is_refreshed_in_the_background_and_keeps_the_old_on_failure() {
     assert_eq!(log.text().matches("fresh again").count(), 1);
 
     drop(running);
-    let asked = simulator.seen().attempts.len();
+    let asked = simulator.report().attempts.len();
     sleep(Duration::from_secs(3600)).await;
-    assert_eq!(simulator.seen().attempts.len(), asked, "it has ended");
+    assert_eq!(simulator.report().attempts.len(), asked, "it has ended");
 }
 
 /// How often a path that ends so was requested.
 fn asked(simulator: &Simulator, end: &str) -> usize {
-    let attempts = simulator.seen().attempts;
+    let attempts = simulator.report().attempts;
     attempts.iter().filter(|attempt| attempt.path.ends_with(end)).count()
 }
 
@@ -86,13 +86,17 @@ async fn endpoints_are_fetched_once_for_models_with_a_quoted_price() {
         "meta-llama/llama-3.3-70b-instruct-20241206",
         "meta-llama/llama-3.3-70b-instruct:nitro",
     ] {
-        assert_eq!(tariff(&catalogue, name, 1).answer_token, usd("0.00000032"), "{name}");
+        assert_eq!(
+            worst_case(&catalogue, name, 1).answer_token,
+            usd("0.00000032"),
+            "{name}"
+        );
     }
     let _ = catalogue.quote(&at("openrouter/auto"), &Needs::default(), UtcTime::now());
     let _ = catalogue.quote(&at("nobody/nothing"), &Needs::default(), UtcTime::now());
     sleep(Duration::from_secs(1)).await;
     for _ in 0..100 {
-        assert_eq!(tariff(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
+        assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
     }
     sleep(Duration::from_secs(1)).await;
     assert_eq!(asked(&simulator, "/endpoints"), 1);
@@ -100,7 +104,7 @@ async fn endpoints_are_fetched_once_for_models_with_a_quoted_price() {
     // After the models were read again, those still in use are read again too; the old ones stand until then.
     sleep(Duration::from_secs(700)).await;
     assert_eq!(asked(&simulator, "/endpoints"), 1);
-    assert_eq!(tariff(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
+    assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(asked(&simulator, "/endpoints"), 2);
     drop(running);
@@ -115,7 +119,7 @@ async fn endpoints_that_cannot_be_read_are_requested_later_and_block_nothing() {
     sleep(Duration::from_secs(1)).await;
     simulator.plan("/endpoints", "503").unwrap();
     for _ in 0..600 {
-        assert_eq!(tariff(&catalogue, LLAMA, 1).answer_token, usd("0.00000032"));
+        assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000032"));
         sleep(Duration::from_secs(1)).await;
     }
     // After 5, 10, 20, … seconds.
@@ -123,14 +127,14 @@ async fn endpoints_that_cannot_be_read_are_requested_later_and_block_nothing() {
     assert!((5..=8).contains(&tries), "{tries}");
     simulator.plan("/endpoints", "ok").unwrap();
     sleep(Duration::from_secs(700)).await;
-    tariff(&catalogue, LLAMA, 1);
+    worst_case(&catalogue, LLAMA, 1);
     sleep(Duration::from_secs(1)).await;
-    assert_eq!(tariff(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
+    assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
     // A model that no provider serves is not requested again and again.
     simulator.plan("/endpoints", "404").unwrap();
     let before = asked(&simulator, "/endpoints");
     for _ in 0..60 {
-        tariff(&catalogue, FIRST, 1);
+        worst_case(&catalogue, FIRST, 1);
         sleep(Duration::from_secs(1)).await;
     }
     assert_eq!(asked(&simulator, "/endpoints") - before, 1);
@@ -234,7 +238,7 @@ fn readers_see_the_old_or_the_new_and_never_less() {
             }
         });
         while !writing.is_finished() {
-            let seen = tariff(&catalogue, "a/b", 1).prompt_token;
+            let seen = worst_case(&catalogue, "a/b", 1).prompt_token;
             assert!(seen == usd("0.1") || seen == usd("0.2"));
         }
     });

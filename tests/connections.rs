@@ -24,7 +24,7 @@ async fn each_shard_has_connections_of_its_own() {
     for (shards, connections) in [(1, 1), (3, 3)] {
         let world = World::new("GOOD").await;
         calls(&stack(&world, |builder| builder.shards(shards)), 9).await;
-        assert_eq!(world.simulator.seen().connections_accepted, connections);
+        assert_eq!(world.simulator.report().connections_accepted, connections);
     }
 }
 
@@ -34,14 +34,14 @@ async fn clones_share_connections() {
     let stack = stack(&world, |builder| builder);
     calls(&stack, 1).await;
     calls(&stack.clone(), 1).await;
-    assert_eq!(world.simulator.seen().connections_accepted, 1);
+    assert_eq!(world.simulator.report().connections_accepted, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_idle_connection_is_kept_if_none_is_wanted() {
     let world = World::new("GOOD").await;
     calls(&stack(&world, |builder| builder.pool_max_idle(0)), 3).await;
-    assert_eq!(world.simulator.seen().connections_accepted, 3);
+    assert_eq!(world.simulator.report().connections_accepted, 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,7 +52,7 @@ async fn an_idle_connection_is_dropped_in_time() {
         calls(&stack, 1).await;
         tokio::time::sleep(Duration::from_secs(100)).await;
         calls(&stack, 1).await;
-        assert_eq!(world.simulator.seen().connections_accepted, connections, "{limit} s");
+        assert_eq!(world.simulator.report().connections_accepted, connections, "{limit} s");
     }
 }
 

@@ -12,10 +12,7 @@ use tower_openrouter::{
 
 /// The body that this upstream is sent for a stream of this request, under a budget that shortens to 400 tokens at most.
 async fn sent(raw: &Raw, upstream: Upstream, request: ChatRequest) -> String {
-    let price = WorstCasePrice {
-        answer_token: "0.001".parse().unwrap(),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token("0.001".parse().unwrap());
     let candidate = Candidate::new(upstream.name(), "gpt-5-mini").unwrap();
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new(KEY).unwrap())

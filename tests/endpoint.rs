@@ -145,7 +145,7 @@ async fn bad_requests_come_back_in_openais_shape() {
 
 #[tokio::test(start_paused = true)]
 async fn too_large_a_body_gets_413_and_another_method_405() {
-    let small = endpoint(answers).largest_body(32);
+    let small = endpoint(answers).max_body_bytes(32);
     let request = Request::post("/").body(Full::new(Bytes::from(ASK))).unwrap();
     let response = small.clone().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);

@@ -38,7 +38,7 @@ async fn post(encodings: &[&str], body: Vec<u8>) -> (StatusCode, Option<String>,
         .build_over(service)
         .unwrap()
         .into_openai_endpoint()
-        .largest_body(LARGEST);
+        .max_body_bytes(LARGEST);
     let mut request = Request::post("/v1/chat/completions")
         .body(Full::new(Bytes::from(body)))
         .unwrap();

@@ -373,7 +373,7 @@ async fn what_is_no_json_object_is_refused_in_every_api() {
 async fn a_body_over_the_limit_gets_413_in_every_api() {
     let endpoints = stack_over(|_| panic!("it is not sent"))
         .into_endpoints()
-        .largest_body(16);
+        .max_body_bytes(16);
     for api in Api::ALL {
         let path = format!("/v1/{}", api.path());
         let (parts, text) = send(endpoints.clone(), post(&path, ask(api))).await;

@@ -150,11 +150,11 @@ async fn a_client_that_leaves_before_the_first_token_closes_the_connection() {
         body.frame().await.unwrap().unwrap();
     }
     assert_eq!(begun.elapsed(), 2 * S);
-    assert_eq!(world.simulator.seen().open_connections, 1);
+    assert_eq!(world.simulator.report().open_connections, 1);
     drop(body);
     world.simulator.wait_until(|seen| seen.open_connections == 0).await;
     assert_eq!(begun.elapsed(), 2 * S);
-    assert_eq!(world.simulator.seen().attempts[0].outcome, Seen::ClosedByClient);
+    assert_eq!(world.simulator.report().attempts[0].outcome, Seen::ClosedByClient);
 }
 
 #[tokio::test(start_paused = true)]

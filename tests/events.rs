@@ -161,10 +161,7 @@ async fn a_degraded_answer_is_an_event() {
 async fn a_budget_tells_what_it_refuses_and_how_full_it_is() {
     let world = World::new("GOOD").await;
     let (sender, mut receiver) = channel(1_000);
-    let price = WorstCasePrice {
-        answer_token: "0.0000006".parse().unwrap(),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token("0.0000006".parse().unwrap());
     let prices = FixedPrices::new([(Candidate::new("openrouter", SECOND).unwrap(), price)]);
     let stack = world
         .builder()

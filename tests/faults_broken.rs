@@ -250,7 +250,7 @@ async fn a_stream_cut_at_any_byte_never_ends_as_a_whole_answer() {
     let world = World::new("GOOD").await;
     let stack = world.builder().attempts(1).chain([FIRST]).build().unwrap();
     assert_eq!(call(&stack, true, ask()).await.text, TEXT);
-    let whole = world.simulator.seen().attempts.last().unwrap().bytes;
+    let whole = world.simulator.report().attempts.last().unwrap().bytes;
     let mut whole_answers = 0;
     for byte in 0..whole {
         world

@@ -118,7 +118,7 @@ async fn check(row: &Row, streamed: bool) {
     assert_eq!(pair.asked(), asked, "{label}");
     assert!(about(pair.took), "{label}");
     assert_eq!(
-        world.simulator.seen().attempts.len(),
+        world.simulator.report().attempts.len(),
         row.attempts * 2 + usize::from(row.moves),
         "{label}"
     );
@@ -157,7 +157,7 @@ async fn an_affordable_answer_is_requested_instead() {
     assert_eq!((got.text.as_str(), got.asked().len()), (TEXT, 2));
     let bodies: Vec<serde_json::Value> = world
         .simulator
-        .seen()
+        .report()
         .attempts
         .iter()
         .map(|attempt| serde_json::from_slice(&attempt.body).unwrap())

@@ -12,7 +12,7 @@ use tower_openrouter::{
 };
 
 fn last(world: &World) -> Attempt {
-    world.simulator.seen().attempts.last().unwrap().clone()
+    world.simulator.report().attempts.last().unwrap().clone()
 }
 
 /// Invariant 10: odd spacing, unknown fields, a duplicate, all of it.

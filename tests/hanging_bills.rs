@@ -83,7 +83,7 @@ async fn a_source_that_hangs_is_given_up_on_and_asked_again() {
         reconciler.record(&entry);
     }
     sleep(Duration::from_secs(600)).await;
-    assert_eq!((reconciler.pending(), reconciler.given_up()), (0, 0));
+    assert_eq!((reconciler.pending(), reconciler.expired()), (0, 0));
     assert!(kept.entries().iter().all(|entry| entry.state == EntryState::Reconciled));
 }
 

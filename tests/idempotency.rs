@@ -71,7 +71,7 @@ impl Mounted {
     }
 
     fn calls(&self) -> usize {
-        self.world.simulator.seen().attempts.len()
+        self.world.simulator.report().attempts.len()
     }
 }
 
@@ -196,7 +196,7 @@ async fn tenants_have_keys_of_their_own_and_failures_are_made_again() {
     assert_eq!(header(&head, "idempotent-replayed"), "");
     assert_ne!(first, others);
     assert_eq!(mounted.calls(), 3);
-    let seen = mounted.world.simulator.seen();
+    let seen = mounted.world.simulator.report();
     assert!(
         seen.chats().all(|call| call.header("idempotency-key").is_none()),
         "it does not go upstream"

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::future::join_all;
 use http::Request;
-use openrouter_simulator::{Outcome, Seen, Simulator};
+use openrouter_simulator::{Outcome, Report, Simulator};
 use test_servers::Redis;
 use tower_openrouter::{
     Answer, ApiKey, ApiRequest, ChatServiceExt, Completion, Stack,
@@ -120,7 +120,7 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     let process = tokio::task::spawn_blocking(move || starting.join().unwrap())
         .await
         .unwrap();
-    assert_eq!(simulator.seen().of(FIRST).count(), 1);
+    assert_eq!(simulator.report().of(FIRST).count(), 1);
 
     let ledger = MemoryLedger::new();
     let stack = builder(&url, &base_url)
@@ -135,7 +135,7 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     });
     tokio::time::sleep(LEASE * 2).await;
     assert!(!waiting.is_finished());
-    assert_eq!(simulator.seen().of(FIRST).count(), 1, "one call in two processes");
+    assert_eq!(simulator.report().of(FIRST).count(), 1, "one call in two processes");
     drop(process);
 
     let answers = tokio::time::timeout(LEASE * 20, waiting)
@@ -153,7 +153,7 @@ async fn a_hundred_clients_and_a_process_that_is_killed_in_the_middle_are_one_bi
     assert!(again.parts().extensions.get::<Replayed>().is_some());
     assert_eq!(again.text().await.unwrap(), TEXT);
 
-    let seen = tokio::time::timeout(LEASE * 20, simulator.wait_until(Seen::idle))
+    let seen = tokio::time::timeout(LEASE * 20, simulator.wait_until(Report::idle))
         .await
         .expect("the killed process's connection ends");
     let attempts: Vec<_> = seen
@@ -200,7 +200,7 @@ async fn plain_calls_of_two_processes_are_one_attempt_and_one_bill() {
     for stack in &stacks {
         assert!(plain(stack).await.parts.extensions.get::<Replayed>().is_some());
     }
-    assert_eq!(simulator.seen().of(FIRST).count(), 1, "one attempt");
+    assert_eq!(simulator.report().of(FIRST).count(), 1, "one attempt");
     assert!(bill(&simulator) > 0);
     assert_eq!(cost_of_all(&ledger), bill(&simulator), "one bill");
     let paid = ledger.recent(200).into_iter().filter(|entry| entry.attempt > 0);

@@ -125,9 +125,9 @@ async fn a_free_day_is_exhausted_for_one_key_and_not_for_the_other() {
         .unwrap();
     let first = call(&stack, true, ask()).await;
     assert_eq!(first.kind(), Some(FailureKind::QuotaExhausted));
-    assert_eq!(world.simulator.seen().of(free).count(), 2, "each key once");
+    assert_eq!(world.simulator.report().of(free).count(), 2, "each key once");
     let again = call(&stack, true, ask()).await;
     assert!(again.error.unwrap().retry_after().is_some_and(|wait| wait <= 3_600 * S));
-    assert_eq!(world.simulator.seen().of(free).count(), 2);
+    assert_eq!(world.simulator.report().of(free).count(), 2);
     assert_eq!(pool.states(), [KeyState::Usable; 2], "for other models");
 }

@@ -70,10 +70,7 @@ impl Books {
     }
 
     fn stack(&self, world: &World) -> Stack {
-        let half_a_dollar = WorstCasePrice {
-            fixed: "0.5".parse().unwrap(),
-            ..WorstCasePrice::default()
-        };
+        let half_a_dollar = WorstCasePrice::new().fixed("0.5".parse().unwrap());
         world
             .builder()
             .chain([FIRST])
@@ -171,7 +168,7 @@ async fn a_bill_that_never_comes_leaves_the_estimate() {
         "the ledger says that it is final"
     );
     assert!(!entry.awaits_bill());
-    assert_eq!((books.reconciler.pending(), books.reconciler.given_up()), (0, 1));
+    assert_eq!((books.reconciler.pending(), books.reconciler.expired()), (0, 1));
     assert_eq!(
         books.spent().0,
         entry.cost(),
@@ -222,7 +219,7 @@ async fn a_key_that_is_refused_for_a_while_gives_up_no_bill() {
         .await;
         let entry = kept.entries().remove(0);
         assert_eq!(
-            (entry.state, reconciler.given_up()),
+            (entry.state, reconciler.expired()),
             (EntryState::Reconciled, 0),
             "{refusal}"
         );
@@ -259,12 +256,12 @@ async fn what_does_not_fit_is_counted_and_settled_at_its_estimate() {
     }
     // The first two were requested long ago.
     assert_eq!(
-        reconciler.turned_away() + u64::try_from(reconciler.pending()).unwrap() + reconciled(&kept),
+        reconciler.rejected() + u64::try_from(reconciler.pending()).unwrap() + reconciled(&kept),
         3
     );
     sleep(Duration::from_secs(60)).await;
     assert_eq!(
-        (reconciler.pending(), reconciler.turned_away() + reconciled(&kept)),
+        (reconciler.pending(), reconciler.rejected() + reconciled(&kept)),
         (0, 3)
     );
     let open: Vec<_> = kept.entries().into_iter().filter(Entry::awaits_bill).collect();
@@ -299,7 +296,7 @@ async fn what_is_resumed_has_an_end_for_every_entry() {
     let states = || kept.entries().iter().map(|entry| entry.state).collect::<Vec<_>>();
     use EntryState::{Estimated, Unbilled};
     assert_eq!(states(), [Estimated, Estimated, Unbilled, Unbilled]);
-    assert_eq!((reconciler.turned_away(), reconciler.given_up()), (1, 1));
+    assert_eq!((reconciler.rejected(), reconciler.expired()), (1, 1));
     sleep(Duration::from_secs(3600)).await;
     assert_eq!(states(), [Unbilled; 4]);
     let cost = kept
@@ -332,7 +329,7 @@ async fn bills_are_requested_a_few_at_a_time_and_another_upstreams_not_at_all() 
     elsewhere.upstream = "openai".into();
     reconciler.record(&elsewhere);
     sleep(Duration::from_secs(1)).await;
-    assert_eq!((reconciler.pending(), reconciler.given_up()), (0, 1));
+    assert_eq!((reconciler.pending(), reconciler.expired()), (0, 1));
 }
 
 /// The whole of it with a real file between two processes.

@@ -166,7 +166,6 @@ mod provider_words;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
-#[cfg(feature = "recording")]
 mod recording;
 #[cfg(test)]
 mod remembered;

@@ -140,6 +140,64 @@ async fn two_hundred_models_are_distinguished_and_no_more() {
     );
 }
 
+/// The alert on failing callers follows this rule: what callers cause must not make it fire.
+#[tokio::test(start_paused = true)]
+async fn the_rule_of_the_success_rate_leaves_out_what_callers_cause() {
+    use std::time::Duration;
+    use tower_openrouter::{
+        layers::rate_limit::{Limits, Rate},
+        stack::TenantKey,
+    };
+
+    let rules = include_str!("../docs/dashboards/prometheus-rules.yml");
+    let (_, rule) = rules.split_once("record: llm:success:ratio_rate5m").unwrap();
+    let selectors = rule.split("llm_operations{").skip(1);
+    let selectors: Vec<&str> = selectors.map(|rest| rest.split('}').next().unwrap()).collect();
+    // How many operations a selector counts: `name!="value"`, `name=~"one|other"`, by commas.
+    let counted = |all: &[(metrics_util::CompositeKey, DebugValue)], selector: &str| {
+        let matchers: Vec<(&str, &str)> = selector.split(',').map(|part| part.split_once('"').unwrap()).collect();
+        let labels: Vec<String> = matchers
+            .iter()
+            .map(|(name, _)| name.trim_end_matches(['=', '~', '!']).replace("llm_", "llm."))
+            .collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let series = told(all, names::OPERATIONS, &labels).into_iter();
+        let fits = series.filter(|(values, _)| {
+            matchers.iter().zip(values).all(|((name, wanted), value)| {
+                let is_one = wanted.trim_end_matches('"').split('|').any(|wanted| wanted == value);
+                is_one != name.contains('!')
+            })
+        });
+        fits.flat_map(|(_, values)| values).sum::<f64>()
+    };
+    for (plan, calls, good_and_all) in [
+        // One call an hour is the caller's limit.
+        ("GOOD", 3, [1.0, 1.0]),
+        ("400", 1, [0.0, 0.0]),
+        ("429;retry-after=3600", 1, [0.0, 1.0]),
+        ("503;no-hint", 1, [0.0, 1.0]),
+    ] {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _here = metrics::set_default_local_recorder(&recorder);
+        let world = World::new(plan).await;
+        let limits = Limits::new().requests(Rate::new(1, Duration::from_secs(3600)).unwrap());
+        let builder = world.builder().chain([FIRST]);
+        let limited = builder.tenant_limits(limits, TenantKey::global(), Duration::ZERO);
+        let stack = limited.build().unwrap();
+        for _ in 0..calls {
+            call(&stack, true, ask()).await;
+        }
+        let all = values(&snapshotter);
+        let sums: Vec<f64> = selectors
+            .iter()
+            .take(2)
+            .map(|selector| counted(&all, selector))
+            .collect();
+        assert_eq!(sums, good_and_all, "{plan}");
+    }
+}
+
 /// Each metric, label and failure kind on the page exists.
 #[test]
 fn the_runbook_names_only_metrics_and_kinds_that_exist() {
@@ -155,6 +213,7 @@ fn the_runbook_names_only_metrics_and_kinds_that_exist() {
         names::CACHE,
         names::SERVED_BY,
         names::PROVIDER_STATE,
+        names::FAULT,
     ];
     let known: Vec<_> = METRICS.iter().map(|metric| metric.name).chain(labels).collect();
     let words = page.split(|sign: char| !sign.is_ascii_alphanumeric() && sign != '_');

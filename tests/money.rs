@@ -22,12 +22,12 @@ fn usd(text: &str) -> UsdAmount {
 }
 
 /// A price that is the same for all models: so much for each token of the answer.
-fn tariff(answer_token: &str) -> UnknownPrice {
-    UnknownPrice::Assume(WorstCasePrice {
-        answer_token: usd(answer_token),
-        max_answer: Some(100),
-        ..WorstCasePrice::default()
-    })
+fn worst_case(answer_token: &str) -> UnknownPrice {
+    UnknownPrice::Assume(
+        WorstCasePrice::new()
+            .answer_token(usd(answer_token))
+            .max_answer(Some(100)),
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,10 +125,7 @@ async fn a_budget_shortens_an_answer_before_it_refuses_one() {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
     let budget = Budget::usd("all", "0.60").unwrap().per(Window::Day);
-    let price = WorstCasePrice {
-        answer_token: usd("0.002"),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.002"));
     let stack = world
         .builder()
         .chain([FIRST])
@@ -148,7 +145,7 @@ async fn a_budget_shortens_an_answer_before_it_refuses_one() {
     let note = answer.attempts().unwrap().attempts()[0].note.clone();
     assert_eq!(note.as_deref(), Some("max_tokens lowered to 300 to fit a budget"));
     assert!(answer.text().await.is_ok());
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     let sent = String::from_utf8(seen.attempts[0].body.to_vec()).unwrap();
     assert!(sent.contains("\"max_tokens\":300"), "{sent}");
     assert_eq!(kept.entries()[0].clamped_to, Some(300));
@@ -167,7 +164,7 @@ async fn an_attempt_that_no_budget_carries_is_not_sent() {
         .builder()
         .chain([FIRST])
         .budget(budget)
-        .unknown_price(tariff("0.002"))
+        .unknown_price(worst_case("0.002"))
         .ledger(kept.clone())
         .build()
         .unwrap();
@@ -183,7 +180,7 @@ async fn an_attempt_that_no_budget_carries_is_not_sent() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
-    assert_eq!((world.simulator.seen().attempts.len(), kept.entries().len()), (0, 0));
+    assert_eq!((world.simulator.report().attempts.len(), kept.entries().len()), (0, 0));
     // The budget is not for a call without the tag.
     assert!(call(&stack, true, ask()).await.error.is_none());
 }
@@ -225,7 +222,11 @@ async fn a_price_below_zero_is_not_assumed() {
     let world = World::new("GOOD").await;
     let build = |answer_token| {
         let day = Budget::usd("day", "5").unwrap();
-        world.builder().budget(day).unknown_price(tariff(answer_token)).build()
+        world
+            .builder()
+            .budget(day)
+            .unknown_price(worst_case(answer_token))
+            .build()
     };
     let error = build("-0.000001").unwrap_err();
     assert!(error.to_string().contains("assumes a price below zero"), "{error}");
@@ -243,7 +244,7 @@ async fn two_stacks_share_a_store() {
             .chain([FIRST])
             .budget(budget)
             .budget_store(Arc::new(book.clone()))
-            .unknown_price(tariff("0.001"))
+            .unknown_price(worst_case("0.001"))
             .build()
             .unwrap()
     };
@@ -260,7 +261,7 @@ async fn a_request_that_names_no_length_gets_the_default_one() {
     let world = World::new("GOOD").await;
     let builder = world.builder().chain([FIRST]).budget(Budget::usd("all", "9").unwrap());
     let stack = builder
-        .unknown_price(tariff("0.001"))
+        .unknown_price(worst_case("0.001"))
         .default_output_tokens(40)
         .build()
         .unwrap();
@@ -274,7 +275,7 @@ async fn a_request_that_names_no_length_gets_the_default_one() {
                 .error
                 .is_none()
         );
-        let seen = world.simulator.seen();
+        let seen = world.simulator.report();
         let sent = String::from_utf8(seen.attempts.last().unwrap().body.to_vec()).unwrap();
         assert!(sent.contains(expected), "{sent}");
     }

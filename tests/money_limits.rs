@@ -15,10 +15,7 @@ use tower_openrouter::{
 async fn sent(dollars: &str, limits: &str) -> (Value, UsdAmount) {
     let world = World::new("GOOD").await;
     let kept = Kept::new();
-    let price = WorstCasePrice {
-        answer_token: "0.002".parse().unwrap(),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token("0.002".parse().unwrap());
     let stack = world
         .builder()
         .chain([FIRST])
@@ -29,7 +26,7 @@ async fn sent(dollars: &str, limits: &str) -> (Value, UsdAmount) {
         .unwrap();
     let body = format!("{{\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}],{limits}}}");
     stack.complete(ChatRequest::from_json(body).unwrap()).await.unwrap();
-    let body = serde_json::from_slice(&world.simulator.seen().attempts[0].body).unwrap();
+    let body = serde_json::from_slice(&world.simulator.report().attempts[0].body).unwrap();
     (body, kept.entries()[0].reserved)
 }
 

@@ -116,10 +116,7 @@ async fn over_http(stack: &Stack, tokens: Option<u64>) -> (StatusCode, HeaderMap
 #[tokio::test(start_paused = true)]
 async fn a_client_sees_what_was_shortened_and_what_was_limited() {
     let world = World::new("GOOD").await;
-    let price = WorstCasePrice {
-        answer_token: usd("0.001"),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.001"));
     let stack = |dollars| {
         let builder = world.builder().chain([FIRST]).budget(day(dollars));
         builder.unknown_price(UnknownPrice::Assume(price)).build().unwrap()
@@ -172,11 +169,7 @@ async fn the_ledger_and_the_budget_agree_when_the_price_is_assumed() {
     let world = World::new("delay=1s;words=50").await;
     let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
     let budgets = Budgets::in_store([Budget::usd("all", "10").unwrap()], Arc::new(book.clone())).unwrap();
-    let price = WorstCasePrice {
-        answer_token: usd("0.0001"),
-        max_answer: Some(100),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.0001")).max_answer(Some(100));
     let builder = world.builder().chain([FIRST]).ledger(kept.clone()).budgets(budgets);
     let stack = builder.unknown_price(UnknownPrice::Assume(price)).build().unwrap();
     let mut answer = stack.stream(ask()).await.unwrap();

@@ -129,7 +129,7 @@ async fn a_loop_of_tools_is_limited_to_what_the_budget_leaves() {
     stack.complete(request(&body)).await.unwrap();
     let reserved = kept.entries()[0].reserved;
     let sent = |books: &Books| -> Value {
-        let seen = books.world.simulator.seen();
+        let seen = books.world.simulator.report();
         serde_json::from_slice(&seen.attempts.last().unwrap().body).unwrap()
     };
     let first = sent(&books)["stop_server_tools_when"].clone();
@@ -269,7 +269,7 @@ fn of(api: Api, chat: Value, dice: &mut fastrand::Rng) -> Value {
         Api::Chat => chat,
         Api::Responses => response(&chat),
         Api::Messages => message(&chat, dice),
-        Api::Embeddings => embedding(dice),
+        _ => embedding(dice),
     }
 }
 

@@ -160,7 +160,7 @@ async fn bad_bodies_get_400_and_413() {
     assert_eq!(error["error"]["type"], "invalid_request_error");
     let response = post(&url, vec![b' '; 21 * 1024 * 1024]).await;
     assert_eq!(response.status(), 413);
-    assert!(world.simulator.seen().attempts.is_empty(), "nothing was sent");
+    assert!(world.simulator.report().attempts.is_empty(), "nothing was sent");
 }
 
 #[tokio::test(start_paused = true)]

@@ -30,7 +30,7 @@ fn odd(api: Api, streamed: bool) -> String {
         Api::Messages => format!(
             r#""messages": [ {{"content" : "Why {FIRST}?","role":"user","x":1.0}}],"max_tokens":  50, "metadata":{{"user_id":null}}"#
         ),
-        Api::Embeddings => format!(r#""input" : [ "Why {FIRST}? é" ],"user":"u\u0031""#),
+        _ => format!(r#""input" : [ "Why {FIRST}? é" ],"user":"u\u0031""#),
     };
     format!(" \n{{ {fields},\r\n\t\"model\" :  \"{FIRST}\" , {stream}{content}  }} \n")
 }

@@ -115,7 +115,7 @@ async fn each_attempts_own_span_is_the_parent_of_what_the_upstream_does() {
         .await;
         let sent: Vec<_> = world
             .simulator
-            .seen()
+            .report()
             .chats()
             .map(|seen| seen.header("traceparent").unwrap().to_owned())
             .collect();

@@ -132,29 +132,20 @@ async fn the_model_that_a_request_names() {
 async fn the_pace_floor() {
     let plan = "delay=2s;words=30";
     assert!(with(plan, |b| b).await.error.is_none());
-    let floor = MinThroughput {
-        tokens: 10,
-        window: Duration::from_secs(10),
-    };
+    let floor = MinThroughput::new(10, Duration::from_secs(10));
     let slow = with(plan, |b| b.min_throughput(floor)).await;
     assert_eq!(
         (slow.kind(), slow.asked()),
         (Some(K::Timeout(Phase::Throughput)), vec![FIRST])
     );
-    let floor = MinThroughput {
-        tokens: 4,
-        window: Duration::from_secs(10),
-    };
+    let floor = MinThroughput::new(4, Duration::from_secs(10));
     assert!(with(plan, |b| b.min_throughput(floor)).await.error.is_none());
 }
 
 /// One chunk a second: a hundred tokens each is fast, one letter each is not.
 #[tokio::test(start_paused = true)]
 async fn the_pace_floor_counts_what_a_chunk_holds_and_not_chunks() {
-    let floor = MinThroughput {
-        tokens: 100,
-        window: Duration::from_secs(10),
-    };
+    let floor = MinThroughput::new(100, Duration::from_secs(10));
     for (letters, kind) in [(500, None), (1, Some(K::Timeout(Phase::Throughput)))] {
         let mut steps = vec![events()];
         for _ in 0..25 {
@@ -254,7 +245,7 @@ async fn the_limits_of_a_tenant_and_of_a_candidate() {
         refused.to_string().starts_with("over 1 requests in 60 s: retry in"),
         "{refused}"
     );
-    assert_eq!(world.simulator.seen().attempts.len(), 2, "nothing was sent for it");
+    assert_eq!(world.simulator.report().attempts.len(), 2, "nothing was sent for it");
     assert!(
         call(&stack, true, ask()).await.error.is_none(),
         "without a tenant it is not limited"
@@ -373,7 +364,7 @@ async fn a_redirect_is_not_followed() {
         .unwrap();
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.kind(), Some(K::Malformed), "{got:?}");
-    assert!(elsewhere.simulator.seen().attempts.is_empty());
+    assert!(elsewhere.simulator.report().attempts.is_empty());
 }
 
 #[test]

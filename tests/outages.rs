@@ -128,7 +128,7 @@ async fn what_befalls_the_key_leaves_no_model_of_that_upstream() {
                 found.map(|mark| (mark.source, mark.reason)),
                 Some((DegradedSource::CannedReply, Some(kind)))
             );
-            assert_eq!(world.simulator.seen().of(SECOND).count(), 0);
+            assert_eq!(world.simulator.report().of(SECOND).count(), 0);
         }
     }
 }

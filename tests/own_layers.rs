@@ -319,7 +319,7 @@ async fn what_a_layer_in_the_middle_fails_with_is_classified() {
     let got = call(&stack, true, ask()).await;
     assert_eq!(got.kind(), Some(FailureKind::Timeout(Phase::FirstToken)), "{got:?}");
     assert_eq!(got.took, Duration::from_secs(2), "{got:?}");
-    assert_eq!(world.simulator.seen().attempts.len(), 0);
+    assert_eq!(world.simulator.report().attempts.len(), 0);
 
     // A limit that sheds what is over it.
     let (slow, _) = waits(second());

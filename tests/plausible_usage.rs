@@ -34,20 +34,17 @@ struct Flat;
 
 impl PriceList for Flat {
     fn quote(&self, _: &Candidate, _: &Needs, _: UtcTime) -> Quote {
-        Quote::Known(TARIFF)
+        Quote::Known(WORST_CASE)
     }
 
     fn cost(&self, _: &Candidate, usage: &TokenUsage, _: UtcTime) -> Option<UsdAmount> {
-        TARIFF.cost(usage.prompt, usage.answer).ok()
+        WORST_CASE.cost(usage.prompt, usage.answer).ok()
     }
 }
 
-const TARIFF: WorstCasePrice = WorstCasePrice {
-    fixed: UsdAmount::ZERO,
-    prompt_token: UsdAmount::ZERO,
-    answer_token: UsdAmount::from_pico(15_000_000),
-    max_answer: Some(700),
-};
+const WORST_CASE: WorstCasePrice = WorstCasePrice::new()
+    .answer_token(UsdAmount::from_pico(15_000_000))
+    .max_answer(Some(700));
 
 /// A stack that may spend five cents; each answer of 700 tokens costs about one.
 fn five_cents(raw: &Raw) -> (Stack, InMemoryBudgetStore, Arc<Kept>) {

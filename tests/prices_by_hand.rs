@@ -32,10 +32,7 @@ fn fixed() -> FixedPrices {
 }
 
 fn price() -> WorstCasePrice {
-    WorstCasePrice {
-        answer_token: "0.001".parse().unwrap(),
-        ..WorstCasePrice::default()
-    }
+    WorstCasePrice::new().answer_token("0.001".parse().unwrap())
 }
 
 fn is_known(prices: &dyn PriceList, fields: &str) -> bool {
@@ -76,7 +73,7 @@ async fn a_budget_refuses_it_unless_a_price_is_assumed() {
     };
     let error = call(None).await.unwrap_err();
     assert_eq!(error.kind(), FailureKind::NoEndpoint, "{error}");
-    assert!(world.simulator.seen().attempts.is_empty(), "nothing was sent");
+    assert!(world.simulator.report().attempts.is_empty(), "nothing was sent");
     call(Some(UnknownPrice::Assume(price()))).await.unwrap();
-    assert_eq!(world.simulator.seen().attempts.len(), 1);
+    assert_eq!(world.simulator.report().attempts.len(), 1);
 }

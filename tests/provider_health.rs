@@ -36,13 +36,13 @@ fn stack(world: &World, health: &ProviderHealth, models: &[&str]) -> Stack {
 
 /// Which provider served each attempt, by the simulator's own record.
 fn served(world: &World) -> Vec<String> {
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     seen.chats().map(|attempt| attempt.provider.clone()).collect()
 }
 
 /// The preferences of the last request.
 fn asked_for(world: &World) -> Value {
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     let body: Value = serde_json::from_slice(&seen.attempts.last().unwrap().body).unwrap();
     body["provider"].clone()
 }
@@ -210,7 +210,7 @@ async fn what_the_router_tried_by_itself_stands_under_our_attempt_and_counts_now
     let silent = call(&builder.build().unwrap(), true, ask()).await;
     assert!(tried(&silent).is_empty());
     let header = |at: usize| {
-        world.simulator.seen().attempts[at]
+        world.simulator.report().attempts[at]
             .header("x-openrouter-metadata")
             .map(str::to_owned)
     };

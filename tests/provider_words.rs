@@ -291,17 +291,14 @@ async fn our_own_budget_refuses_with_402() {
         .builder()
         .chain([FIRST])
         .budget(Budget::usd("tenant", "0.001").unwrap().per(Window::Day))
-        .unknown_price(UnknownPrice::Assume(WorstCasePrice {
-            fixed,
-            ..WorstCasePrice::default()
-        }))
+        .unknown_price(UnknownPrice::Assume(WorstCasePrice::new().fixed(fixed)))
         .build()
         .unwrap();
     let (status, body) = mounted(&stack).await;
     assert_eq!(status.as_u16(), 402, "{body}");
     assert_eq!(body["error"]["type"], "insufficient_quota");
     assert_eq!(body["error"]["code"], "budget_exceeded");
-    assert!(world.simulator.seen().attempts.is_empty());
+    assert!(world.simulator.report().attempts.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use crate::support::{FIRST, SECOND, World, ask, call};
 use tokio::time::sleep;
 use tower_openrouter::{
     FailureKind, Stack,
-    layers::{Scope, circuit_breaker::CircuitState, rate_limit::Limits, retry::Exponential},
+    layers::{FailureScope, circuit_breaker::CircuitState, rate_limit::Limits, retry::Exponential},
     stack::StackBuilder,
 };
 
@@ -14,7 +14,7 @@ const S: Duration = Duration::from_secs(1);
 const FREE: &str = "deepseek/deepseek-r1:free";
 
 fn calls_of(world: &World, model: &str) -> usize {
-    world.simulator.seen().of(model).count()
+    world.simulator.report().of(model).count()
 }
 
 /// Unconfigured, and with limits of our own configured.
@@ -120,7 +120,7 @@ async fn a_keys_cap_is_remembered_for_all_models_of_its_upstream() {
         assert_eq!(error.kind(), FailureKind::QuotaExhausted, "{error}");
         sleep(S).await;
     }
-    assert_eq!(world.simulator.seen().chats().count(), 1);
+    assert_eq!(world.simulator.report().chats().count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,7 +202,10 @@ async fn the_pauses_in_force_are_seen_on_the_stack() {
         let [report] = &reports[..] else {
             unreachable!("one pause: {reports:?}")
         };
-        assert_eq!((report.candidate.model(), report.scope), (FIRST, Scope::Candidate));
+        assert_eq!(
+            (report.candidate.model(), report.scope),
+            (FIRST, FailureScope::Candidate)
+        );
         assert_eq!(report.kind, FailureKind::RateLimited);
         assert!((29 * S..=30 * S).contains(&report.ends_in), "{:?}", report.ends_in);
         let told = report.to_string();

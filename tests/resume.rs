@@ -82,7 +82,7 @@ async fn tell(stack: &Stack, request: ChatRequest) -> Told {
 fn asked(world: &World) -> Vec<String> {
     world
         .simulator
-        .seen()
+        .report()
         .attempts
         .iter()
         .map(|attempt| attempt.model.clone())
@@ -121,7 +121,7 @@ async fn whichever_word_it_breaks_after_the_text_is_whole() {
             let entries = kept.entries();
             let states: Vec<_> = entries.iter().map(|entry| entry.state).collect();
             assert_eq!(states, [EntryState::Estimated, EntryState::Settled]);
-            let billed = world.simulator.seen().attempts[1].billed.pico();
+            let billed = world.simulator.report().attempts[1].billed.pico();
             assert_eq!(entries[1].cost().pico(), i128::from(billed));
             assert!(told.answer.usage().unwrap().total_tokens > Some(0));
             assert!(
@@ -189,7 +189,7 @@ async fn a_model_that_takes_no_begun_message_is_instructed() {
                 (WHOLE, None),
                 "{chain:?}"
             );
-            let seen = world.simulator.seen();
+            let seen = world.simulator.report();
             let last: Value = serde_json::from_slice(&seen.attempts.last().unwrap().body).unwrap();
             let messages = last["messages"].as_array().unwrap();
             let roles: Vec<_> = messages
@@ -270,7 +270,7 @@ async fn a_continuation_gets_the_conversation_and_the_tokens_that_are_left() {
     let request = ask().max_tokens(70).end_user("u-1");
     let told = tell(&on(&world).build().unwrap(), request).await;
     assert_eq!(told.text, WHOLE);
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     let [first, second]: [Value; 2] = [0, 1].map(|n| serde_json::from_slice(&seen.attempts[n].body).unwrap());
     let mut expected = first.clone();
     let begun = WHOLE.get(..told.places[0].after).unwrap().trim_end();
@@ -287,7 +287,7 @@ async fn what_the_caller_has_begun_stays_begun() {
     let request = ask().message(tower_openrouter::request::Message::assistant(begun));
     let told = tell(&on(&world).build().unwrap(), request).await;
     assert_eq!(told.text, rest);
-    let second: Value = serde_json::from_slice(&world.simulator.seen().attempts[1].body).unwrap();
+    let second: Value = serde_json::from_slice(&world.simulator.report().attempts[1].body).unwrap();
     let messages = second["messages"].as_array().unwrap();
     assert_eq!(messages.len(), 2);
     assert!(
@@ -409,7 +409,7 @@ async fn a_caller_that_leaves_during_a_resume_closes_the_connection() {
     drop(answer);
     let closed = world.simulator.wait_until(|seen| seen.open_connections == 0);
     tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
-    assert_eq!(world.simulator.seen().attempts[1].outcome, Ended::ClosedByClient);
+    assert_eq!(world.simulator.report().attempts[1].outcome, Ended::ClosedByClient);
 }
 
 #[tokio::test(start_paused = true)]

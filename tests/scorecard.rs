@@ -43,7 +43,7 @@ fn whole(got: &Got) {
 
 /// When a model was called, since the world began.
 fn asked_at(world: &World, model: &str) -> Vec<Duration> {
-    world.simulator.seen().of(model).map(|attempt| attempt.at).collect()
+    world.simulator.report().of(model).map(|attempt| attempt.at).collect()
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn s02_an_endless_429_is_not_hammered() {
         let times = asked_at(&world, FIRST);
         let early = times.iter().filter(|at| **at - times[0] < Duration::from_secs(3));
         assert!(
-            early.count() <= 3 && world.simulator.seen().attempts.len() <= 6,
+            early.count() <= 3 && world.simulator.report().attempts.len() <= 6,
             "{times:?}"
         );
     }
@@ -231,14 +231,14 @@ async fn s13_a_content_filter_is_final() {
                 (Some(FailureKind::ContentFiltered), vec![FIRST]),
                 "{plan}"
             );
-            assert_eq!(world.simulator.seen().attempts.len(), 1);
+            assert_eq!(world.simulator.report().attempts.len(), 1);
         }
     }
     let (world, stack) = world("finish=content_filter;GOOD").await;
     let answer = stack.complete(ask()).await.unwrap();
     let finish = answer.response.choices[0].finish_reason.as_ref().unwrap();
     assert_eq!(finish.as_str(), "content_filter", "the caller sees it");
-    assert_eq!(world.simulator.seen().attempts.len(), 1);
+    assert_eq!(world.simulator.report().attempts.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -226,11 +226,11 @@ async fn play(stack: &Stack, streamed: bool) -> Played {
 }
 
 fn calls(world: &World, model: &str) -> Vec<Duration> {
-    world.simulator.seen().of(model).map(|attempt| attempt.at).collect()
+    world.simulator.report().of(model).map(|attempt| attempt.at).collect()
 }
 
 fn requests(worlds: [&World; 2]) -> usize {
-    worlds.map(|world| world.simulator.seen().attempts.len()).iter().sum()
+    worlds.map(|world| world.simulator.report().attempts.len()).iter().sum()
 }
 
 /// The verdicts of all scenes but S15, in their order.

@@ -78,7 +78,7 @@ pub(crate) fn standard(api: Api, world: &World, spare: &World) -> StackBuilder {
 const fn first(api: Api) -> &'static str {
     match api {
         Api::Embeddings => EMBEDDER,
-        Api::Chat | Api::Responses | Api::Messages => FIRST,
+        _ => FIRST,
     }
 }
 
@@ -318,7 +318,7 @@ async fn an_endless_429_is_not_hammered_in_any_api() {
                 let got = call(&standard(api, &world, &spare).build().unwrap(), ask(api, streamed)).await;
                 whole(&what, api, &got);
                 assert!(sent(&got).len() <= 6, "{what}: {:?}", sent(&got));
-                let seen = world.simulator.seen();
+                let seen = world.simulator.report();
                 let times: Vec<_> = seen.of(first(api)).map(|attempt| attempt.at).collect();
                 let early = times.iter().filter(|at| **at - times[0] < Duration::from_secs(3));
                 assert!(early.count() <= 3, "{what}: {times:?}");
@@ -346,7 +346,7 @@ async fn an_outage_costs_few_probes_in_every_api() {
             }
             let back = back.unwrap_or(Duration::MAX);
             assert!(back <= Duration::from_secs(90), "{what}: {back:?}");
-            let seen = world.simulator.seen();
+            let seen = world.simulator.report();
             let during = seen
                 .of(first(api))
                 .filter(|attempt| attempt.at < Duration::from_secs(60));

@@ -247,7 +247,7 @@ async fn s13_a_content_filter_is_final_in_every_api() {
                 let world = world(api, plan).await;
                 let got = call(&standard(api, &world, &world).build().unwrap(), ask(api, streamed)).await;
                 assert_eq!(got.kind(), Some(K::ContentFiltered), "{what}: {got:?}");
-                assert_eq!(world.simulator.seen().attempts.len(), 1, "{what}");
+                assert_eq!(world.simulator.report().attempts.len(), 1, "{what}");
             }
         }
     }

@@ -110,11 +110,9 @@ async fn no_failure_leaves_the_key_anywhere() {
     let snapshotter = recorder.snapshotter();
     #[cfg(feature = "metrics")]
     let _here = metrics::set_default_local_recorder(&recorder);
-    let price = WorstCasePrice {
-        answer_token: "0.000001".parse().unwrap(),
-        max_answer: Some(100),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new()
+        .answer_token("0.000001".parse().unwrap())
+        .max_answer(Some(100));
     let mut failures = 0;
     for (fault, _) in Fault::table() {
         let (log, guard) = Log::listen("trace");
@@ -135,7 +133,7 @@ async fn no_failure_leaves_the_key_anywhere() {
         assert!(
             world
                 .simulator
-                .seen()
+                .report()
                 .attempts
                 .iter()
                 .any(|seen| seen.header("authorization").is_some()),

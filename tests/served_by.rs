@@ -55,7 +55,7 @@ fn by_simulator(world: &World) -> BTreeMap<String, i128> {
     let mut billed = BTreeMap::new();
     for attempt in world
         .simulator
-        .seen()
+        .report()
         .chats()
         .filter(|attempt| !attempt.provider.is_empty())
     {

@@ -7,7 +7,7 @@ use crate::support::{
     ledger::{Kept, bill},
     prices::account,
 };
-use openrouter_simulator::{Outcome as Ended, Seen, Simulator};
+use openrouter_simulator::{Outcome as Ended, Report, Simulator};
 use serde_json::Value;
 use tokio::time::{Instant, advance, timeout};
 use tower_openrouter::{
@@ -25,7 +25,7 @@ use tower_openrouter::{
 };
 
 fn asked(world: &World, model: &str) -> usize {
-    world.simulator.seen().of(model).count()
+    world.simulator.report().of(model).count()
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +131,7 @@ async fn a_hedges_loser_is_closed_at_the_upstream_and_on_the_bill() {
             got.lines.iter().map(|line| line.outcome).collect::<Vec<_>>(),
             [Outcome::Dropped, Outcome::Answered]
         );
-        let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Seen::idle))
+        let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Report::idle))
             .await
             .unwrap();
         assert_eq!(seen.of(FIRST).next().unwrap().outcome, Ended::ClosedByClient);
@@ -154,7 +154,7 @@ async fn a_hedged_call_that_is_left_closes_both() {
     let stack = hedged(&world, &kept).await;
     let left = timeout(Duration::from_secs(5), stack.stream(ask())).await;
     assert!(left.is_err());
-    let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Seen::idle))
+    let seen = timeout(Duration::from_secs(60), world.simulator.wait_until(Report::idle))
         .await
         .unwrap();
     let outcomes: Vec<_> = seen.chats().map(|attempt| attempt.outcome).collect();
@@ -183,7 +183,7 @@ async fn an_interactive_call_goes_before_a_batch() {
             asked("unsaid", 20, None),
             asked("person", 30, Some(Priority::Interactive))
         );
-        let seen = world.simulator.seen();
+        let seen = world.simulator.report();
         let users = seen.attempts.iter().map(|attempt| {
             let body: Value = serde_json::from_slice(&attempt.body).unwrap();
             body["user"].as_str().unwrap().to_owned()

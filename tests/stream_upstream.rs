@@ -30,7 +30,7 @@ fn on(world: &World) -> StackBuilder {
 fn streams(world: &World) -> Vec<bool> {
     world
         .simulator
-        .seen()
+        .report()
         .attempts
         .iter()
         .map(|attempt| attempt.stream)
@@ -274,7 +274,7 @@ async fn resume_and_hedges_serve_plain_calls() {
     let stack = on(&world).resume(ResumeLayer::new()).build().unwrap();
     let got = call(&stack, false, ask()).await;
     assert_eq!(got.text.split(' ').count(), 60);
-    let second: Value = serde_json::from_slice(&world.simulator.seen().attempts[1].body).unwrap();
+    let second: Value = serde_json::from_slice(&world.simulator.report().attempts[1].body).unwrap();
     assert_eq!(second["messages"].as_array().unwrap().len(), 2, "it went on");
 
     let world = World::new("first-token=9s;GOOD").await;
@@ -292,7 +292,7 @@ async fn leaving_closes_the_stream() {
     assert!(left.is_err());
     let closed = world.simulator.wait_until(|seen| seen.open_connections == 0);
     tokio::time::timeout(Duration::from_secs(10), closed).await.unwrap();
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     assert_eq!(seen.attempts[0].outcome, Ended::ClosedByClient);
     let pieces = seen.attempts[0].pieces;
     assert!(pieces < 10, "{pieces}: the bill ended");
@@ -313,7 +313,7 @@ async fn interrupted_upstream_streams_keep_to_the_retry_ratio() {
     for _ in 0..20 {
         call(&stack, false, ask()).await;
     }
-    assert_eq!(world.simulator.seen().attempts.len(), 20);
+    assert_eq!(world.simulator.report().attempts.len(), 20);
 }
 
 /// The error is that of the stream or of the last candidate; not that the first could not be called once more.

@@ -61,7 +61,7 @@ async fn clients_that_stop_reading_hold_nothing_past_the_deadline() {
     assert_eq!(post(&stack, &[]).await.status(), StatusCode::TOO_MANY_REQUESTS);
     sleep(4 * S).await;
     world.simulator.wait_until(|seen| seen.open_connections == 0).await;
-    for attempt in &world.simulator.seen().attempts {
+    for attempt in &world.simulator.report().attempts {
         assert_eq!(attempt.outcome, Seen::ClosedByClient);
     }
     assert_eq!(

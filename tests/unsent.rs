@@ -38,12 +38,10 @@ impl Shop {
     fn over(url: &str, change: impl FnOnce(StackBuilder) -> StackBuilder) -> Self {
         let (kept, book) = (Kept::new(), InMemoryBudgetStore::new());
         let budgets = Budgets::in_store([Budget::usd("all", "1").unwrap()], Arc::new(book.clone())).unwrap();
-        let price = WorstCasePrice {
-            prompt_token: usd("0.000001"),
-            answer_token: usd("0.000001"),
-            max_answer: Some(100),
-            ..WorstCasePrice::default()
-        };
+        let price = WorstCasePrice::new()
+            .prompt_token(usd("0.000001"))
+            .answer_token(usd("0.000001"))
+            .max_answer(Some(100));
         let upstream = Upstream::new(OPENROUTER, url, Dialect::OpenRouter).unwrap();
         let builder = Stack::builder()
             .upstream(upstream, ApiKey::new(raw::KEY).unwrap())
@@ -167,7 +165,7 @@ async fn a_deadline_of_a_millisecond_costs_only_what_was_sent() {
     }
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(shop.kept.entries().len(), sent);
-    let seen = world.simulator.seen().attempts.len();
+    let seen = world.simulator.report().attempts.len();
     assert!(seen <= sent, "{seen} seen, {sent} counted");
 }
 

@@ -70,7 +70,7 @@ async fn the_timeout_of_a_request_is_the_deadline_of_the_call() {
     assert_eq!(begun.elapsed().as_secs(), 3);
     let told = parsed(&response.text().await.unwrap());
     assert_eq!(told["error"]["metadata"]["error_type"], "deadline_exceeded");
-    simulator.wait_until(openrouter_simulator::Seen::idle).await;
+    simulator.wait_until(openrouter_simulator::Report::idle).await;
 }
 
 #[tokio::test(start_paused = true)]

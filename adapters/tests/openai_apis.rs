@@ -155,7 +155,7 @@ async fn the_models_of_the_chain_are_listed() {
     let models = client(stack).models().list().await.unwrap();
     let names: Vec<_> = models.data.iter().map(|model| model.id.as_str()).collect();
     assert!(names.contains(&FIRST), "{names:?}");
-    assert!(simulator.seen().attempts.is_empty());
+    assert!(simulator.report().attempts.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,5 +179,5 @@ async fn a_call_that_is_none_of_the_stacks_is_404_with_our_words() {
             "{what}: {error}"
         );
     }
-    assert!(simulator.seen().attempts.is_empty());
+    assert!(simulator.report().attempts.is_empty());
 }

@@ -160,7 +160,7 @@ async fn dropping_the_stream_closes_the_connection_upstream() {
     stream.next().await.unwrap().unwrap();
     drop(stream);
     left(&simulator).await;
-    assert!(simulator.seen().attempts[0].pieces < 30);
+    assert!(simulator.report().attempts[0].pieces < 30);
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,7 +63,7 @@ async fn a_request_body_may_come_in_pieces() {
     let body = Body::wrap_stream(stream::iter(pieces.into_iter().map(Ok::<_, std::io::Error>)));
     let response = ReqwestTransport::new(stack).oneshot(post(CHAT, body)).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let sent = parsed(std::str::from_utf8(&simulator.seen().attempts[0].body).unwrap());
+    let sent = parsed(std::str::from_utf8(&simulator.report().attempts[0].body).unwrap());
     assert_eq!(sent["messages"], parsed(&ask())["messages"]);
 }
 
@@ -78,7 +78,7 @@ async fn dropping_the_response_closes_the_connection_upstream() {
     pieces.next().await.unwrap().unwrap();
     drop(pieces);
     left(&simulator).await;
-    assert!(simulator.seen().attempts[0].pieces < 30);
+    assert!(simulator.report().attempts[0].pieces < 30);
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +176,7 @@ async fn a_call_that_is_none_of_the_stacks_is_404_and_nothing_is_sent() {
         .uri("https://api.openai.com/v1/models");
     let response = transport.oneshot(head.body(Body::default()).unwrap()).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    assert!(simulator.seen().attempts.is_empty());
+    assert!(simulator.report().attempts.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -186,7 +186,7 @@ async fn the_clients_key_is_never_sent() {
     let secret = "Bearer sk-of-the-client".parse().unwrap();
     request.headers_mut().insert("authorization", secret);
     ReqwestTransport::new(stack).oneshot(request).await.unwrap();
-    let sent = format!("{:?}", simulator.seen().attempts[0]);
+    let sent = format!("{:?}", simulator.report().attempts[0]);
     assert!(
         !sent.contains("of-the-client") && sent.contains("authorization"),
         "{sent}"
@@ -206,7 +206,7 @@ async fn layers_around_the_endpoints_see_each_call() {
         .oneshot(post(CHAT, ask()))
         .await
         .unwrap();
-    assert_eq!(simulator.seen().attempts[0].header("x-session-id"), Some("s-1"));
+    assert_eq!(simulator.report().attempts[0].header("x-session-id"), Some("s-1"));
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn structured_output_fits_its_schema() {
     let response = model.completion(request).await.unwrap();
     let answer = crate::support::parsed(&text(&response));
     assert!(answer["city"].is_string(), "{answer}");
-    let sent = crate::support::parsed(std::str::from_utf8(&simulator.seen().attempts[0].body).unwrap());
+    let sent = crate::support::parsed(std::str::from_utf8(&simulator.report().attempts[0].body).unwrap());
     assert_eq!(sent["response_format"]["type"], "json_schema");
 }
 
@@ -174,7 +174,7 @@ async fn the_models_of_the_chain_are_listed() {
     let models = openai_chat(&stack).list_models().await.unwrap();
     let names: Vec<_> = models.data.iter().map(|model| model.id.as_str()).collect();
     assert!(names.contains(&FIRST), "{names:?}");
-    assert!(simulator.seen().attempts.is_empty());
+    assert!(simulator.report().attempts.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -133,7 +133,7 @@ async fn a_call_that_is_none_of_the_stacks_is_404_with_our_words() {
         .unwrap();
     assert!(error.to_string().contains("no API has this path"), "{error}");
     assert!(error.to_string().contains("404"), "{error}");
-    assert!(simulator.seen().attempts.is_empty());
+    assert!(simulator.report().attempts.is_empty());
 }
 
 #[tokio::test]

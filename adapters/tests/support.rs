@@ -43,7 +43,7 @@ pub(crate) const RESCUED: &str = "Rescued by the second.";
 /// How many calls of models the upstream has seen.
 pub(crate) fn calls(simulator: &Simulator) -> usize {
     simulator
-        .seen()
+        .report()
         .attempts
         .iter()
         .filter(|attempt| !attempt.model.is_empty())

@@ -59,12 +59,12 @@ fn tenants(prefix: &str) -> Vec<Tags> {
 
 /// Holds a cent and settles it at half a cent.
 fn decide(budgets: &Budgets, tags: &Tags, at: UtcTime) -> bool {
-    let ask = ReserveRequest {
-        lines: budgets.lines(tags, "openrouter", ours::MODEL),
-        want: UsdAmount::from_pico(10_000_000_000),
-        at_least: UsdAmount::from_pico(1_000_000),
+    let ask = ReserveRequest::new(
+        budgets.lines(tags, "openrouter", ours::MODEL),
+        UsdAmount::from_pico(10_000_000_000),
         at,
-    };
+    )
+    .at_least(UsdAmount::from_pico(1_000_000));
     match budgets.reserve(ask) {
         Decision::Now(Ok(held)) => {
             held.settle(UsdAmount::from_pico(5_000_000_000));

@@ -49,12 +49,12 @@ fn budgets(store: &Store, count: usize) -> Budgets {
 
 /// Reserves a cent and releases it, without waiting for the release.
 async fn decide(budgets: &Budgets) -> bool {
-    let ask = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "", ""),
-        want: UsdAmount::from_pico(10_000_000_000),
-        at_least: UsdAmount::from_pico(1_000_000),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(
+        budgets.lines(&Tags::default(), "", ""),
+        UsdAmount::from_pico(10_000_000_000),
+        UtcTime::now(),
+    )
+    .at_least(UsdAmount::from_pico(1_000_000));
     match budgets.reserve(ask) {
         Decision::Now(decided) => decided.is_ok(),
         Decision::Later(decision) => decision.await.is_ok(),

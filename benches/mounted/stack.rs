@@ -30,10 +30,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let stack = Stack::builder()
         .upstream(upstream, ApiKey::new("sk-or-v1-0000")?)
         .chain(["openai/gpt-5", "anthropic/claude-sonnet-4.5"])
-        .min_throughput(MinThroughput {
-            tokens: 1,
-            window: Duration::from_secs(30),
-        })
+        .min_throughput(MinThroughput::new(1, Duration::from_secs(30)))
         .build()?;
     let app = Router::new().route_service("/v1/chat/completions", stack.into_openai_endpoint());
     let listener = TcpListener::bind("127.0.0.1:0").await?;

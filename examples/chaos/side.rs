@@ -74,7 +74,7 @@ impl Side {
     /// Attempts per call while all models were down, without the first two seconds.
     pub(crate) fn attempts_a_call_in_the_outage(&self) -> f64 {
         let from = ALL_DOWN.start + 2;
-        let seen = self.simulator.seen();
+        let seen = self.simulator.report();
         let [from_time, end] = [from, ALL_DOWN.end].map(Duration::from_secs);
         let first = seen.attempts.first().map(|attempt| attempt.at).unwrap_or_default();
         let attempts = seen.attempts.iter().map(|attempt| attempt.at.saturating_sub(first));

@@ -50,7 +50,7 @@ async fn run(kept: &trace::Kept) -> Result<(), Box<dyn Error>> {
     let spans = kept.take();
     let sent: Vec<_> = service
         .simulator
-        .seen()
+        .report()
         .chats()
         .filter_map(|seen| seen.header("traceparent").map(str::to_owned))
         .collect();

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 use tower_openrouter::{
     Tags, UsdAmount,
     layers::budget::{AccountState, BudgetStore, Budgets, InMemoryBudgetStore},
-    redis::{RedisBudgets, StoreError},
+    redis::{RedisBudgets, RedisError},
 };
 
 /// How long the shared store may take to say how accounts stand.
@@ -69,7 +69,7 @@ impl Accounts {
     /// # Errors
     ///
     /// If the shared store does not answer.
-    pub async fn states(&self, budgets: &Budgets, prefix: &str, tags: &Tags) -> Result<Vec<BudgetState>, StoreError> {
+    pub async fn states(&self, budgets: &Budgets, prefix: &str, tags: &Tags) -> Result<Vec<BudgetState>, RedisError> {
         let now = tower_openrouter::layers::UtcTime::now();
         let mut states = Vec::new();
         for line in budgets.lines(tags, "", "") {

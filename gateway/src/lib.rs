@@ -1,6 +1,7 @@
 //! The stack as a process: client keys with exact budgets, four APIs, and a page that shows calls being rescued and what they cost.
 //!
 //! All policy is the library's; the gateway adds HTTP, client keys, storage and the page. `gateway/README.md` says how it is run.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod accounts;
 pub mod calls;

@@ -59,7 +59,7 @@ async fn the_bill_of_200_calls_at_once_never_exceeds_the_budget() {
     for (_, text) in answers.iter().filter(|(status, _)| *status == 402) {
         assert!(text.contains("key/acme/month") && text.contains("is spent"), "{text}");
     }
-    let seen = place.simulator.wait_until(openrouter_simulator::Seen::idle).await;
+    let seen = place.simulator.wait_until(openrouter_simulator::Report::idle).await;
     assert!(seen.billed.pico() <= CAP, "billed {}", seen.billed);
     let own = place.get("/v1/key", CLIENT_KEY).await.json();
     let budget: &Value = &own["data"]["budgets"][0];
@@ -136,7 +136,7 @@ async fn a_budget_that_comes_while_the_gateway_runs_begins_with_what_was_spent()
     };
     call().await;
     let billed = async || {
-        let seen = simulator.wait_until(openrouter_simulator::Seen::idle).await;
+        let seen = simulator.wait_until(openrouter_simulator::Report::idle).await;
         Value::from(
             UsdAmount::from_pico(seen.billed.pico().into())
                 .to_string()

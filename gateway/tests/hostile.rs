@@ -68,7 +68,10 @@ async fn heads_that_are_too_large_or_make_no_sense_are_refused_and_the_gateway_s
     let answer = raw(place.running.address, uri.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert_eq!(place.get("/healthz", "").await.status, 200);
-    assert!(place.simulator.seen().chats().next().is_none(), "nothing went upstream");
+    assert!(
+        place.simulator.report().chats().next().is_none(),
+        "nothing went upstream"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

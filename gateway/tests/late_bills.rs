@@ -7,7 +7,7 @@ use openrouter_gateway::{
     keys::{KeyDatabase, KeyHash},
     settings::Config,
 };
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use tower_openrouter::{Tags, UsdAmount};
 
 use crate::support::{CLIENT_KEY, Folder, OTHER_KEY, UPSTREAM_KEY, client, key, post, settings, streamed, until};
@@ -61,7 +61,7 @@ async fn spent(running: &Running, prefix: &str, tags: &Tags) -> UsdAmount {
 
 async fn until_billed(running: &Running, simulator: &Simulator, prefix: &str, tags: &Tags) {
     let billed = async || {
-        let seen = simulator.wait_until(Seen::idle).await;
+        let seen = simulator.wait_until(Report::idle).await;
         UsdAmount::from_pico(seen.billed.pico().into())
     };
     assert!(billed().await > UsdAmount::ZERO);
@@ -136,7 +136,7 @@ async fn a_late_bill_is_requested_with_the_key_that_a_reload_brought() {
     folder.write("upstream-key", NEW_KEY);
     running.gateway.reload(&path).await.unwrap();
     let bill = || {
-        let mut attempts = simulator.seen().attempts.into_iter();
+        let mut attempts = simulator.report().attempts.into_iter();
         attempts.find(|attempt| attempt.path.contains("/generation?") && attempt.status == Some(200))
     };
     until("the bill is reported", async || bill().is_some()).await;

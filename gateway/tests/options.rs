@@ -245,7 +245,7 @@ async fn models_and_prices_are_read_unless_that_is_off() {
         let place = Place::start(&rest).await;
         let said = place.post(APIS[0].0, CLIENT_KEY, APIS[0].1).await;
         assert_eq!(said.status, 200, "{said:?}");
-        let seen = place.simulator.seen();
+        let seen = place.simulator.report();
         let is_read = seen.attempts.iter().any(|attempt| attempt.path.contains("/models"));
         assert_eq!(is_read, refresh, "{:?}", seen.attempts);
     }

@@ -80,7 +80,7 @@ async fn the_spans_of_a_call_reach_the_collector_before_the_end() {
         assert!(!holds(&all, secret.as_bytes()), "{secret}");
     }
     // The upstream was given the span of its attempt.
-    let attempts = simulator.seen().attempts;
+    let attempts = simulator.report().attempts;
     let headers = &attempts.last().unwrap().headers;
     let parent = headers
         .iter()

@@ -42,7 +42,7 @@ async fn a_termination_under_load_cuts_no_stream_and_loses_no_entry() {
     simulator
         .wait_until(|seen| seen.chats().filter(|chat| chat.pieces > 2).count() == STREAMS)
         .await;
-    assert!(!simulator.seen().idle(), "they are in progress");
+    assert!(!simulator.report().idle(), "they are in progress");
     gateway.signal("-TERM");
     for stream in streams {
         let said = stream.await.unwrap();

@@ -6,7 +6,7 @@ use openrouter_gateway::{
     commands::{Running, start},
     settings::Config,
 };
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use tower_openrouter::{
     Tags, UsdAmount,
     layers::ledger::Ledger,
@@ -53,7 +53,7 @@ impl World {
         let url = format!("http://{}{}", self.running.address, APIS[0].0);
         let said = Said::of(post(&client(), &url, CLIENT_KEY, APIS[0].1)).await;
         assert_eq!(said.status, 200, "{said:?}");
-        let attempts = self.simulator.seen().chats().count() as u64 + 1;
+        let attempts = self.simulator.report().chats().count() as u64 + 1;
         let ledger = self.running.gateway.ledger().unwrap();
         until("the ledger has its entry", async || {
             ledger.total(&Filter::new()).await.unwrap().attempts == attempts
@@ -62,7 +62,7 @@ impl World {
     }
 
     async fn billed(&self) -> UsdAmount {
-        let seen = self.simulator.wait_until(Seen::idle).await;
+        let seen = self.simulator.wait_until(Report::idle).await;
         UsdAmount::from_pico(seen.billed.pico().into())
     }
 

@@ -64,7 +64,12 @@ async fn a_key_that_is_missing_unknown_or_expired_gets_401() {
         assert_eq!(place.get(path, "").await.status, 401, "{path}");
     }
     assert!(
-        place.simulator.seen().attempts.iter().all(|seen| seen.method == "GET"),
+        place
+            .simulator
+            .report()
+            .attempts
+            .iter()
+            .all(|seen| seen.method == "GET"),
         "nothing was called"
     );
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use serde_json::Value;
 use test_servers::{Postgres, Redis};
 use tower_openrouter::{
@@ -124,7 +124,7 @@ async fn two_gateways_are_one_limit_and_one_budget() {
     }
     let wanted: Vec<u16> = [[200_u16; 10], [429_u16; 10]].concat();
     assert_eq!(statuses, wanted, "one after the other");
-    let bill = i128::from(world.simulator.wait_until(Seen::idle).await.billed.pico());
+    let bill = i128::from(world.simulator.wait_until(Report::idle).await.billed.pico());
     for gateway in [&one, &two] {
         until("all of it is settled", async || {
             let budget = world.budget(gateway, CLIENT_KEY).await;
@@ -159,7 +159,7 @@ async fn a_gateway_that_is_killed_loses_no_settled_entry_and_frees_what_it_had_r
     for _ in 0..6 {
         world.answered(&victim, CLIENT_KEY).await;
     }
-    let bill = i128::from(world.simulator.wait_until(Seen::idle).await.billed.pico());
+    let bill = i128::from(world.simulator.wait_until(Report::idle).await.billed.pico());
     world.answered(&victim, OTHER_KEY).await;
     let mut streams = Vec::new();
     until("four stall", async || {
@@ -243,7 +243,7 @@ async fn a_call_with_one_idempotency_key_over_both_is_made_once() {
         let request = post(&world.http, &gateway.url(CHAT), key, &body);
         Said::of(request.header("idempotency-key", "order-17")).await
     };
-    let calls = || world.simulator.seen().chats().count();
+    let calls = || world.simulator.report().chats().count();
     let (first, second) = tokio::join!(call(&one, CLIENT_KEY, 200), call(&two, CLIENT_KEY, 200));
     assert!(
         first.status == 200 && first.text.ends_with("data: [DONE]\n\n"),

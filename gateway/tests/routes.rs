@@ -16,7 +16,7 @@ async fn each_api_answers_a_client_with_a_key_and_the_upstream_sees_its_own_key_
         .post("/v1/chat/completions", CLIENT_KEY, &streamed("openai/gpt-4o-mini", 50))
         .await;
     assert!(said.text.ends_with("data: [DONE]\n\n"), "{said:?}");
-    for attempt in place.simulator.seen().attempts {
+    for attempt in place.simulator.report().attempts {
         for (name, value) in &attempt.headers {
             assert!(
                 !value.contains("CLIENTSECRET") && !value.ends_with("33b8"),

@@ -85,19 +85,19 @@ pub mod tagging;
 pub mod timeout;
 
 pub use call::{
-    Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, LONGEST_TAG_NAME,
-    LONGEST_TAG_VALUE, MOST_TAGS, Modalities, Needs, Outcome, Priority, Route, RouterAttempt, TagError, Tags,
+    Attempt, AttemptHandle, AttemptLog, CacheMode, Call, Candidate, CandidateError, ContinueBy, MAX_TAG_NAME_BYTES,
+    MAX_TAG_VALUE_BYTES, MAX_TAGS, MediaKinds, Needs, Outcome, Priority, Route, RouterAttempt, TagError, Tags,
     TimeoutOverrides, ToolLoop,
 };
-pub use failure::{Advice, FailureKind, FallbackAdvice, Health, Phase, RetryAdvice, Scope};
+pub use failure::{Advice, FailureKind, FailureScope, FallbackAdvice, Health, Phase, RetryAdvice};
 pub use marks::{Coalesced, Degraded, DegradedSource, NoStore, OutputLimit, Replayed, Resumed, Resumption, Unbilled};
 pub use money::{PriceCeiling, PriceTier, TokenUsage, UsdAmount, UsdError};
 pub use prices::{FixedPrices, PriceList, Quote, WorstCasePrice};
 #[cfg(feature = "cache")]
 pub use protocol::StorableFrame;
 pub use protocol::{
-    Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, Failure, FailureMarks, Frame,
-    GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting, Shown, Splice,
-    Stage, changes_no_answer,
+    Apis, Block, BlockEdge, BlockKind, Budgeted, CacheKey, Capability, Continuable, DEFAULT_MIN_OUTPUT_TOKENS, Failure,
+    FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, ProviderRouting, Shown, Splice,
+    Stage, is_irrelevant_header,
 };
 pub use util::{ParseUtcTimeError, UnknownName, UtcTime};

@@ -11,7 +11,7 @@ use std::{
 use http::header::AUTHORIZATION;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, LayerError, Scope,
+    FailureKind, FailureScope, LayerError,
     auth::{ApiKey, AuthLayer, KeyError, KeyFuture, KeyPool, KeyProvider, KeySource, KeyState, Keys},
 };
 
@@ -60,7 +60,7 @@ async fn each_upstream_has_its_own_and_one_may_have_none() {
         .upstream("a", key("sk-old"))
         .upstream("a", key("sk-a"))
         .upstream("home", KeySource::None)
-        .otherwise(key("sk-rest"));
+        .default_source(key("sk-rest"));
     let service = AuthLayer::new(keys).layer(leaf);
     for upstream in ["a", "home", "b"] {
         let mut request = at(upstream);
@@ -109,7 +109,7 @@ async fn a_pool_goes_round_and_skips_rejected_keys() {
 
 #[tokio::test(start_paused = true)]
 async fn a_throttled_key_rests_as_long_as_the_hint() {
-    let throttled = fails(FailureKind::RateLimited).scope(Scope::Upstream);
+    let throttled = fails(FailureKind::RateLimited).scope(FailureScope::Upstream);
     let leaf = Leaf::new([Step::fail(throttled.clone().hint(secs(40))), Step::fail(throttled)]);
     let pool = pool(["sk-1", "sk-2"]);
     let service = AuthLayer::new(pool.clone()).layer(leaf);
@@ -132,7 +132,7 @@ async fn a_throttled_key_rests_as_long_as_the_hint() {
 #[tokio::test(start_paused = true)]
 async fn a_rest_is_bounded_and_a_failure_of_the_model_is_none_of_the_key() {
     let year = Duration::from_secs(365 * 24 * 60 * 60);
-    let gone = fails(FailureKind::QuotaExhausted).scope(Scope::Upstream);
+    let gone = fails(FailureKind::QuotaExhausted).scope(FailureScope::Upstream);
     let leaf = Leaf::new([
         Step::fail(gone.hint(year)),
         Step::fail(fails(FailureKind::RateLimited)),

@@ -6,7 +6,7 @@ use tower::{Layer, Service, ServiceBuilder};
 use tower_llm_layers::{
     FailureKind, LayerError, Outcome, Stage,
     attempt::AttemptLayer,
-    conformance::{ConformanceCheck, ConformanceLayer, Nonconformity, Unshown},
+    conformance::{BufferedStream, ConformanceCheck, ConformanceLayer, Nonconformity},
     fallback::FallbackLayer,
     retry::{Exponential, RetryLayer},
     timeout::AttemptTimeoutLayer,
@@ -116,7 +116,7 @@ async fn then_the_next_candidate_is_called_within_the_cap() {
 async fn a_stream_passes_unless_streams_are_checked_or_not_shown() {
     let marked = || {
         let mut request = streamed();
-        request.extensions_mut().insert(Unshown);
+        request.extensions_mut().insert(BufferedStream);
         request
     };
     for (layer, request, calls) in [

@@ -9,7 +9,7 @@ use tower::{
     limit::{ConcurrencyLimit, ConcurrencyLimitLayer},
 };
 use tower_llm_layers::{
-    WorstCasePrice,
+    GlobalKey, WorstCasePrice,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer, KeyPool},
@@ -25,7 +25,7 @@ use tower_llm_layers::{
     observe::ObserveLayer,
     pause::PauseLayer,
     provider_health::{ProviderHealth, ProviderHealthLayer, ProviderPolicy},
-    rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
+    rate_limit::{Limits, Rate, RateLimitLayer},
     resume::ResumeLayer,
     retry::RetryLayer,
     tagging::TaggingLayer,

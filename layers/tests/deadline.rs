@@ -6,7 +6,7 @@ use http::HeaderName;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Phase, Stage,
-    deadline::{DEADLINE_HEADER, DeadlineLayer, LONGEST_PAUSE},
+    deadline::{DEADLINE_HEADER, DEFAULT_MAX_PAUSE, DeadlineLayer},
 };
 
 use crate::support::{Beat, Leaf, Step, ask, fails, millis, plain, poll_once, read, secs, streamed, within};
@@ -185,7 +185,7 @@ async fn what_is_inside_goes_before_the_error_comes() {
 
 /// What cuts an answer whose beginning alone is limited, to three minutes.
 async fn cut(pause: Option<Duration>, beats: Vec<Beat>) -> Option<FailureKind> {
-    let layer = DeadlineLayer::until_begun(secs(180)).longest_pause(pause);
+    let layer = DeadlineLayer::until_first_token(secs(180)).max_pause(pause);
     let service = layer.layer(Leaf::new([Step::body(beats)]));
     let mut body = ask(&service, streamed()).await.unwrap().into_body();
     read(&mut body).await.error.map(|error| error.kind)
@@ -194,7 +194,7 @@ async fn cut(pause: Option<Duration>, beats: Vec<Beat>) -> Option<FailureKind> {
 /// A look at the clock while frames are ready puts the next one off: the timer of the one before must not cut the answer.
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_was_read_late_is_not_cut_by_an_old_timer() {
-    let layer = DeadlineLayer::until_begun(secs(180));
+    let layer = DeadlineLayer::until_first_token(secs(180));
     let mut beats = vec![Beat::Frame(Stage::Content), Beat::Pause(secs(130))];
     beats.extend(vec![Beat::Frame(Stage::Content); 15]);
     beats.extend([
@@ -229,7 +229,7 @@ async fn a_begun_answer_may_pause_for_so_long_and_no_longer() {
         beats.extend([Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)]);
         beats
     };
-    let minute = Some(LONGEST_PAUSE);
+    let minute = Some(DEFAULT_MAX_PAUSE);
     for (longest, pause, is_cut) in [
         (minute, 50, false),
         (minute, 150, true),

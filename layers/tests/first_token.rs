@@ -4,7 +4,7 @@ use http_body::Body;
 use tower::{Layer, Service, ServiceExt};
 use tower_llm_layers::{
     FailureKind, LayerError, Stage,
-    first_token::{FirstTokenLayer, MOST_HELD_BYTES},
+    first_token::{FirstTokenLayer, MAX_HELD_BYTES},
 };
 
 use crate::support::{Beat, Leaf, Probe, Step, TestError, ask, fails, poll_once, read, secs, streamed, within};
@@ -98,7 +98,7 @@ async fn after_the_beginning_it_is_the_bodys() {
 
 #[tokio::test(start_paused = true)]
 async fn memory_is_bounded_and_signs_of_life_take_none() {
-    let most = MOST_HELD_BYTES / SIZE;
+    let most = MAX_HELD_BYTES / SIZE;
     let (failing, probe) = fails_with(vec![Beat::Held(SIZE); most + 2]);
     let error = failing.await;
     assert_eq!(error.kind, FailureKind::Malformed);

@@ -8,8 +8,8 @@ use tokio::time::{Instant, advance};
 use tokio_test::{assert_pending, assert_ready, task};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, Stage, TokenUsage,
-    rate_limit::{GlobalKey, KeyExtractor, Limits, LimitsError, Rate, RateLimit, RateLimitLayer},
+    FailureKind, GlobalKey, KeyExtractor, Stage, TokenUsage,
+    rate_limit::{Limits, LimitsError, Rate, RateLimit, RateLimitLayer},
 };
 
 use crate::support::{Beat, Leaf, Step, TestError, TestRequest, ask, fails, millis, read, secs, streamed, within};

@@ -6,8 +6,8 @@ use tokio::time::advance;
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, Stage,
-    rate_limit::{GlobalKey, Limits, RateLimit, RateLimitLayer},
+    FailureKind, GlobalKey, Stage,
+    rate_limit::{Limits, RateLimit, RateLimitLayer},
 };
 
 use crate::{

@@ -11,14 +11,12 @@ use tokio::time::sleep;
 use tokio_test::{assert_pending, task};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, Stage,
+    FailureKind, GlobalKey, Stage,
     attempt::AttemptLayer,
     budget::{Budget, Budgets},
     cost::CostLayer,
     fallback::FallbackLayer,
-    rate_limit::{
-        Admitting, GlobalKey, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, RateLimitPermit, WaitReason,
-    },
+    rate_limit::{Admitting, LimitStore, LimitWait, Limits, Rate, RateLimitLayer, RateLimitPermit, WaitReason},
     retry::RetryLayer,
 };
 
@@ -131,7 +129,7 @@ fn full(wait: Duration) -> Option<LimitWait> {
         per: secs(60),
     };
     let used = None;
-    Some(LimitWait { wait, reason, used })
+    Some(LimitWait::new(wait, reason, used))
 }
 
 #[tokio::test(start_paused = true)]
@@ -169,19 +167,11 @@ async fn its_refusals_say_what_is_in_the_way() {
         (millis(1), full(millis(700))),
         (
             millis(1),
-            Some(LimitWait {
-                wait: millis(100),
-                reason: WaitReason::Concurrency,
-                used: None,
-            }),
+            Some(LimitWait::new(millis(100), WaitReason::Concurrency, None)),
         ),
         (
             millis(1),
-            Some(LimitWait {
-                wait: millis(100),
-                reason: WaitReason::StoreDown { cause: down },
-                used: None,
-            }),
+            Some(LimitWait::new(millis(100), WaitReason::StoreDown { cause: down }, None)),
         ),
     ]);
     let leaf = Leaf::new([]);

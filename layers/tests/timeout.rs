@@ -89,10 +89,7 @@ async fn silence_mid_stream_ends_it_and_a_sign_of_life_does_not() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_is_not_a_silent_upstream() {
     let beats = [BEGIN, BEGIN, Beat::Pause(secs(1)), BEGIN];
-    let pace = Some(MinThroughput {
-        tokens: 1,
-        window: secs(10),
-    });
+    let pace = Some(MinThroughput::new(1, secs(10)));
     let service = layer().idle_timeout(Some(secs(30))).min_throughput(pace);
     let service = service.layer(Leaf::new([Step::body(beats)]));
     let mut body = ask(&service, streamed()).await.unwrap().into_body();
@@ -109,10 +106,7 @@ async fn a_stream_below_its_floor_ends() {
     for pause in [1, 1, 1, 1, 6, 6, 6] {
         beats.extend([Beat::Pause(secs(pause)), BEGIN, ALIVE]);
     }
-    let pace = MinThroughput {
-        tokens: 2,
-        window: secs(10),
-    };
+    let pace = MinThroughput::new(2, secs(10));
     let service = layer().idle_timeout(None).min_throughput(Some(pace));
     let service = service.layer(Leaf::new([Step::body(beats.clone())]));
     let body = ask(&service, streamed()).await.unwrap().into_body();
@@ -121,7 +115,7 @@ async fn a_stream_below_its_floor_ends() {
     assert_eq!((kind, took), (FailureKind::Timeout(Phase::Throughput), secs(20)));
     // Off by default, and a floor of nothing is none.
     let nothing = [(0, secs(10)), (2, Duration::ZERO)];
-    let nothing = nothing.map(|(tokens, window)| Some(MinThroughput { tokens, window }));
+    let nothing = nothing.map(|(tokens, window)| Some(MinThroughput::new(tokens, window)));
     for pace in [None, nothing[0], nothing[1]] {
         let service = layer().min_throughput(pace);
         let service = service.layer(Leaf::new([Step::body(beats.clone())]));
@@ -145,10 +139,7 @@ async fn no_clock_at_all_waits() {
 
 #[tokio::test(start_paused = true)]
 async fn endless_limits_do_not_panic() {
-    let pace = Some(MinThroughput {
-        tokens: 1,
-        window: Duration::MAX,
-    });
+    let pace = Some(MinThroughput::new(1, Duration::MAX));
     let layer = AttemptTimeoutLayer::new(Duration::MAX)
         .response_timeout(Some(Duration::MAX))
         .idle_timeout(Some(Duration::MAX))

@@ -13,13 +13,13 @@ use tower_llm_layers::{
 };
 
 use crate::{
+    command::StoreCommand,
     delivery::Delivery,
-    error::StoreError,
+    error::RedisError,
     hold::SharedHold,
     money::{amount, line_arguments, parts, window_of},
     policy::OnStoreFailure,
     server::Server,
-    word::Word,
 };
 
 /// Accounts that are read by one call at most.
@@ -73,7 +73,7 @@ impl RedisBudgets {
     /// Each time something is missing: what no process has seen, and what was reserved.
     #[must_use]
     pub fn restored(&self) -> u64 {
-        self.server.seen.restored()
+        self.server.snapshots.restored()
     }
 
     /// How every account of these budgets stands, in all processes, the fullest first. Looks through all keys of the server: it is
@@ -81,8 +81,8 @@ impl RedisBudgets {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store does not answer.
-    pub async fn accounts(&self, budgets: &Budgets) -> Result<Vec<AccountState>, StoreError> {
+    /// [`RedisError`] if the store does not answer.
+    pub async fn accounts(&self, budgets: &Budgets) -> Result<Vec<AccountState>, RedisError> {
         let server = &self.server;
         let all = server.key("budget", "");
         let pattern: String = all.chars().flat_map(literal).chain(['*']).collect();
@@ -113,13 +113,13 @@ impl RedisBudgets {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the store does not answer.
-    pub async fn account(&self, line: &AccountRef) -> Result<Option<AccountState>, StoreError> {
+    /// [`RedisError`] if the store does not answer.
+    pub async fn account(&self, line: &AccountRef) -> Result<Option<AccountState>, RedisError> {
         let mut states = self.read(std::slice::from_ref(line)).await?;
         Ok(states.pop().flatten())
     }
 
-    async fn read(&self, lines: &[AccountRef]) -> Result<Vec<Option<AccountState>>, StoreError> {
+    async fn read(&self, lines: &[AccountRef]) -> Result<Vec<Option<AccountState>>, RedisError> {
         let mut call = self.server.scripts.read.prepare_invoke();
         call.arg(self.server.lease_millis());
         for line in lines {
@@ -226,15 +226,15 @@ impl BudgetStore for RedisBudgets {
         let head = [sign.to_owned(), dollars, pico, at.millis().to_string()];
         let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = head.into_iter().chain(lines.iter().flat_map(line_arguments)).collect();
-        let word = Word::new("adjust", keys, arguments).about(lines.to_vec());
-        self.delivery.send(word);
+        let command = StoreCommand::new("adjust", keys, arguments).about(lines.to_vec());
+        self.delivery.send(command);
     }
 
     fn reset(&self, lines: &[AccountRef]) -> bool {
         let keys = lines.iter().map(|line| self.server.account_key(line)).collect();
         let arguments = lines.iter().flat_map(line_arguments).collect();
-        let word = Word::new("reset", keys, arguments).about(lines.to_vec());
-        self.delivery.send(word);
+        let command = StoreCommand::new("reset", keys, arguments).about(lines.to_vec());
+        self.delivery.send(command);
         true
     }
 }
@@ -255,12 +255,12 @@ impl RedisBudgets {
         }
         // If the server has lost what was spent, it counts again what was seen of it before it decides.
         for line in &ask.lines {
-            call.arg(self.server.seen.argument(line));
+            call.arg(self.server.snapshots.argument(line));
         }
         let answer: Value = self.server.link.decide(&call, deadline).await?;
         let (answer, seen) = Answer::read(answer).ok_or_else(|| "its answer is invalid".to_owned())?;
         for (line, said) in ask.lines.iter().zip(&seen) {
-            self.server.seen.note_decision(line, said);
+            self.server.snapshots.note_decision(line, said);
         }
         Ok(answer)
     }

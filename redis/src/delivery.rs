@@ -1,4 +1,4 @@
-//! Delivers to the store what is reported in `drop`: in order, and each word once, however often it must be sent.
+//! Delivers to the store what is reported in `drop`: in order, and each command once, however often it must be sent.
 
 use std::{
     fmt,
@@ -17,10 +17,10 @@ use tokio::{
 };
 
 use crate::{
+    command::{StoreCommand, StoreReply},
     refusal::{is_final, is_of_the_key},
     renewal::renew,
     server::Server,
-    word::{StoreReply, Word},
 };
 
 /// Words that may wait for a store that is away.
@@ -31,12 +31,12 @@ const AT_ONCE: usize = 32;
 const FIRST_RETRY: Duration = Duration::from_millis(50);
 /// The longest wait between two tries.
 const LONGEST_RETRY: Duration = Duration::from_secs(5);
-/// Tries of a word that a healthy server refuses.
+/// Tries of a command that a healthy server refuses.
 const MOST_REFUSALS: u32 = 5;
 
-/// Delivers words in order, and ends with its last handle once all are delivered.
+/// Delivers commands in order, and ends with its last handle once all are delivered.
 pub(crate) struct Delivery {
-    words: mpsc::Sender<Word>,
+    commands: mpsc::Sender<StoreCommand>,
     counts: Arc<Counts>,
     renewal: AbortHandle,
 }
@@ -59,8 +59,8 @@ struct Counts {
 }
 
 impl Counts {
-    fn done(&self, words: u64) {
-        self.done.fetch_add(words, Ordering::AcqRel);
+    fn done(&self, commands: u64) {
+        self.done.fetch_add(commands, Ordering::AcqRel);
         self.tried.notify_waiters();
     }
 
@@ -75,12 +75,12 @@ impl Counts {
         self.sent.load(Ordering::Acquire).saturating_sub(done)
     }
 
-    /// Waits until so many words are done; unless another try fails than those so far. Says whether they are.
-    async fn reaches(&self, words: u64, failures: Option<u64>) -> bool {
+    /// Waits until so many commands are done; unless another try fails than those so far. Says whether they are.
+    async fn reaches(&self, commands: u64, failures: Option<u64>) -> bool {
         loop {
-            // Asked for first, so that no word is missed in between.
+            // Asked for first, so that no command is missed in between.
             let tried = self.tried.notified();
-            if self.done.load(Ordering::Acquire) >= words {
+            if self.done.load(Ordering::Acquire) >= commands {
                 return true;
             }
             if failures.is_some_and(|failures| self.failures.load(Ordering::Acquire) > failures) {
@@ -91,31 +91,35 @@ impl Counts {
     }
 
     /// Tries again now, and waits for that.
-    async fn tries(&self, words: u64) -> bool {
+    async fn tries(&self, commands: u64) -> bool {
         let failures = self.failures.load(Ordering::Acquire);
         self.wake.notify_one();
-        self.reaches(words, Some(failures)).await
+        self.reaches(commands, Some(failures)).await
     }
 }
 
 impl Delivery {
     pub(crate) fn spawn(server: &Arc<Server>) -> Arc<Self> {
-        let (words, inbox) = mpsc::channel(MOST_WAITING);
+        let (commands, inbox) = mpsc::channel(MOST_WAITING);
         let counts = Arc::new(Counts::default());
         server
             .runtime
             .spawn(deliver(Arc::clone(server), inbox, Arc::clone(&counts)));
         let renewal = server.runtime.spawn(renew(Arc::clone(server))).abort_handle();
-        Arc::new(Self { words, counts, renewal })
+        Arc::new(Self {
+            commands,
+            counts,
+            renewal,
+        })
     }
 
-    pub(crate) fn send(&self, word: Word) {
+    pub(crate) fn send(&self, command: StoreCommand) {
         // What is only a courtesy leaves room for money while the store is away: leases end by themselves.
-        if word.is_courtesy() && self.words.capacity() < MOST_WAITING / 2 {
+        if command.is_courtesy() && self.commands.capacity() < MOST_WAITING / 2 {
             return;
         }
         self.counts.sent.fetch_add(1, Ordering::AcqRel);
-        if self.words.try_send(word).is_err() {
+        if self.commands.try_send(command).is_err() {
             self.counts.done(1);
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {
@@ -134,7 +138,7 @@ impl Delivery {
         self.counts.done.load(Ordering::Acquire)
     }
 
-    /// Waits until all words are delivered.
+    /// Waits until all commands are delivered.
     pub(crate) async fn flush(&self) {
         while self.counts.waiting() > 0 {
             self.counts
@@ -159,7 +163,7 @@ impl Delivery {
         }
     }
 
-    /// If there are words that were not delivered yet when so many were done, waits for them. Says whether there were, and they are
+    /// If there are commands that were not delivered yet when so many were done, waits for them. Says whether there were, and they are
     /// delivered now.
     pub(crate) async fn catches_up(&self, done: u64, deadline: Instant) -> bool {
         let sent = self.counts.sent.load(Ordering::Acquire);
@@ -173,27 +177,27 @@ impl Drop for Delivery {
     }
 }
 
-async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: Arc<Counts>) {
+async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<StoreCommand>, counts: Arc<Counts>) {
     // The store knows the last number of each sender.
     let sender = server.key("sender", &format!("{:032x}", fastrand::u128(..)));
     let (mut first, mut most) = (1_u64, AT_ONCE);
-    let mut words = Vec::with_capacity(AT_ONCE);
-    while inbox.recv_many(&mut words, most).await > 0 {
+    let mut commands = Vec::with_capacity(AT_ONCE);
+    while inbox.recv_many(&mut commands, most).await > 0 {
         let (mut wait, mut refusals) = (FIRST_RETRY, 0);
-        while !words.is_empty() {
-            let now = words.len().min(most);
-            let some = words.get(..now).unwrap_or_default();
+        while !commands.is_empty() {
+            let now = commands.len().min(most);
+            let some = commands.get(..now).unwrap_or_default();
             match server
                 .link
                 .tell::<Vec<StoreReply>>(&call(&server, &sender, first, some))
                 .await
             {
-                Ok(told) => {
-                    let seen = &server.seen;
-                    words
+                Ok(replies) => {
+                    let snapshots = &server.snapshots;
+                    commands
                         .drain(..now)
-                        .zip(told)
-                        .for_each(|(word, told)| word.told(&told, seen));
+                        .zip(replies)
+                        .for_each(|(command, reply)| command.record_reply(&reply, snapshots));
                     first += now as u64;
                     counts.is_behind.store(
                         !inbox.is_empty() && counts.is_behind.load(Ordering::Acquire),
@@ -212,7 +216,7 @@ async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: A
                     refusals += 1;
                     if refusals == MOST_REFUSALS || is_of_the_key(&error) {
                         tracing::error!(target: "llm::store", %error, "the shared store refuses what was spent");
-                        words.remove(0);
+                        commands.remove(0);
                         first += 1;
                         counts.lost.fetch_add(1, Ordering::Relaxed);
                         counts.done(1);
@@ -233,11 +237,11 @@ async fn deliver(server: Arc<Server>, mut inbox: mpsc::Receiver<Word>, counts: A
 }
 
 /// Delivers these, the first of which has this number.
-fn call<'a>(server: &'a Server, sender: &str, first: u64, words: &[Word]) -> ScriptInvocation<'a> {
+fn call<'a>(server: &'a Server, sender: &str, first: u64, commands: &[StoreCommand]) -> ScriptInvocation<'a> {
     let mut call = server.scripts.deliver.prepare_invoke();
     call.key(sender).arg(server.lease_millis()).arg(first.to_string());
-    for word in words {
-        word.add_to(&mut call);
+    for command in commands {
+        command.add_to(&mut call);
     }
     call
 }

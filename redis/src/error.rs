@@ -5,7 +5,7 @@ use std::fmt;
 /// What is wrong with a store. Names the server, without its password, and says what to do.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum StoreError {
+pub enum RedisError {
     /// The URL is none.
     Url {
         /// What is wrong with it.
@@ -37,7 +37,7 @@ pub enum StoreError {
     },
 }
 
-impl fmt::Display for StoreError {
+impl fmt::Display for RedisError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url { reason } => write!(
@@ -65,4 +65,4 @@ impl fmt::Display for StoreError {
     }
 }
 
-impl std::error::Error for StoreError {}
+impl std::error::Error for RedisError {}

@@ -9,11 +9,11 @@ use tower_llm_layers::{
 };
 
 use crate::{
+    command::StoreCommand,
     delivery::Delivery,
     lease::OnWhat,
     money::{line_arguments, parts},
     server::Server,
-    word::Word,
 };
 
 /// A hold in the store, or one that may be there.
@@ -87,11 +87,11 @@ impl SharedHold {
         let [dollars, pico] = parts(spent);
         let head = [self.id.clone(), u8::from(unheard).to_string(), dollars, pico];
         let arguments = head.into_iter().chain(self.lines.iter().flat_map(line_arguments));
-        let word = Word::new("settle", self.keys(), arguments.collect())
+        let command = StoreCommand::new("settle", self.keys(), arguments.collect())
             .about(std::mem::take(&mut self.lines))
             .of(Instant::now())
             .courtesy(spent <= UsdAmount::ZERO);
-        self.delivery.send(word);
+        self.delivery.send(command);
     }
 }
 

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod budgets;
+mod command;
 mod delivery;
 mod error;
 mod health;
@@ -17,16 +18,15 @@ mod policy;
 mod refusal;
 mod renewal;
 mod script;
-mod seen;
 mod server;
+mod snapshots;
 mod store;
-mod word;
 
 pub use budgets::RedisBudgets;
-pub use error::StoreError;
+pub use error::RedisError;
 #[cfg(feature = "cache")]
 #[cfg_attr(docsrs, doc(cfg(feature = "cache")))]
 pub use idempotency::RedisIdempotency;
 pub use limits::RedisLimits;
 pub use policy::OnStoreFailure;
-pub use store::{DECISION_TIMEOUT, LEASE, Store, StoreBuilder};
+pub use store::{DEFAULT_DECISION_TIMEOUT, DEFAULT_LEASE, Store, StoreBuilder};

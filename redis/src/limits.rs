@@ -18,7 +18,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 ///
 /// ```no_run
 /// use std::{sync::Arc, time::Duration};
-/// use tower_llm_layers::rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer};
+/// use tower_llm_layers::{GlobalKey, rate_limit::{Limits, Rate, RateLimitLayer}};
 /// use tower_llm_redis::Store;
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -90,11 +90,11 @@ impl LimitStore for RedisLimits {
                 Err(cause) => return this.unanswered(place, cause),
             };
             let micros = |text: &str| text.parse().map_or(Duration::ZERO, Duration::from_micros);
-            let used = LimitUse {
-                requests_full_in: micros(&requests),
-                tokens_full_in: micros(&tokens),
-                in_flight: in_flight.parse().unwrap_or_default(),
-            };
+            let used = LimitUse::new(
+                micros(&requests),
+                micros(&tokens),
+                in_flight.parse().unwrap_or_default(),
+            );
             if which == 0 {
                 return Ok(place.alive(limits.concurrency.is_some(), used) as Box<_>);
             }
@@ -107,7 +107,7 @@ impl LimitStore for RedisLimits {
             };
             place.nothing_taken();
             let used = Some(used);
-            Err(LimitWait { wait, reason, used })
+            Err(LimitWait::new(wait, reason, used))
         })
     }
 }
@@ -117,11 +117,7 @@ impl RedisLimits {
     fn unanswered(&self, place: SharedPlace, cause: String) -> Result<Box<dyn RateLimitPermit>, LimitWait> {
         match self.on_store_failure {
             OnStoreFailure::FailOpen => Ok(place.blind()),
-            OnStoreFailure::FailClosed => Err(LimitWait {
-                wait: LOOK_AGAIN,
-                reason: WaitReason::StoreDown { cause },
-                used: None,
-            }),
+            OnStoreFailure::FailClosed => Err(LimitWait::new(LOOK_AGAIN, WaitReason::StoreDown { cause }, None)),
         }
     }
 }

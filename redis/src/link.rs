@@ -9,7 +9,7 @@ use std::{
 };
 
 use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation, Value,
+    Client, Cmd, ErrorKind, FromRedisValue, RedisResult, ScriptInvocation, Value,
     aio::{ConnectionManager, ConnectionManagerConfig},
 };
 use tokio::{
@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    error::StoreError,
+    error::RedisError,
     health::{Failed, Health, PROBE, Patience},
     refusal::{code, is_final, is_read_only},
 };
@@ -51,12 +51,12 @@ fn config() -> ConnectionManagerConfig {
 }
 
 /// What went wrong, in the server's words or the network's: neither holds a password.
-fn reason(error: &RedisError) -> String {
+fn reason(error: &redis::RedisError) -> String {
     error.to_string()
 }
 
 impl Link {
-    pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, StoreError> {
+    pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, RedisError> {
         #[cfg(feature = "tls")]
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // It fails only if another task was faster.
@@ -72,11 +72,11 @@ impl Link {
         };
         let (connection, pong) = match timeout(PATIENCE, connecting).await {
             Ok(answer) => answer.map_err(|error| told(&error, &server))?,
-            Err(_) => return Err(StoreError::Slow { server }),
+            Err(_) => return Err(RedisError::Slow { server }),
         };
         if pong != "PONG" {
             let reason = "it does not answer PING".to_owned();
-            return Err(StoreError::NotRedis { server, reason });
+            return Err(RedisError::NotRedis { server, reason });
         }
         Ok(Self(Arc::new(LinkState {
             client,
@@ -187,7 +187,7 @@ impl Link {
     }
 
     /// Sends something without waiting for the answer.
-    pub(crate) async fn tell<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
+    pub(crate) async fn tell<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, redis::RedisError> {
         let mut connection = self.connection();
         let answer = call.invoke_async(&mut connection).await;
         self.note(&answer);
@@ -195,7 +195,7 @@ impl Link {
     }
 
     /// Asks for something to be shown.
-    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, StoreError> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         let mut connection = self.connection();
         let answer = command.query_async(&mut connection).await;
         self.note(&answer);
@@ -203,11 +203,11 @@ impl Link {
     }
 
     /// The same of a script.
-    pub(crate) async fn ask_script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, StoreError> {
+    pub(crate) async fn ask_script<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, RedisError> {
         self.tell(call).await.map_err(|error| told(&error, &self.0.server))
     }
 
-    fn note<T>(&self, answer: &Result<T, RedisError>) {
+    fn note<T>(&self, answer: &Result<T, redis::RedisError>) {
         match answer {
             Err(error) if is_read_only(error) => {
                 let failed = self.health().refused_write();
@@ -251,13 +251,13 @@ impl Link {
 }
 
 /// What connects to this URL.
-pub(crate) fn client(url: &str) -> Result<Client, StoreError> {
+pub(crate) fn client(url: &str) -> Result<Client, RedisError> {
     check_password(url)?;
-    Client::open(url).map_err(|error| StoreError::Url { reason: reason(&error) })
+    Client::open(url).map_err(|error| RedisError::Url { reason: reason(&error) })
 }
 
 /// A user or a password with a delimiter in it would be taken for the server's name, and be shown.
-fn check_password(url: &str) -> Result<(), StoreError> {
+fn check_password(url: &str) -> Result<(), RedisError> {
     let (_, rest) = url.split_once("://").unwrap_or(("", url));
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let query = rest.split_once('?').map_or("", |(_, query)| query);
@@ -269,24 +269,24 @@ fn check_password(url: &str) -> Result<(), StoreError> {
         || query.split('=').next().is_some_and(|name| name.contains('@'));
     if is_cut || authority.matches('@').count() > 1 {
         let reason = "its user or password holds one of `@/?#:`: write it percent-encoded".to_owned();
-        return Err(StoreError::Url { reason });
+        return Err(RedisError::Url { reason });
     }
     Ok(())
 }
 
 /// What is wrong with the server.
-fn told(error: &RedisError, server: &str) -> StoreError {
+fn told(error: &redis::RedisError, server: &str) -> RedisError {
     let server = server.to_owned();
     match (error.kind(), code(error)) {
-        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => StoreError::Rejected { server },
+        (ErrorKind::AuthenticationFailed, _) | (_, Some("NOAUTH" | "WRONGPASS")) => RedisError::Rejected { server },
         (ErrorKind::Parse | ErrorKind::UnexpectedReturnType, _) | (_, Some("ERR" | "WRONGTYPE" | "NOPERM")) => {
-            StoreError::NotRedis {
+            RedisError::NotRedis {
                 server,
                 reason: reason(error),
             }
         }
-        _ if error.is_timeout() => StoreError::Slow { server },
-        _ => StoreError::Unreachable {
+        _ if error.is_timeout() => RedisError::Slow { server },
+        _ => RedisError::Unreachable {
             server,
             reason: reason(error),
         },

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower_llm_layers::rate_limit::{LimitUse, Limits, Rate, RateLimitPermit};
 
-use crate::{delivery::Delivery, lease::OnWhat, server::Server, word::Word};
+use crate::{command::StoreCommand, delivery::Delivery, lease::OnWhat, server::Server};
 
 /// More tokens than any call takes, and few enough for the scripts to count exactly, whatever `max_tokens` a caller writes.
 pub(crate) const MOST_TOKENS: u64 = 1_000_000_000;
@@ -111,8 +111,8 @@ impl SharedPlace {
             tokens.to_string(),
         ];
         let arguments = head.into_iter().chain(std::mem::take(&mut self.rates)).collect();
-        let word = Word::new("true_up", self.keys.to_vec(), arguments).courtesy(true);
-        self.delivery.send(word);
+        let command = StoreCommand::new("true_up", self.keys.to_vec(), arguments).courtesy(true);
+        self.delivery.send(command);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use tokio::runtime::Handle;
 use tower_llm_layers::budget::AccountRef;
 
-use crate::{lease::Live, link::Link, script::Scripts, seen::Seen};
+use crate::{lease::Live, link::Link, script::Scripts, snapshots::AccountSnapshots};
 
 pub(crate) struct Server {
     pub(crate) link: Link,
@@ -13,7 +13,7 @@ pub(crate) struct Server {
     pub(crate) lease: Duration,
     pub(crate) live: Live,
     /// What was seen of the accounts.
-    pub(crate) seen: Seen,
+    pub(crate) snapshots: AccountSnapshots,
     /// The runtime of the tasks: a reservation may be dropped on any thread.
     pub(crate) runtime: Handle,
     prefix: String,
@@ -26,7 +26,7 @@ impl Server {
             scripts: Scripts::new(),
             lease,
             live: Live::default(),
-            seen: Seen::default(),
+            snapshots: AccountSnapshots::default(),
             runtime: Handle::current(),
             prefix,
         }

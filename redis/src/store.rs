@@ -9,17 +9,17 @@ use std::{
 use crate::{
     budgets::RedisBudgets,
     delivery::Delivery,
-    error::StoreError,
+    error::RedisError,
     limits::RedisLimits,
     link::{self, Link},
     server::Server,
 };
 
 /// How long a reservation lives without a renewal by its process, by default.
-pub const LEASE: Duration = Duration::from_secs(60);
+pub const DEFAULT_LEASE: Duration = Duration::from_secs(60);
 
 /// How long a decision may take, by default; then the store counts as down.
-pub const DECISION_TIMEOUT: Duration = Duration::from_millis(250);
+pub const DEFAULT_DECISION_TIMEOUT: Duration = Duration::from_millis(250);
 
 /// The shortest lease: it is renewed three times as often, and one late renewal should not end it.
 const SHORTEST_LEASE: Duration = Duration::from_millis(100);
@@ -50,8 +50,8 @@ impl Store {
         StoreBuilder {
             url: url.to_owned(),
             prefix: "{llm}".to_owned(),
-            lease: LEASE,
-            decision_timeout: DECISION_TIMEOUT,
+            lease: DEFAULT_LEASE,
+            decision_timeout: DEFAULT_DECISION_TIMEOUT,
         }
     }
 
@@ -85,7 +85,7 @@ impl Store {
     ///
     /// If the server does not answer, or has something else under this name.
     #[cfg(feature = "cache")]
-    pub async fn shared_secret(&self, name: &str, own: &[u8; 32]) -> Result<[u8; 32], StoreError> {
+    pub async fn shared_secret(&self, name: &str, own: &[u8; 32]) -> Result<[u8; 32], RedisError> {
         let (link, key) = (&self.0.server.link, self.0.server.key("secret", name));
         let mut set = redis::cmd("SET");
         set.arg(&key).arg(&own[..]).arg("NX");
@@ -94,7 +94,7 @@ impl Store {
         get.arg(&key);
         let bytes: Option<Vec<u8>> = link.ask(&get).await?;
         let secret = bytes.and_then(|bytes| bytes.try_into().ok());
-        secret.ok_or_else(|| StoreError::NotRedis {
+        secret.ok_or_else(|| RedisError::NotRedis {
             server: link.server().to_owned(),
             reason: format!("`{key}` is not 32 bytes"),
         })
@@ -132,7 +132,7 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a reservation lives without a renewal by its process; 60 s ([`LEASE`]) by default, a tenth of a second at least. It is renewed three
+    /// How long a reservation lives without a renewal by its process; 60 s ([`DEFAULT_LEASE`]) by default, a tenth of a second at least. It is renewed three
     /// times as often. A process that is cut off from the store for longer loses its reservations, but never what it spends.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
@@ -140,7 +140,7 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a decision may take; 250 ms ([`DECISION_TIMEOUT`]) by default.
+    /// How long a decision may take; 250 ms ([`DEFAULT_DECISION_TIMEOUT`]) by default.
     #[must_use]
     pub const fn decision_timeout(mut self, time: Duration) -> Self {
         self.decision_timeout = time;
@@ -151,8 +151,8 @@ impl StoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Url`] says what is wrong with it.
-    pub fn check(&self) -> Result<(), StoreError> {
+    /// [`RedisError::Url`] says what is wrong with it.
+    pub fn check(&self) -> Result<(), RedisError> {
         link::client(&self.url).map(drop)
     }
 
@@ -160,8 +160,8 @@ impl StoreBuilder {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] names the server: no URL, no server there, no Redis, wrong password, too slow.
-    pub async fn connect(self) -> Result<Store, StoreError> {
+    /// [`RedisError`] names the server: no URL, no server there, no Redis, wrong password, too slow.
+    pub async fn connect(self) -> Result<Store, RedisError> {
         let link = Link::connect(&self.url, self.decision_timeout).await?;
         let server = Arc::new(Server::new(link, self.lease, self.prefix));
         let delivery = Mutex::default();

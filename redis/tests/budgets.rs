@@ -135,12 +135,7 @@ async fn an_attempt_without_a_budget_calls_no_store() {
     let Some(mut server) = Redis::start() else { return };
     let shared = connect(&server).await.budgets();
     server.stop();
-    let ask = ReserveRequest {
-        lines: Vec::new(),
-        want: usd("1.00"),
-        at_least: usd("1.00"),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(Vec::new(), usd("1.00"), UtcTime::now());
     let Decision::Now(Ok(held)) = shared.reserve(ask) else {
         unreachable!("there is nothing to ask");
     };
@@ -171,12 +166,7 @@ async fn all_accounts_are_read_the_fullest_first() {
         (&other, "initech", "2"),
     ] {
         let tags = Tags::new([("tenant", tenant)]).unwrap();
-        let ask = ReserveRequest {
-            lines: budgets.lines(&tags, "", ""),
-            want: usd(amount),
-            at_least: usd(amount),
-            at: UtcTime::now(),
-        };
+        let ask = ReserveRequest::new(budgets.lines(&tags, "", ""), usd(amount), UtcTime::now());
         let Decision::Later(decision) = store.reserve(ask) else {
             unreachable!()
         };
@@ -216,12 +206,11 @@ async fn a_full_budget_is_refused_with_the_servers_time_and_a_soft_one_only_warn
     let budgets = Budgets::in_store(all, Arc::new(shared.clone())).unwrap();
     let held = ask(&shared, &budgets, "0.60").await.unwrap();
     // A local clock that is wrong by a year.
-    let asked = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "", ""),
-        want: usd("0.60"),
-        at_least: usd("0.60"),
-        at: UtcTime::now().before(Duration::from_secs(365 * 24 * 60 * 60)),
-    };
+    let asked = ReserveRequest::new(
+        budgets.lines(&Tags::default(), "", ""),
+        usd("0.60"),
+        UtcTime::now().before(Duration::from_secs(365 * 24 * 60 * 60)),
+    );
     let Decision::Later(decision) = shared.reserve(asked) else {
         unreachable!()
     };

@@ -314,12 +314,7 @@ async fn many_keys_of_a_server_that_is_far_away_are_renewed_in_time() {
     let dollar: UsdAmount = usd("1.00");
     let ask = |tenant: usize| {
         let tags = Tags::new([("tenant", tenant.to_string())]).unwrap();
-        let ask = ReserveRequest {
-            lines: budgets.lines(&tags, "openrouter", "a/b"),
-            want: dollar,
-            at_least: dollar,
-            at: UtcTime::now(),
-        };
+        let ask = ReserveRequest::new(budgets.lines(&tags, "openrouter", "a/b"), dollar, UtcTime::now());
         let decided = shared.reserve(ask);
         tokio::spawn(async move {
             match decided {

@@ -13,7 +13,7 @@ use tower_llm_layers::{
     UtcTime,
     budget::{BudgetStore, Budgets, RefusalReason},
 };
-use tower_llm_redis::{OnStoreFailure, RedisBudgets, Store, StoreError};
+use tower_llm_redis::{OnStoreFailure, RedisBudgets, RedisError, Store};
 
 /// One that waits for as long as a busy machine may take.
 async fn patient(url: &str) -> Store {
@@ -240,7 +240,7 @@ async fn a_server_that_is_no_redis_is_reported() {
         .connect()
         .await
         .unwrap_err();
-    assert!(matches!(error, StoreError::NotRedis { .. }), "{error:?}");
+    assert!(matches!(error, RedisError::NotRedis { .. }), "{error:?}");
     assert!(
         error
             .to_string()
@@ -253,7 +253,7 @@ async fn a_server_that_is_no_redis_is_reported() {
     let error = timeout(Duration::from_secs(30), Store::builder(&url).connect())
         .await
         .unwrap();
-    assert!(matches!(error, Err(StoreError::Slow { .. })), "{error:?}");
+    assert!(matches!(error, Err(RedisError::Slow { .. })), "{error:?}");
 }
 
 #[tokio::test]
@@ -264,13 +264,13 @@ async fn an_invalid_store_is_reported_without_the_password() {
     let port = server.port();
     let at = |url: String| async move { Store::builder(&url).connect().await.map(|_| ()).unwrap_err() };
     let wrong = at(format!("redis://:wr0ng@127.0.0.1:{port}")).await;
-    assert!(matches!(wrong, StoreError::Rejected { .. }), "{wrong:?}");
+    assert!(matches!(wrong, RedisError::Rejected { .. }), "{wrong:?}");
     let none = at(server.url()).await;
-    assert!(matches!(none, StoreError::Rejected { .. }), "{none:?}");
+    assert!(matches!(none, RedisError::Rejected { .. }), "{none:?}");
     let nobody = at("redis://:wr0ng@127.0.0.1:1".to_owned()).await;
-    assert!(matches!(nobody, StoreError::Unreachable { .. }), "{nobody:?}");
+    assert!(matches!(nobody, RedisError::Unreachable { .. }), "{nobody:?}");
     let url = at("http://:wr0ng@127.0.0.1".to_owned()).await;
-    assert!(matches!(url, StoreError::Url { .. }), "{url:?}");
+    assert!(matches!(url, RedisError::Url { .. }), "{url:?}");
     let mut errors = vec![wrong, none, nobody, url];
     for odd in [
         "wr0ng?x",
@@ -283,7 +283,7 @@ async fn an_invalid_store_is_reported_without_the_password() {
         "wr0ng?x=x",
     ] {
         let odd = at(format!("redis://:{odd}@127.0.0.1:1/0")).await;
-        assert!(matches!(odd, StoreError::Url { .. }), "{odd:?}");
+        assert!(matches!(odd, RedisError::Url { .. }), "{odd:?}");
         errors.push(odd);
     }
     for error in errors {
@@ -305,10 +305,10 @@ async fn tls_needs_its_feature_and_a_server_that_speaks_it() {
     let error = connecting.await.unwrap().unwrap_err();
     if cfg!(feature = "tls") {
         assert!(
-            matches!(error, StoreError::Unreachable { .. } | StoreError::Slow { .. }),
+            matches!(error, RedisError::Unreachable { .. } | RedisError::Slow { .. }),
             "{error:?}"
         );
     } else {
-        assert!(matches!(error, StoreError::Url { .. }), "{error:?}");
+        assert!(matches!(error, RedisError::Url { .. }), "{error:?}");
     }
 }

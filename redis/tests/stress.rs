@@ -185,12 +185,7 @@ async fn a_server_that_is_killed_or_flushed_counts_what_was_spent_before_and_sin
 
 async fn ask_of(shared: &RedisBudgets, budgets: &Budgets, tenant: &str) -> Result<Reservation, Box<Refusal>> {
     let tags = Tags::new([("tenant", tenant)]).unwrap();
-    let ask = ReserveRequest {
-        lines: budgets.lines(&tags, "", ""),
-        want: usd("0.10"),
-        at_least: usd("0.10"),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(budgets.lines(&tags, "", ""), usd("0.10"), UtcTime::now());
     match shared.reserve(ask) {
         Decision::Now(decision) => decision,
         Decision::Later(decision) => decision.await,

@@ -83,11 +83,9 @@ async fn the_same_asks_get_the_same_answers() {
                 0..5 => {
                     let want = amount(&mut rng);
                     let at_least = UsdAmount::from_pico(want.pico() / i128::from(rng.u8(1..4)));
-                    let ask = || ReserveRequest {
-                        lines: budgets.lines(&Tags::default(), "", ""),
-                        want,
-                        at_least,
-                        at: UtcTime::now(),
+                    let ask = || {
+                        ReserveRequest::new(budgets.lines(&Tags::default(), "", ""), want, UtcTime::now())
+                            .at_least(at_least)
                     };
                     let (there, here) = (reserve(&shared, ask()).await, reserve(&book, ask()).await);
                     assert_eq!(there.is_some(), here.is_some(), "seed {seed} step {step}");

@@ -144,12 +144,7 @@ async fn a_window_that_rolls_is_the_same_in_both() {
             match rng.u8(..12) {
                 0..5 => {
                     let amount = i128::from(rng.u64(1..500));
-                    let ask = ReserveRequest {
-                        lines: lines.clone(),
-                        want: UsdAmount::from_pico(amount),
-                        at_least: UsdAmount::from_pico(amount),
-                        at: UtcTime::now(),
-                    };
+                    let ask = ReserveRequest::new(lines.clone(), UsdAmount::from_pico(amount), UtcTime::now());
                     let hold = format!("{seed}-{step}");
                     match (there.reserve(&hold, amount), now(book.reserve(ask))) {
                         (Ok(()), Ok(here)) => held.push((hold, here)),

@@ -101,7 +101,7 @@ async fn serve(builder: Builder) -> io::Result<()> {
     );
     io::stdout().write_all(text.as_bytes())?;
     tokio::signal::ctrl_c().await?;
-    let seen = simulator.seen();
+    let seen = simulator.report();
     writeln!(
         io::stdout(),
         "\n{} requests, {} USD billed",

@@ -13,8 +13,8 @@ use crate::config::Config;
 use crate::fault::FaultError;
 use crate::money::Cost;
 use crate::plan::Plan;
+use crate::report::Report;
 use crate::script::Script;
-use crate::seen::Seen;
 use crate::server;
 use crate::state::Shared;
 
@@ -130,8 +130,8 @@ impl Simulator {
     }
 
     /// Takes on a script; its plans replace all others.
-    pub fn play(&self, script: Script) -> &Self {
-        self.inner.shared.lock().play(script);
+    pub fn run_script(&self, script: Script) -> &Self {
+        self.inner.shared.lock().run_script(script);
         self
     }
 
@@ -148,10 +148,10 @@ impl Simulator {
         self
     }
 
-    /// A copy of everything seen so far.
+    /// A copy of the report so far.
     #[must_use]
-    pub fn seen(&self) -> Seen {
-        self.inner.shared.seen()
+    pub fn report(&self) -> Report {
+        self.inner.shared.report()
     }
 
     /// What all requests have cost so far; a stream is billed when it ends.
@@ -178,13 +178,13 @@ impl Simulator {
         self.inner.shared.lock().closed_by_client
     }
 
-    /// Waits until what was seen satisfies `enough`; woken by changes, never by a timer.
-    pub async fn wait_until(&self, mut enough: impl FnMut(&Seen) -> bool) -> Seen {
+    /// Waits until the report satisfies `enough`; woken by changes, never by a timer.
+    pub async fn wait_until(&self, mut enough: impl FnMut(&Report) -> bool) -> Report {
         loop {
             let changed = self.inner.shared.changed.notified();
             tokio::pin!(changed);
             changed.as_mut().enable();
-            let seen = self.seen();
+            let seen = self.report();
             if enough(&seen) {
                 return seen;
             }

@@ -13,9 +13,9 @@ use crate::generation::Generation;
 use crate::money::Cost;
 use crate::plans::Plans;
 use crate::prompt_cache::PromptCache;
+use crate::report::{Attempt, Report};
 use crate::response_cache::ResponseCache;
 use crate::script::Script;
-use crate::seen::{Attempt, Seen};
 use crate::written::Written;
 
 /// The state, its clock, and the bell that rings at each change.
@@ -84,10 +84,10 @@ impl Shared {
         self.started.elapsed()
     }
 
-    /// A copy of all that was seen.
-    pub(crate) fn seen(&self) -> Seen {
+    /// The report so far.
+    pub(crate) fn report(&self) -> Report {
         let state = self.lock();
-        Seen {
+        Report {
             attempts: state.attempts.iter().cloned().collect(),
             billed: state.billed,
             closed_by_client: state.closed_by_client,
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// Takes on a script: its plans replace all others.
-    pub(crate) fn play(&mut self, script: Script) {
+    pub(crate) fn run_script(&mut self, script: Script) {
         self.plans.clear();
         for (model, plan) in script.models {
             self.plans.set(model, plan);

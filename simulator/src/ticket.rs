@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::answer::Tally;
 use crate::generation::{Generation, Record};
 use crate::money::Cost;
-use crate::seen::{Attempt, Outcome};
+use crate::report::{Attempt, Outcome};
 use crate::state::Shared;
 
 /// A request that has been recorded and not yet ended.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{End, get, post, said_by, streams, try_post};
-use openrouter_simulator::{Fault, Seen, Simulator};
+use openrouter_simulator::{Fault, Report, Simulator};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/api/v1/chat/completions";
@@ -46,7 +46,7 @@ async fn bills_and_generations_are_the_same_in_all() {
         for path in [CHAT, RESPONSES, MESSAGES] {
             for stream in [false, true] {
                 let reply = post(&simulator, path, &ask(path, model, stream)).await;
-                let seen = simulator.wait_until(Seen::idle).await;
+                let seen = simulator.wait_until(Report::idle).await;
                 let attempt = seen.attempts.last().unwrap();
                 assert_eq!(
                     attempt.billed.pico(),
@@ -89,7 +89,7 @@ async fn bills_and_generations_are_the_same_in_all() {
     }
     assert_eq!(
         simulator.billed_total(),
-        simulator.seen().attempts.iter().map(|a| a.billed).sum()
+        simulator.report().attempts.iter().map(|a| a.billed).sum()
     );
 }
 
@@ -158,7 +158,7 @@ async fn a_cut_stream_is_billed_for_what_was_sent() {
             (4, End::Eof),
             "{path}"
         );
-        simulator.wait_until(Seen::idle).await;
+        simulator.wait_until(Report::idle).await;
         assert_eq!(
             simulator.billed_total().pico() - before,
             5 * 150_000 + 4 * 600_000,
@@ -178,7 +178,7 @@ async fn an_error_that_is_billed_says_what_it_cost() {
                 }
                 let before = simulator.billed_total().pico();
                 let reply = post(&simulator, path, &ask(path, &format!("sim/{plan}"), stream)).await;
-                simulator.wait_until(Seen::idle).await;
+                simulator.wait_until(Report::idle).await;
                 let cost = simulator.billed_total().pico() - before;
                 assert_eq!(cost, 5 * 150_000 + tokens * 600_000, "{path} {plan} {stream}");
                 let text = reply.text();
@@ -296,6 +296,6 @@ async fn every_fault_in_every_api() {
             }
         }
     }
-    let seen = simulator.seen();
+    let seen = simulator.report();
     assert_eq!(seen.billed, seen.attempts.iter().map(|attempt| attempt.billed).sum());
 }

@@ -103,7 +103,7 @@ async fn the_bill_is_tokens_times_price() {
             };
             let tokens = usage["completion_tokens"].as_u64().unwrap();
             assert_eq!(usage["prompt_tokens"], 5);
-            let seen = simulator.wait_until(openrouter_simulator::Seen::idle).await;
+            let seen = simulator.wait_until(openrouter_simulator::Report::idle).await;
             let attempt = seen.attempts.last().unwrap();
             assert_eq!(attempt.billed.pico(), 5 * prompt + tokens * completion, "{model}");
             assert!(
@@ -114,12 +114,12 @@ async fn the_bill_is_tokens_times_price() {
             assert_eq!(attempt.generation_id.as_deref(), reply.header("x-generation-id"));
         }
     }
-    let seen = simulator.seen();
+    let seen = simulator.report();
     assert_eq!(simulator.billed_total(), seen.attempts.iter().map(|a| a.billed).sum());
     let cached = crate::common::sim(&simulator, "cached=4;words=1", false).await.json();
     assert_eq!(cached["usage"]["prompt_tokens_details"]["cached_tokens"], 4);
     assert_eq!(
-        simulator.seen().attempts.last().unwrap().billed.pico(),
+        simulator.report().attempts.last().unwrap().billed.pico(),
         150_000 + 4 * 75_000 + 600_000
     );
     for free in [
@@ -134,7 +134,7 @@ async fn the_bill_is_tokens_times_price() {
         for stream in [false, true] {
             crate::common::sim(&simulator, free, stream).await;
             assert_eq!(
-                simulator.seen().attempts.last().unwrap().billed.pico(),
+                simulator.report().attempts.last().unwrap().billed.pico(),
                 0,
                 "{free} {stream}"
             );
@@ -202,7 +202,7 @@ async fn reasoning_has_its_own_price() {
     for stream in [false, true] {
         let before = simulator.billed_total().pico();
         chat(&simulator, &ask("demo/thinker", stream)).await;
-        simulator.wait_until(openrouter_simulator::Seen::idle).await;
+        simulator.wait_until(openrouter_simulator::Report::idle).await;
         let billed = simulator.billed_total().pico() - before;
         assert_eq!(billed, 5 * 500_000 + 3 * 3_000_000 + 2 * 2_000_000, "{stream}");
     }

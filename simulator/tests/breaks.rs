@@ -23,7 +23,7 @@ async fn a_reset_is_a_reset_and_a_close_is_a_close() {
     for attempt in &seen.attempts {
         assert_eq!(
             (attempt.outcome, attempt.status, attempt.billed.pico()),
-            (Outcome::Cut, None, 0)
+            (Outcome::Interrupted, None, 0)
         );
     }
 }
@@ -46,9 +46,9 @@ async fn a_cut_leaves_exactly_so_many_bytes() {
                 (200, at, End::Eof),
                 "stream {stream}, byte {at}"
             );
-            let seen = simulator.seen();
+            let seen = simulator.report();
             let last = seen.attempts.last().unwrap();
-            assert_eq!((last.bytes, last.outcome), (at as u64, Outcome::Cut));
+            assert_eq!((last.bytes, last.outcome), (at as u64, Outcome::Interrupted));
         }
         let past = play("words=12;cut-byte=9999999".to_owned(), stream).await;
         assert_eq!((past.body.len(), past.end), (length, End::Whole));
@@ -70,7 +70,7 @@ async fn a_cut_after_pieces() {
         let reply = sim(&simulator, &format!("words=9;cut@{at}"), true).await;
         assert_eq!((reply.said().split_whitespace().count(), reply.end), (at, End::Eof));
         assert!(!reply.done());
-        assert_eq!(simulator.seen().attempts.last().unwrap().pieces, at as u64);
+        assert_eq!(simulator.report().attempts.last().unwrap().pieces, at as u64);
     }
     let all = sim(&simulator, "words=9;cut@500", true).await;
     assert_eq!((all.said().split_whitespace().count(), all.end), (9, End::Eof));
@@ -165,7 +165,7 @@ async fn a_client_that_leaves_is_seen() {
         .wait_until(|seen| seen.attempts.last().is_some_and(|a| a.pieces == 3))
         .await;
     assert!(socket.read(&mut [0; 64]).await.unwrap() > 0);
-    assert_eq!(simulator.seen().attempts[2].outcome, Outcome::Running);
+    assert_eq!(simulator.report().attempts[2].outcome, Outcome::Running);
     drop(socket);
     let seen = simulator
         .wait_until(|seen| seen.closed_by_client == 3 && seen.idle())
@@ -187,8 +187,8 @@ async fn comments_without_end_are_no_answer() {
         let more = tokio::time::timeout(Duration::from_secs(3), socket.read(&mut head)).await;
         assert!(more.unwrap().unwrap() > 0);
         drop(socket);
-        simulator.wait_until(openrouter_simulator::Seen::idle).await;
-        assert_eq!(simulator.seen().attempts.last().unwrap().billed.pico(), 0);
+        simulator.wait_until(openrouter_simulator::Report::idle).await;
+        assert_eq!(simulator.report().attempts.last().unwrap().billed.pico(), 0);
     }
 }
 

@@ -64,7 +64,10 @@ async fn comments_fill_the_wait() {
     let cut = sim(&simulator, "drip-cut=1s/5s", false).await;
     assert_eq!((cut.end, cut.text().trim()), (End::Eof, ""));
     assert!(cut.body.len() >= 40);
-    assert_eq!(simulator.seen().attempts.last().unwrap().outcome, Outcome::Cut);
+    assert_eq!(
+        simulator.report().attempts.last().unwrap().outcome,
+        Outcome::Interrupted
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -213,7 +213,7 @@ async fn keys_paths_and_requests() {
         let bytes = request("POST", "/v1/messages", &headers, body.as_bytes());
         assert_eq!(exchange(simulator.addr(), &bytes).await.unwrap().status, status);
     }
-    let shown = simulator.seen();
+    let shown = simulator.report();
     assert!(!format!("{:?}", shown.attempts).contains(KEY));
     // Another path takes no such key, and counting tokens is no path.
     let bytes = request("POST", "/v1/responses", &[("x-api-key", KEY)], b"{\"input\":\"x\"}");

@@ -35,7 +35,7 @@ async fn server_side_fallback_names_the_model_that_answered() {
         .map(|a| &a["status"])
         .collect();
     assert_eq!(statuses, [429, 503, 200]);
-    let seen = simulator.seen();
+    let seen = simulator.report();
     assert_eq!(
         (seen.attempts[0].model.as_str(), seen.attempts[0].served.as_str()),
         ("openai/gpt-5", "google/gemini-2.5-flash")
@@ -93,7 +93,10 @@ async fn plans_by_header_model_and_for_all() {
         async { exchange(simulator.addr(), &{ bytes }).await.unwrap().status }
     };
     assert_eq!((asked("529").await, asked("nonsense").await), (529, 400));
-    assert_eq!(simulator.seen().attempts.iter().filter(|a| a.fault == "529").count(), 1);
+    assert_eq!(
+        simulator.report().attempts.iter().filter(|a| a.fault == "529").count(),
+        1
+    );
     simulator.clear();
     assert_eq!(status("openai/gpt-4o-mini").await, 200);
 }

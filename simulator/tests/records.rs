@@ -19,7 +19,7 @@ async fn records_keep_bodies_and_hide_keys() {
     for _ in 0..3 {
         exchange(simulator.addr(), &bytes).await.unwrap();
     }
-    let seen = simulator.wait_until(openrouter_simulator::Seen::idle).await;
+    let seen = simulator.wait_until(openrouter_simulator::Report::idle).await;
     assert_eq!(seen.attempts.iter().map(|a| a.index).collect::<Vec<_>>(), [1, 2]);
     let attempt = &seen.attempts[1];
     assert_eq!(attempt.body.as_ref(), body);
@@ -80,7 +80,7 @@ async fn the_views_over_http() {
     );
     assert_eq!(post("/__sim/reset", "").await.status, 200);
     assert_eq!(
-        (simulator.seen().attempts.len(), simulator.billed_total().pico()),
+        (simulator.report().attempts.len(), simulator.billed_total().pico()),
         (0, 0)
     );
 }

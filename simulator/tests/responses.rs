@@ -1,7 +1,7 @@
 //! `POST /responses`.
 
 use crate::common::{post, said_by, streams};
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use serde_json::{Value, json};
 
 const PATH: &str = "/api/v1/responses";
@@ -235,7 +235,7 @@ async fn how_it_ends() {
     let bare = post(&simulator, PATH, &ask("sim/words=2;no-usage;no-done", true)).await;
     assert!(bare.events().pop().unwrap()["response"].get("usage").is_none() && !bare.done());
     // Neither the end by length nor the failures are paid for.
-    let seen = simulator.wait_until(Seen::idle).await;
+    let seen = simulator.wait_until(Report::idle).await;
     for attempt in seen
         .attempts
         .iter()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::common::{End, Reply, ask, chat, post, push, said_by, sim};
-use openrouter_simulator::{Seen, Simulator};
+use openrouter_simulator::{Report, Simulator};
 use serde_json::{Value, json};
 
 const HELLO: &str = "text=Hello%20world";
@@ -312,8 +312,8 @@ async fn usage_at_every_place() {
         (&begun[0]["usage"]["completion_tokens"], &begun[1]["error"]["code"]),
         (&json!(3), &json!(502))
     );
-    simulator.wait_until(Seen::idle).await;
-    assert_eq!(simulator.seen().attempts.last().unwrap().billed.pico(), 0);
+    simulator.wait_until(Report::idle).await;
+    assert_eq!(simulator.report().attempts.last().unwrap().billed.pico(), 0);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Request};
 use tower_llm_layers::{Candidate, Continuable, ContinueBy};
 
 use super::{Api, ApiRequest, request::post};
-use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect, request::way_of};
+use crate::{BodySegments, ChatRequest, Upstream, WireRequest, dialect::Dialect, request::way_of};
 
 impl ChatRequest {
     /// As the body of an HTTP request, which is what a stack takes.
@@ -62,7 +62,7 @@ impl Continuable for ChatRequest {
         Some(next)
     }
 
-    fn way_of(candidate: &Candidate) -> ContinueBy {
+    fn continue_by(candidate: &Candidate) -> ContinueBy {
         way_of(candidate)
     }
 }
@@ -75,17 +75,21 @@ impl WireRequest for ChatRequest {
         Api::Chat.path()
     }
 
-    fn segments(&self, dialect: Dialect) -> Segments {
+    fn segments(&self, dialect: Dialect) -> BodySegments {
         match dialect {
-            Dialect::OpenRouter => Self::segments(self).collect(),
-            Dialect::OpenAi | Dialect::Anthropic => self.without_openrouter_fields().segments().collect(),
+            Dialect::OpenRouter => self.document().segments().collect(),
+            Dialect::OpenAi | Dialect::Anthropic => self.without_openrouter_fields().document().segments().collect(),
         }
     }
 
-    fn segments_for(&self, upstream: &Upstream) -> Segments {
+    fn segments_for(&self, upstream: &Upstream) -> BodySegments {
         match upstream.dialect() {
-            Dialect::OpenRouter => Self::segments(self).collect(),
-            Dialect::OpenAi | Dialect::Anthropic => self.in_words_of(upstream.chat_words()).segments().collect(),
+            Dialect::OpenRouter => self.document().segments().collect(),
+            Dialect::OpenAi | Dialect::Anthropic => self
+                .compatible_with(upstream.chat_compatibility())
+                .document()
+                .segments()
+                .collect(),
         }
     }
 

@@ -10,7 +10,7 @@ use tower_llm_layers::{
 };
 
 use super::{Api, EmbeddingRequest, MessagesRequest, ResponsesRequest};
-use crate::{ChatRequest, Segments, Upstream, WireRequest, dialect::Dialect, sealed::Sealed};
+use crate::{BodySegments, ChatRequest, Upstream, WireRequest, dialect::Dialect, sealed::Sealed};
 use openrouter_wire::chat::ChatResponse;
 use openrouter_wire::request::RequestError;
 use openrouter_wire::{
@@ -129,6 +129,7 @@ impl ApiRequest {
             Api::Responses => ResponsesRequest::from_json(body)?.into(),
             Api::Messages => MessagesRequest::from_json(body)?.into(),
             Api::Embeddings => EmbeddingRequest::from_json(body)?.into(),
+            _ => return Err(RequestError::UnsupportedApi { api }),
         })
     }
 
@@ -323,8 +324,8 @@ impl Continuable for ApiRequest {
         each!(&self.0, body => body.continue_after(shown).map(Self::from))
     }
 
-    fn way_of(candidate: &Candidate) -> ContinueBy {
-        ChatRequest::way_of(candidate)
+    fn continue_by(candidate: &Candidate) -> ContinueBy {
+        ChatRequest::continue_by(candidate)
     }
 }
 
@@ -351,11 +352,11 @@ impl WireRequest for ApiRequest {
         each!(&self.0, body => body.path())
     }
 
-    fn segments(&self, dialect: Dialect) -> Segments {
+    fn segments(&self, dialect: Dialect) -> BodySegments {
         each!(&self.0, body => WireRequest::segments(body, dialect))
     }
 
-    fn segments_for(&self, upstream: &Upstream) -> Segments {
+    fn segments_for(&self, upstream: &Upstream) -> BodySegments {
         each!(&self.0, body => body.segments_for(upstream))
     }
 

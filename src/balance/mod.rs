@@ -5,7 +5,8 @@
 //! entries, it knows at once what is spent, which the account reports only minutes later, and reads the account again at once when the
 //! upstream refuses a call for lack of money.
 //!
-//! What a key may not see is unknown. That is not a failure.
+//! What a key may not see is unknown. That is not a failure: an ordinary key sees no balance, or zeros in its place. A refusal for lack of what is
+//! unknown ends with the next answer that is paid for, or ten minutes after the last refusal.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -29,4 +30,4 @@ mod state;
 mod watch;
 
 pub use state::{Balance, BalanceSource, SourceState};
-pub use watch::{BalanceWatch, BalanceWatchBuilder, POLL_EVERY, WARN_BEFORE};
+pub use watch::{BalanceWatch, BalanceWatchBuilder, DEFAULT_POLL_EVERY, DEFAULT_WARN_BEFORE};

@@ -13,6 +13,7 @@ use openrouter_wire::{
 
 /// What calls are paid from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum BalanceSource {
     /// The account's prepaid balance.
     Prepaid,
@@ -64,7 +65,7 @@ const LONGEST_LAG: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Balance {
-    /// The prepaid balance; unknown if the key may not see it.
+    /// The prepaid balance; unknown if the key may not see it, or if all that is reported is zeros.
     pub prepaid: SourceState,
     /// The key's cap; without limit if it has none.
     pub key_cap: SourceState,
@@ -104,10 +105,10 @@ impl SourceState {
         !std::mem::replace(&mut self.refused, true)
     }
 
-    /// A reading lags by minutes: one that says there is something does not undo a refusal by itself, unless the refusal is older than that.
+    /// A reading lags by minutes, and one of what is unknown proves nothing: neither ends a refusal, unless the refusal is older than that.
     fn end_refusal(&mut self, now: UtcTime) {
         let is_old = self.refused_at.is_none_or(|at| now.since(at) > LONGEST_LAG);
-        if self.left.is_none_or(|left| left > 0 && is_old) {
+        if is_old && self.left.is_none_or(|left| left > 0) {
             self.refused = false;
         }
     }
@@ -153,10 +154,17 @@ impl Balance {
     pub(super) fn read(&mut self, key: &KeyInfo, credits: Option<&Credits>, now: UtcTime) {
         let balance = credits.and_then(|credits| {
             let total = dollars(credits.total_credits.as_ref())?;
-            Some(total - dollars(credits.total_usage.as_ref())?)
+            let usage = dollars(credits.total_usage.as_ref())?;
+            // A key that may not see the balance is answered with zeros.
+            ((total, usage) != (0, 0)).then(|| total - usage)
         });
         self.prepaid.left = balance;
+        let had_cap = self.key_cap.left.is_some();
         self.key_cap.left = dollars(key.limit_remaining.as_ref());
+        if had_cap && self.key_cap.left.is_none() {
+            // A cap that was removed refuses nothing.
+            self.key_cap.refused = false;
+        }
         self.key_cap.resets = key.limit_reset.as_deref().and_then(|reset| window(reset)?.end(now));
         let budget = first_to_block(key);
         self.key_budget.left = budget.and_then(left_of);
@@ -246,7 +254,32 @@ mod tests {
         }
         assert!(balance.key_cap.refuse(now));
         read(&mut balance, r#"{"limit_remaining":null}"#, now);
-        assert!(!balance.key_cap.refused, "there is no limit");
+        assert!(!balance.key_cap.refused, "the limit was removed");
+    }
+
+    #[test]
+    fn a_reading_of_what_is_unknown_does_not_contradict_a_refusal() {
+        let now: UtcTime = "2026-10-07T12:00:00Z".parse().unwrap();
+        let zeros: Credits = serde_json::from_str(r#"{"total_credits":0,"total_usage":0}"#).unwrap();
+        let key: KeyInfo = serde_json::from_str("{}").unwrap();
+        for credits in [None, Some(&zeros)] {
+            let mut balance = Balance::default();
+            balance.read(&key, credits, now);
+            assert_eq!((balance.prepaid.left, balance.is_out()), (None, false));
+            for source in BalanceSource::ALL {
+                assert!(balance.source_mut(source).refuse(now));
+                for (minutes, is_refused) in [(0, true), (9, true), (11, false)] {
+                    balance.read(&key, credits, now.after(Duration::from_secs(minutes * 60)));
+                    let refused = balance.source(source).refused;
+                    assert_eq!(refused, is_refused, "{} after {minutes} minutes", source.as_str());
+                }
+            }
+        }
+        // Zeros beside anything else are an amount.
+        let spent: Credits = serde_json::from_str(r#"{"total_credits":0,"total_usage":0.5}"#).unwrap();
+        let mut balance = Balance::default();
+        balance.read(&key, Some(&spent), now);
+        assert!(balance.prepaid.is_out(), "{balance}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tower_llm_layers::{
-    Failure, FailureKind, Scope, UsdAmount, UtcTime,
+    Failure, FailureKind, FailureScope, UsdAmount, UtcTime,
     ledger::{Correction, Entry, EntryOutcome, Ledger},
 };
 
@@ -25,9 +25,9 @@ use super::{Balance, BalanceSource, forecast::Pace, key_budget::first_to_block};
 use crate::{Account, Error};
 
 /// How often the account is read by default.
-pub const POLL_EVERY: Duration = Duration::from_secs(60);
+pub const DEFAULT_POLL_EVERY: Duration = Duration::from_secs(60);
 /// How long before a balance source is empty a warning is logged, by default.
-pub const WARN_BEFORE: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60)];
+pub const DEFAULT_WARN_BEFORE: [Duration; 2] = [Duration::from_secs(24 * 60 * 60), Duration::from_secs(60 * 60)];
 
 /// The shortest time between two readings of the account.
 const LEAST_BETWEEN: Duration = Duration::from_secs(1);
@@ -78,14 +78,14 @@ pub struct BalanceWatchBuilder {
 }
 
 impl BalanceWatchBuilder {
-    /// How often the account is read, spread by a fifth up or down; 60 s ([`POLL_EVERY`]) by default, and a second at least.
+    /// How often the account is read, spread by a fifth up or down; 60 s ([`DEFAULT_POLL_EVERY`]) by default, and a second at least.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.max(LEAST_BETWEEN);
         self
     }
 
-    /// How long before a balance source is empty a warning is logged, once each; 24 hours and 1 hour ([`WARN_BEFORE`]) by default.
+    /// How long before a balance source is empty a warning is logged, once each; 24 hours and 1 hour ([`DEFAULT_WARN_BEFORE`]) by default.
     #[must_use]
     pub fn warn_before(mut self, times: impl IntoIterator<Item = Duration>) -> Self {
         self.warn_before = times.into_iter().collect();
@@ -128,8 +128,8 @@ impl BalanceWatch {
     pub fn builder(account: Account) -> BalanceWatchBuilder {
         BalanceWatchBuilder {
             account,
-            every: POLL_EVERY,
-            warn_before: WARN_BEFORE.into(),
+            every: DEFAULT_POLL_EVERY,
+            warn_before: DEFAULT_WARN_BEFORE.into(),
         }
     }
 
@@ -152,18 +152,18 @@ impl BalanceWatch {
     }
 
     /// This much was spent: called by the ledger's side if the watch is in a stack.
-    pub fn spent(&self, amount: UsdAmount) {
+    pub fn record_spend(&self, amount: UsdAmount) {
         let pico = u64::try_from(amount.pico()).unwrap_or(0);
         self.shared.spent.fetch_add(pico, Ordering::Relaxed);
     }
 
     /// An answer failed: if it failed for lack of money, that is known at once, and the account is read again.
-    pub fn saw(&self, error: &Error) {
+    pub fn record_failure(&self, error: &Error) {
         // A budget of ours says nothing about the account.
         if error.kind() == FailureKind::BudgetExceeded {
             return;
         }
-        let free = error.scope() == Scope::Pool;
+        let free = error.scope() == FailureScope::Pool;
         // It can afford less than was requested, and so is not out.
         if can_afford(error.affordable_tokens()) {
             self.shared.now.notify_one();
@@ -209,7 +209,7 @@ impl Ledger for BalanceWatch {
             // Another account's money.
             return;
         }
-        self.spent(entry.cost());
+        self.record_spend(entry.cost());
         let free = crate::free::is_free(&entry.model);
         match entry.outcome {
             // A budget of ours says nothing about the account.

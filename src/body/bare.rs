@@ -4,19 +4,19 @@ use bytes::Bytes;
 
 use super::{event::Taken, reading, stream::StreamBody};
 use crate::{Error, FailureKind, classify::error_in_body};
-use openrouter_wire::loose::{between, documents, first_words, is_done, is_page, mended};
+use openrouter_wire::loose::{documents, is_done, is_markup, repaired, separator_len, summary};
 use openrouter_wire::sse::SseItem;
 use openrouter_wire::{
-    assemble::Balance,
+    assemble::JsonCompleteness,
     chat::ChunkProbe,
-    error::{UpstreamError, reads_like_failure},
+    error::{UpstreamError, is_failure_text},
 };
 
 /// A document that comes line by line without `data:`, as far as it has come.
 #[derive(Default)]
 pub(super) struct Bare {
     text: Vec<u8>,
-    balance: Balance,
+    balance: JsonCompleteness,
 }
 
 impl StreamBody {
@@ -36,7 +36,7 @@ impl StreamBody {
         if is_done(&line) {
             return self.take(SseItem::Done);
         }
-        let inner = line.get(between(&line)..).unwrap_or_default();
+        let inner = line.get(separator_len(&line)..).unwrap_or_default();
         if inner.first() == Some(&b'{') {
             return self.bare_line(&line);
         }
@@ -50,7 +50,9 @@ impl StreamBody {
     fn bare_line(&mut self, line: &[u8]) -> Taken {
         let bare = self.bare.get_or_insert_default();
         let begins = bare.text.is_empty();
-        let line = line.get(if begins { between(line) } else { 0 }..).unwrap_or_default();
+        let line = line
+            .get(if begins { separator_len(line) } else { 0 }..)
+            .unwrap_or_default();
         bare.balance.feed(line);
         bare.text.extend_from_slice(line);
         bare.text.push(b'\n');
@@ -64,10 +66,10 @@ impl StreamBody {
         let text = Bytes::from(self.bare.take().unwrap_or_default().text);
         let Some(found) = documents(&text).filter(|found| !found.is_empty()) else {
             // One look more: it may be garbled in a way that can be mended.
-            if mended(&text).is_some() {
+            if repaired(&text).is_some() {
                 return self.data(text);
             }
-            self.say_bare(&text);
+            self.judge_bare(&text);
             return Ok(None);
         };
         self.is_bare = true;
@@ -79,11 +81,11 @@ impl StreamBody {
     /// The document that was begun will not be whole.
     pub(super) fn drop_bare(&mut self) {
         if let Some(bare) = self.bare.take() {
-            self.say_bare(&bare.text);
+            self.judge_bare(&bare.text);
         }
     }
 
-    fn say_bare(&mut self, text: &[u8]) {
+    fn judge_bare(&mut self, text: &[u8]) {
         if !self.progress.is_over() {
             self.progress.say(text);
         }
@@ -98,21 +100,21 @@ impl StreamBody {
         if let Some(error) = UpstreamError::parse(&words) {
             return Some(error_in_body(&self.headers, &error));
         }
-        let what = match (is_page(&words), self.progress.began) {
+        let what = match (is_markup(&words), self.progress.began) {
             (true, _) => "an HTML page instead of an answer",
             (false, true) => "the stream was cut before the answer was whole",
             (false, false) => "the stream ended before the answer began",
         };
-        let what = reading::quoted(what, &first_words(&words));
+        let what = reading::quoted(what, &summary(&words));
         Some(Error::new(self.broken(FailureKind::Malformed), what))
     }
 
     /// Whether words outside of the events tell of a failure that nothing behind them contradicts: the answer has no finish.
-    pub(super) fn tells_failure(&self) -> bool {
+    pub(super) fn has_failure_text(&self) -> bool {
         !self.progress.words.is_empty()
             && self.progress.course.is_none()
             && !self.progress.has_finished()
-            && reads_like_failure(&String::from_utf8_lossy(&self.progress.words))
+            && is_failure_text(&String::from_utf8_lossy(&self.progress.words))
     }
 
     /// Keeps the words of an event that is not whole.

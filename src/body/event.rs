@@ -9,13 +9,13 @@ use super::{
     reading::{self, Failed},
     stream::StreamBody,
 };
-use crate::{Api, ChatFrame, Error, FailureKind, frame::FrameKind, known::Known};
+use crate::{Api, ChatFrame, Error, FailureKind, frame::FrameKind, frame_facts::FrameFacts};
 use openrouter_wire::{
-    chat::{ChunkProbe, News, news_of},
-    error::reads_like_failure,
-    events::{Piece, Step},
+    chat::{ChunkProbe, UnshownPart, unshown_chunk},
+    error::is_failure_text,
+    events::{EventProbe, Step},
     json::{Cursor, JsonError},
-    loose::{documents, first_words, is_done, is_page, mended},
+    loose::{documents, is_done, is_markup, repaired, summary},
     sse::{SseEvent, SseItem},
 };
 
@@ -48,7 +48,7 @@ impl StreamBody {
     fn alive_as(&self, data: Bytes) -> Option<ChatFrame> {
         let alive = self.alive()?;
         let api = self.progress.course.as_ref().map(|course| course.api());
-        let is_ping = |api: &Api| Piece::read(*api, &data).is_ok_and(|piece| piece.step == Step::Ping);
+        let is_ping = |api: &Api| EventProbe::read(*api, &data).is_ok_and(|piece| piece.step == Step::Ping);
         let Some(api) = api.filter(is_ping) else {
             return Some(alive);
         };
@@ -77,10 +77,10 @@ impl StreamBody {
                 if let Some(news) = chunk.take_news() {
                     return Ok(Some(chunk.frame(news)));
                 }
-                let known = Known::of(&probe);
+                let known = FrameFacts::of(&probe);
                 // Of these the next one mostly differs in its text alone.
                 let is_text = chunk.shows_text() && probe.choices() == 1 && !probe.has_reasoning();
-                let frame = chunk.frame(data).knowing(known);
+                let frame = chunk.frame(data).with_facts(known);
                 self.set_last(is_text.then(|| frame.clone()));
                 Ok(Some(frame))
             }
@@ -199,7 +199,9 @@ impl StreamBody {
             }
             // A client finds a delta in each chunk.
             let is_odd = progress.shown && probe.has_message_alone() && probe.choices() == 1;
-            let news = is_odd.then(|| news_of(probe.bytes(), &News::None)).flatten();
+            let news = is_odd
+                .then(|| unshown_chunk(probe.bytes(), &UnshownPart::None))
+                .flatten();
             return (false, news.map(Bytes::from), false);
         }
         let text = probe.text().unwrap_or_default();
@@ -222,19 +224,19 @@ impl StreamBody {
         progress.shown_calls |= tool_calls;
         let is_other = !progress.shown && !probe.has_text();
         let shows = progress.said.len() > begin || reasoning || tool_calls || is_other;
-        let news = News::Some {
+        let news = UnshownPart::Some {
             text: rest,
             reasoning,
             tool_calls,
         };
-        let bytes = news_of(probe.bytes(), &news);
+        let bytes = unshown_chunk(probe.bytes(), &news);
         let is_snapshot = !shows && bytes.is_none();
         (shows, bytes.map(Bytes::from), is_snapshot)
     }
 
     /// An event that is no JSON object.
     pub(super) fn no_object(&mut self, data: &Bytes, cause: JsonError) -> Taken {
-        if let Some(text) = mended(data) {
+        if let Some(text) = repaired(data) {
             if is_done(&text) {
                 return self.take(SseItem::Done);
             }
@@ -303,8 +305,8 @@ impl StreamBody {
             return Ok(self.alive());
         }
         let data = data.trim_ascii();
-        if is_page(data) {
-            let what = reading::quoted("an HTML page instead of an answer", &first_words(data));
+        if is_markup(data) {
+            let what = reading::quoted("an HTML page instead of an answer", &summary(data));
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
         if let Some(failed) = glued_failure(data, &self.headers) {
@@ -325,7 +327,7 @@ impl StreamBody {
     fn words(&mut self, words: &[u8]) -> Taken {
         let is_over = self.progress.is_over();
         let text = String::from_utf8_lossy(words.get(..4096).unwrap_or(words));
-        if !is_over && reads_like_failure(&text) {
+        if !is_over && is_failure_text(&text) {
             return Err(reading::reported_in_words(text.trim_matches('"').as_bytes()));
         }
         // A number, `null` or an empty list explain nothing.

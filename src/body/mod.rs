@@ -63,7 +63,7 @@ pub struct ChatBody {
     /// The client's place, for as long as its connection is in use.
     in_flight: Option<InFlight>,
     /// Whether its upstream charges nothing for an answer without content.
-    is_insured: bool,
+    no_charge_on_failure: bool,
     watch: Option<Box<dyn ExchangeWatch>>,
 }
 
@@ -186,14 +186,14 @@ impl ChatBody {
             kind,
             key: SentKey::default(),
             in_flight: None,
-            is_insured: false,
+            no_charge_on_failure: false,
             watch: None,
         }
     }
 
     /// The same of an upstream that charges nothing for an answer without content, if this one is.
-    pub(crate) fn insured(mut self, is_insured: bool) -> Self {
-        self.is_insured = is_insured;
+    pub(crate) fn no_charge_on_failure(mut self, no_charge_on_failure: bool) -> Self {
+        self.no_charge_on_failure = no_charge_on_failure;
         self
     }
 
@@ -299,8 +299,8 @@ impl Body for ChatBody {
         if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
             self.in_flight = None;
         }
-        let is_insured = self.is_insured;
-        let mut frame = frame.map_err(|error| error.without(&self.key).insured(is_insured));
+        let no_charge_on_failure = self.no_charge_on_failure;
+        let mut frame = frame.map_err(|error| error.without(&self.key).no_charge_on_failure(no_charge_on_failure));
         if let Poll::Ready(Some(Ok(frame))) = &mut frame {
             frame.hide(&self.key);
         }

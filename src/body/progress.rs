@@ -1,7 +1,7 @@
 //! How far a streamed answer has come, and whether its end can be believed.
 
 use crate::{Api, Error};
-use openrouter_wire::{chat::ChunkProbe, events::Course};
+use openrouter_wire::{chat::ChunkProbe, events::StreamState};
 
 /// What was seen of a stream.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct Progress {
     /// The last words that were no event: what an error may be explained by.
     pub(super) words: Vec<u8>,
     /// Of a stream whose events have types: it decides in place of the choices.
-    pub(super) course: Option<Box<Course>>,
+    pub(super) course: Option<Box<StreamState>>,
 }
 
 /// The most that is kept of lines that are no events.
@@ -49,7 +49,7 @@ impl Progress {
     pub(super) fn of(generation_id: Option<String>, api: Api) -> Self {
         Self {
             generation_id,
-            course: Course::of(api).map(Box::new),
+            course: StreamState::of(api).map(Box::new),
             ..Self::default()
         }
     }

@@ -9,14 +9,14 @@ use crate::{
     assemble::Gathered,
     classify::{error_in_body, generation_id},
     frame::FrameKind,
-    known::Known,
+    frame_facts::FrameFacts,
 };
 use openrouter_wire::json::{JsonError, raw_member};
-use openrouter_wire::loose::{documents, event_data, first_answer, first_words, is_done, is_page, mended};
+use openrouter_wire::loose::{documents, event_data, first_document, is_done, is_markup, repaired, summary};
 use openrouter_wire::{
     chat::ChunkProbe,
-    error::{UpstreamError, reads_like_failure},
-    events::Piece,
+    error::{UpstreamError, is_failure_text},
+    events::EventProbe,
     finish::End,
 };
 
@@ -46,7 +46,10 @@ pub(super) fn withheld(probe: &ChunkProbe<'_>, headers: &HeaderMap) -> Option<Fa
     if !ends_empty {
         return None;
     }
-    let mut words = probe.finish_word().into_iter().chain(probe.native_finish_word());
+    let mut words = probe
+        .raw_finish_reason()
+        .into_iter()
+        .chain(probe.raw_native_finish_reason());
     let error = if words.any(|word| is_full_context(&word)) {
         Error::new(
             FailureKind::ContextLengthExceeded,
@@ -85,7 +88,7 @@ fn usage_alone(probe: &ChunkProbe<'_>) -> Option<ChatFrame> {
 /// The usage of a frame as a chunk of its own.
 pub(super) fn usage_of(frame: &ChatFrame) -> Option<ChatFrame> {
     if let api @ (Api::Responses | Api::Messages) = frame.api() {
-        let piece = Piece::read(api, frame.bytes()).ok()?;
+        let piece = EventProbe::read(api, frame.bytes()).ok()?;
         return Some(ChatFrame::usage_alone(api, piece.usage?));
     }
     usage_alone(&ChunkProbe::read(frame.bytes()).ok()?)
@@ -100,7 +103,7 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
         Ok(probe) => probe,
         Err(cause) => {
             // It must be an object: otherwise this would not end.
-            let read = repaired(api.unwrap_or(Api::Chat), &bytes);
+            let read = repaired_answer(api.unwrap_or(Api::Chat), &bytes);
             return match read.filter(|read| ChunkProbe::read(read).is_ok()) {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(malformed(&bytes, cause, headers))),
@@ -122,18 +125,18 @@ pub(super) fn answer(api: Option<Api>, bytes: Bytes, headers: &HeaderMap) -> Res
     let (has_usage, tokens) = (probe.has_usage(), probe.shown_tokens());
     // A filtered answer is not the requested one.
     let ends_well = !probe.finish_is_filter();
-    let known = Known::of(&probe);
+    let known = FrameFacts::of(&probe);
     Ok(ChatFrame::new(bytes, FrameKind::Answer, stage, has_usage)
         .ending(ends_well)
         .showing(tokens)
-        .knowing(known))
+        .with_facts(known))
 }
 
 /// The document in a list of one answer, before the end of a stream or garbage, or with characters that JSON does not have.
-pub(super) fn repaired(api: Api, bytes: &Bytes) -> Option<Bytes> {
-    mended(bytes)
+pub(super) fn repaired_answer(api: Api, bytes: &Bytes) -> Option<Bytes> {
+    repaired(bytes)
         .or_else(|| only(bytes))
-        .or_else(|| first_answer(api, bytes))
+        .or_else(|| first_document(api, bytes))
 }
 
 /// The only object in a text. `[DONE]` is none.
@@ -190,7 +193,7 @@ pub(super) fn explained(api: Api, document: &[u8], headers: &HeaderMap) -> Optio
     if error.kind() != FailureKind::Upstream {
         return Some(error);
     }
-    let words = quoted("the answer is empty", &first_words(told.message.as_bytes()));
+    let words = quoted("the answer is empty", &summary(told.message.as_bytes()));
     Some(Error::new(FailureKind::EmptyResponse, words))
 }
 
@@ -208,7 +211,7 @@ pub(super) fn without_words() -> Error {
 
 /// An error that an upstream reported in plain words.
 pub(super) fn reported_in_words(words: &[u8]) -> Error {
-    let words = first_words(words);
+    let words = summary(words);
     if words.is_empty() {
         return without_words();
     }
@@ -245,10 +248,10 @@ pub(super) fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> 
     if let Some(error) = told {
         return error_in_body(headers, &error);
     }
-    let words = first_words(bytes);
+    let words = summary(bytes);
     let what = if bytes.trim_ascii().is_empty() {
         "the answer is white space only: the connection was cut".to_owned()
-    } else if is_page(bytes) {
+    } else if is_markup(bytes) {
         quoted("an HTML page instead of an answer", &words)
     } else if cause.is_cut_short() {
         garbled("the answer is no JSON: it was cut short", bytes)
@@ -262,11 +265,11 @@ pub(super) fn malformed(bytes: &[u8], cause: JsonError, headers: &HeaderMap) -> 
 
 /// What is wrong with a document, with its first words if they tell of a failure and are no part of an answer.
 pub(super) fn garbled(what: &str, text: &[u8]) -> String {
-    let words = first_words(text);
+    let words = summary(text);
     let is_answer = memchr::memmem::find(text, b"\"choices\"").is_some();
     quoted(
         what,
-        if !is_answer && reads_like_failure(&words) {
+        if !is_answer && is_failure_text(&words) {
             &words
         } else {
             ""

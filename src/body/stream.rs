@@ -141,7 +141,8 @@ impl StreamBody {
             // It claims an end that the answer has not reached.
             SseItem::Done => Err(self.interrupted(None)),
             SseItem::Event(event) => self.event(event),
-            SseItem::Stray(line) => self.stray(&line),
+            SseItem::Unframed(line) => self.stray(&line),
+            _ => Ok(None),
         }
     }
 
@@ -199,8 +200,8 @@ impl StreamBody {
         for item in self.decoder.flush() {
             let readable = match &item {
                 SseItem::Event(event) => is_whole_event(&event.data),
-                SseItem::Done | SseItem::Stray(_) => true,
-                SseItem::Comment => false,
+                SseItem::Done | SseItem::Unframed(_) => true,
+                _ => false,
             };
             if !readable {
                 self.is_partial = true;
@@ -220,7 +221,7 @@ impl StreamBody {
             match &item {
                 SseItem::Event(event) if is_whole_event(&event.data) => self.keep_ready(item),
                 SseItem::Event(_) => self.is_partial = true,
-                SseItem::Done | SseItem::Stray(_) | SseItem::Comment => {}
+                _ => {}
             }
         }
     }
@@ -273,7 +274,7 @@ impl StreamBody {
     fn end(&mut self, cause: Option<Source>) {
         let is_sure = cause.is_none() && self.wire.as_ref().is_some_and(Wire::is_framed);
         let (began, whole) = (self.progress.began, self.progress.is_whole(is_sure));
-        let failed = if began && whole && !self.tells_failure() {
+        let failed = if began && whole && !self.has_failure_text() {
             None
         } else {
             Some(self.interrupted(cause))

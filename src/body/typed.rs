@@ -4,10 +4,10 @@ use bytes::Bytes;
 use tower_llm_layers::Stage;
 
 use super::{event::Taken, stream::StreamBody, typed_reading as reading};
-use crate::{Api, ChatFrame, frame::FrameKind, known::Known};
+use crate::{Api, ChatFrame, frame::FrameKind, frame_facts::FrameFacts};
 use openrouter_wire::{
     assemble::merged,
-    events::{Piece, Step},
+    events::{EventProbe, Step},
 };
 
 impl StreamBody {
@@ -18,12 +18,12 @@ impl StreamBody {
         }
         if let Some(frame) = self.like_the_last(&data) {
             if let (Some(course), Some(bytes)) = (self.progress.course.as_mut(), frame.text_bytes()) {
-                course.take_text(bytes);
+                course.apply_text(bytes);
             }
             return Ok(Some(frame));
         }
         self.last = None;
-        let piece = match Piece::read(api, &data) {
+        let piece = match EventProbe::read(api, &data) {
             Ok(piece) => piece,
             Err(cause) => return self.no_object(&data, cause),
         };
@@ -33,7 +33,7 @@ impl StreamBody {
         let Some(course) = self.progress.course.as_mut() else {
             return Ok(None);
         };
-        let taken = course.take(&piece);
+        let taken = course.apply(&piece);
         let began = self.progress.began || taken.shows;
         let failed = reading::failure(&piece, &self.headers).or_else(|| {
             // Where something was shown, a filter has only cut the answer off.
@@ -92,7 +92,7 @@ impl StreamBody {
         }
         let is_snapshot = taken.is_snapshot;
         // Layers ask each frame what it says; of most the answer is one text.
-        let known = taken.shows.then(|| Known::of_delta(&piece)).flatten();
+        let known = taken.shows.then(|| FrameFacts::of_delta(&piece)).flatten();
         let is_alone = known.is_some();
         let frame = ChatFrame::new(data, kind, stage, has_usage)
             .of(api)
@@ -100,7 +100,7 @@ impl StreamBody {
             .showing(tokens)
             .repeating(is_snapshot)
             .based_on(base)
-            .knowing(known);
+            .with_facts(known);
         self.set_last(is_alone.then(|| frame.clone()));
         Ok(Some(frame))
     }

@@ -13,13 +13,13 @@ use crate::{
 };
 use openrouter_wire::json::Text;
 use openrouter_wire::{
-    events::{Piece, Step},
+    events::{EventProbe, Step},
     finish::End,
     usage::Usage,
 };
 
 /// The failure that it reports, or that the answer ended in.
-pub(super) fn failure(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {
+pub(super) fn failure(piece: &EventProbe<'_>, headers: &HeaderMap) -> Option<Failed> {
     if !piece.is_failure() {
         return None;
     }
@@ -29,7 +29,7 @@ pub(super) fn failure(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> 
     Some(failed(error, piece, headers))
 }
 
-fn failed(error: Error, piece: &Piece<'_>, headers: &HeaderMap) -> Failed {
+fn failed(error: Error, piece: &EventProbe<'_>, headers: &HeaderMap) -> Failed {
     let id = piece.id.map(Text::to_str);
     let error = error.of_generation(generation_id(headers)).of_generation(id.as_deref());
     Failed {
@@ -39,8 +39,10 @@ fn failed(error: Error, piece: &Piece<'_>, headers: &HeaderMap) -> Failed {
 }
 
 /// The failure of an answer that ends without anything to show, because a filter or a full context withheld it.
-pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed> {
-    let is_full = piece.native_word().is_some_and(|word| reading::is_full_context(&word));
+pub(super) fn withheld(piece: &EventProbe<'_>, headers: &HeaderMap) -> Option<Failed> {
+    let is_full = piece
+        .raw_finish_reason()
+        .is_some_and(|word| reading::is_full_context(&word));
     let error = if is_full {
         let message = "the answer is empty: the model's context is full";
         Error::new(FailureKind::ContextLengthExceeded, message)
@@ -59,7 +61,7 @@ pub(super) fn withheld(piece: &Piece<'_>, headers: &HeaderMap) -> Option<Failed>
 
 /// Whether a response stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length without a token
 /// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent. The limit of a message may be 0.
-fn is_overlong(piece: &Piece<'_>) -> bool {
+fn is_overlong(piece: &EventProbe<'_>) -> bool {
     let is_unspent = |usage: Usage| usage.reported_output_tokens() == Some(0) && usage.reasoning_tokens() == 0;
     piece.api() == Api::Responses
         && piece.end() == End::Length
@@ -70,7 +72,7 @@ fn is_overlong(piece: &Piece<'_>) -> bool {
 ///
 /// An end without anything before it begins an answer only if it is honest: a limit that was reached, a pause, tokens that were not shown. Those
 /// of a response belong to an item, as hidden reasoning does: `has_items` says whether one has come.
-pub(super) fn stage(piece: &Piece<'_>, began: bool, has_items: bool) -> Stage {
+pub(super) fn stage(piece: &EventProbe<'_>, began: bool, has_items: bool) -> Stage {
     let spent = || spent(piece) && (has_items || piece.api() != Api::Responses);
     let has_usage = piece.usage.is_some();
     match piece.end() {
@@ -85,7 +87,7 @@ pub(super) fn stage(piece: &Piece<'_>, began: bool, has_items: bool) -> Stage {
     }
 }
 
-fn spent(piece: &Piece<'_>) -> bool {
+fn spent(piece: &EventProbe<'_>) -> bool {
     let usage: Option<Usage> = piece.usage.and_then(Usage::from_json);
     usage
         .and_then(|usage| usage.reported_output_tokens())
@@ -93,23 +95,23 @@ fn spent(piece: &Piece<'_>) -> bool {
 }
 
 /// Whether an answer that ends so is the requested one: a filtered one is not, nor one that failed or is still worked on.
-pub(super) fn ends_well(piece: &Piece<'_>) -> bool {
+pub(super) fn ends_well(piece: &EventProbe<'_>) -> bool {
     !piece.is_pending && !matches!(piece.end(), End::Filter | End::Error | End::Unknown)
 }
 
 /// A plain answer: a frame, or the failure it reports.
 pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<ChatFrame, Failed> {
-    let piece = match Piece::read(api, &bytes) {
+    let piece = match EventProbe::read(api, &bytes) {
         Ok(piece) => piece,
         Err(cause) => {
-            let read = reading::repaired(api, &bytes).filter(|read| Piece::read(api, read).is_ok());
+            let read = reading::repaired_answer(api, &bytes).filter(|read| EventProbe::read(api, read).is_ok());
             return match read {
                 Some(read) => answer(api, read, headers),
                 None => Err(Failed::from(reading::malformed(&bytes, cause, headers))),
             };
         }
     };
-    let shows = !piece.said.is_nothing();
+    let shows = !piece.content.is_nothing();
     let withheld = || (!shows).then(|| withheld(&piece, headers)).flatten();
     if let Some(failed) = failure(&piece, headers).or_else(withheld) {
         return Err(failed);

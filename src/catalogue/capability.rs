@@ -1,6 +1,6 @@
 //! What models can take.
 
-use tower_llm_layers::{Candidate, Capability, ContinueBy, Modalities, fallback::Capabilities};
+use tower_llm_layers::{Candidate, Capability, ContinueBy, MediaKinds, fallback::Capabilities};
 
 use super::Catalogue;
 use crate::response::ToUsd as _;
@@ -26,7 +26,7 @@ fn capability(candidate: &Candidate, model: &Model) -> Capability {
         (!model.supported_parameters.is_empty()).then(|| model.supports(parameter))
     };
     let sides =
-        |names: &[String]| (!names.is_empty()).then(|| Modalities::from_names(names.iter().map(String::as_str)));
+        |names: &[String]| (!names.is_empty()).then(|| names.iter().map(String::as_str).collect::<MediaKinds>());
     let price = model.pricing.completion.as_ref().and_then(|price| price.to_usd().ok()?);
     let mut able = Capability::default();
     // The headline may exceed what the provider really serves.

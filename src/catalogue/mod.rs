@@ -1,6 +1,7 @@
 //! What is known of models: which model can take which request, and what it costs.
 
 mod capability;
+mod endpoint_queue;
 mod file;
 mod names;
 mod prices;
@@ -8,7 +9,6 @@ mod rates;
 mod refresh;
 mod served;
 mod table;
-mod wanted;
 
 use std::{
     fmt,
@@ -19,14 +19,14 @@ use std::{
 use tower_llm_layers::UtcTime;
 
 use self::{
+    endpoint_queue::EndpointQueue,
     table::{Row, Table},
-    wanted::Wanted,
 };
 use openrouter_wire::catalogue::{Model, ModelEndpoints, Pricing};
 
 pub use file::CatalogueFileError;
 pub use prices::PLUGIN_SEARCH;
-pub use refresh::{CatalogueRefresh, REFRESH_EVERY, Refreshing};
+pub use refresh::{CatalogueRefresh, DEFAULT_REFRESH_EVERY, Refreshing};
 
 /// OpenRouter's models by name: what they can take, and what they cost.
 ///
@@ -60,7 +60,7 @@ struct CatalogueState {
     table: RwLock<Arc<Table>>,
     /// Held while a new table is made: one at a time.
     making: Mutex<()>,
-    wanted: Wanted,
+    endpoint_queue: EndpointQueue,
 }
 
 impl Catalogue {
@@ -187,17 +187,17 @@ impl Catalogue {
     }
 
     /// Requests the endpoints of a model once; the answer comes later, if a refresh is running.
-    fn want(&self, row: &Row) {
-        if !row.asked.load(Ordering::Relaxed) && !row.asked.swap(true, Ordering::Relaxed) {
-            self.shared.wanted.ask(&row.listed_as);
+    fn request_endpoints(&self, row: &Row) {
+        if !row.requested.load(Ordering::Relaxed) && !row.requested.swap(true, Ordering::Relaxed) {
+            self.shared.endpoint_queue.push(&row.listed_as);
         }
     }
 
     /// Allows the endpoints of a model to be requested again.
-    fn forget_asked(&self, id: &str) {
+    fn clear_requested(&self, id: &str) {
         let table = self.table();
         for row in table.rows_listed_as(id) {
-            row.asked.store(false, Ordering::Relaxed);
+            row.requested.store(false, Ordering::Relaxed);
         }
     }
 }

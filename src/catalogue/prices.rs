@@ -1,7 +1,7 @@
 //! What requests cost: the price list that budgets use.
 
 use tower_llm_layers::{
-    Candidate, Modalities, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice,
+    Candidate, MediaKinds, Needs, PriceList, PriceTier, Quote, TokenUsage, UsdAmount, UtcTime, WorstCasePrice,
 };
 
 use super::{
@@ -38,7 +38,7 @@ impl PriceList for Catalogue {
         let Some(row) = table.row(candidate.upstream(), candidate.model()) else {
             return Quote::Unknown;
         };
-        self.want(row);
+        self.request_endpoints(row);
         let extras = Extras::of(candidate.model());
         let searched_by_name = extras.search && needs.searches == 0;
         let searches = needs.searches + u64::from(searched_by_name);
@@ -47,7 +47,7 @@ impl PriceList for Catalogue {
         if is_by_hand && needs.priority {
             return Quote::Unknown;
         }
-        let wants_pictures = is_by_hand && needs.output.contains(Modalities::IMAGE);
+        let wants_pictures = is_by_hand && needs.output.contains(MediaKinds::IMAGE);
         let mut worst = match &row.rates {
             Ok(rates) if wants_pictures && !rates.has_picture_price() => return Quote::Unknown,
             Ok(rates) => rates.worst_case(needs, searches),
@@ -154,10 +154,8 @@ const fn no_quote(why: NoRates) -> Quote {
 }
 
 fn costlier(one: WorstCasePrice, other: WorstCasePrice) -> WorstCasePrice {
-    WorstCasePrice {
-        fixed: one.fixed.max(other.fixed),
-        prompt_token: one.prompt_token.max(other.prompt_token),
-        answer_token: one.answer_token.max(other.answer_token),
-        max_answer: None,
-    }
+    WorstCasePrice::new()
+        .fixed(one.fixed.max(other.fixed))
+        .prompt_token(one.prompt_token.max(other.prompt_token))
+        .answer_token(one.answer_token.max(other.answer_token))
 }

@@ -13,7 +13,7 @@ use super::Catalogue;
 use crate::{Account, Error};
 
 /// How often models are read again by default: prices change seldom.
-pub const REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
+pub const DEFAULT_REFRESH_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// The first wait after a failure; each further one is twice as long, up to the usual time.
 const FIRST_RETRY: Duration = Duration::from_secs(5);
@@ -79,13 +79,13 @@ impl CatalogueRefresh {
         Self {
             catalogue,
             account,
-            every: REFRESH_EVERY,
+            every: DEFAULT_REFRESH_EVERY,
             endpoints_of: Vec::new(),
             file: None,
         }
     }
 
-    /// How often; 1 hour ([`REFRESH_EVERY`]) by default, spread by a tenth up or down, and a second at least.
+    /// How often; 1 hour ([`DEFAULT_REFRESH_EVERY`]) by default, spread by a tenth up or down, and a second at least.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.max(Duration::from_secs(1));
@@ -166,7 +166,7 @@ impl CatalogueRefresh {
                 due = Instant::now() + self.refresh(&mut models).await;
             } else if Instant::now() < paused_until {
                 sleep_until(paused_until.min(due)).await;
-            } else if let Ok(model) = timeout_at(due, self.catalogue.shared.wanted.next()).await {
+            } else if let Ok(model) = timeout_at(due, self.catalogue.shared.endpoint_queue.next()).await {
                 paused_until = Instant::now() + self.fetch(&model, &mut endpoints).await;
             }
         }
@@ -197,7 +197,7 @@ impl CatalogueRefresh {
         match self.endpoints(model).await {
             Ok(()) => {
                 failures.ended();
-                if self.catalogue.shared.wanted.is_empty() {
+                if self.catalogue.shared.endpoint_queue.is_empty() {
                     self.save().await;
                 }
                 Duration::ZERO
@@ -209,7 +209,7 @@ impl CatalogueRefresh {
                     tracing::warn!(target: "llm::catalogue", model, %error, "its endpoints are not known: its cheapest price is used");
                 }
                 // If it is still in use, the next quote requests it again.
-                self.catalogue.forget_asked(model);
+                self.catalogue.clear_requested(model);
                 failures.next(self.every)
             }
         }

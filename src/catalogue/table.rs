@@ -38,7 +38,7 @@ pub(super) struct Row {
     pub(super) longest_answer: Option<u64>,
     pub(super) served: Arc<Served>,
     /// Whether its endpoints have been requested since the models were read.
-    pub(super) asked: AtomicBool,
+    pub(super) requested: AtomicBool,
 }
 
 impl Table {
@@ -122,7 +122,7 @@ impl Table {
         Row {
             longest_answer: longest_answer(model, &served),
             // A router has no endpoints of its own.
-            asked: AtomicBool::new(rates == Err(NoRates::Varies)),
+            requested: AtomicBool::new(rates == Err(NoRates::Varies)),
             rates,
             served,
             listed_as,
@@ -142,7 +142,7 @@ impl Table {
             rates: Rates::read(pricing, plugin),
             longest_answer: None,
             served: Arc::default(),
-            asked: AtomicBool::new(true),
+            requested: AtomicBool::new(true),
         };
         let models = self.by_hand.entry(upstream.into()).or_default();
         models.insert(model.into(), Arc::new(row));
@@ -160,7 +160,7 @@ impl Table {
                 rates: row.rates.clone(),
                 longest_answer: longest_answer(model, &served),
                 served: Arc::clone(&served),
-                asked: AtomicBool::new(true),
+                requested: AtomicBool::new(true),
             });
         }
     }

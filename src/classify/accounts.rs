@@ -9,7 +9,7 @@ const RATES: &str = "per minute|per min |per hour|per day|per second| tpm | rpm 
 
 impl Words {
     /// The account cannot pay.
-    pub(super) fn say_no_funds(&self) -> bool {
+    pub(super) fn is_no_funds(&self) -> bool {
         const CODES: &str = "\
             insufficient balance|insufficient funds|insufficient credit|not enough balance|arrearage|overdue";
         const PHRASES: &str = "\
@@ -18,13 +18,13 @@ impl Words {
             overdue invoice|account is overdue|unpaid invoice|unpaid balance|unpaid bill|past invoices|payment is past due";
         self.has(PHRASES)
             || self.code_is(|code| code.starts_with("billing ") || is_of_a_user_s_quota(code) || has_any(code, CODES))
-            || self.tell_of_an_empty_account()
-            || self.tell_of_a_suspension_for_a_bill()
+            || self.is_empty_account()
+            || self.is_billing_suspension()
             || (self.have_exceeded_quota_code() && self.has(" balance | recharge | top up |余额|充值"))
     }
 
     /// The account is suspended, and the words beside that name its plan or its bills.
-    fn tell_of_a_suspension_for_a_bill(&self) -> bool {
+    fn is_billing_suspension(&self) -> bool {
         const BILLS: &str = " billing | plan | invoice | invoices | bill | bills | payment | payments ";
         !self.has(" model | models ") && near(self.text(), " suspended ", BILLS, FAR)
     }
@@ -39,7 +39,7 @@ impl Words {
     }
 
     /// What can be empty near a word that says that it is.
-    fn tell_of_an_empty_account(&self) -> bool {
+    fn is_empty_account(&self) -> bool {
         const MONEY: &str = " balance | credit | credits | funds |余额";
         const EMPTY: &str = "not enough|insufficient|不足|不够|exhausted|used up|depleted|用尽";
         const QUOTA: &str = "quota|额度";
@@ -55,7 +55,7 @@ impl Words {
     }
 
     /// A limit of what the account may spend or use in a day or a month is reached.
-    pub(super) fn say_spent_quota(&self) -> bool {
+    pub(super) fn is_quota_exhausted(&self) -> bool {
         const PHRASES: &str = "\
             api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access|\
             out of call volume quota";
@@ -66,7 +66,7 @@ impl Words {
     }
 
     /// What may be used of this model for free is used up, and the account is set to use no more.
-    pub(super) fn say_spent_free_quota(&self) -> bool {
+    pub(super) fn is_free_quota_exhausted(&self) -> bool {
         self.code_is(|code| has_any(code, "free tier only"))
             || self.has(
                 "free allocated quota exceeded|free tier of the model has been exhausted|free quota has been exhausted",
@@ -74,15 +74,15 @@ impl Words {
     }
 
     /// The account, or the part of it that the key is of, may call nothing any more: a model that is closed to it is another matter.
-    pub(super) fn say_account_is_closed(&self) -> bool {
+    pub(super) fn is_account_closed(&self) -> bool {
         const OWNERS: &str = "organization|organisation|account|team|project|workspace|user";
         const STATES: &str = "restricted|suspended|deactivated|disabled|blocked|banned|not active|inactive";
         const SOMETHING_ELSE: &str = "model|region|location|country";
         let is_closed = |code: &str| has_any(code, OWNERS) && has_any(code, STATES) && !has_any(code, SOMETHING_ELSE);
-        self.code_is(is_closed) || self.has("已被封禁") || self.tell_of_a_closed_account()
+        self.code_is(is_closed) || self.has("已被封禁") || self.names_closed_account()
     }
 
-    fn tell_of_a_closed_account(&self) -> bool {
+    fn names_closed_account(&self) -> bool {
         const OWNERS: [&str; 6] = [
             " organization",
             " organisation",
@@ -111,7 +111,7 @@ impl Words {
             " temporarily ",
             " permanently ",
         ];
-        if self.are_about_a_parameter() || self.say_rate_limit() || self.has(" model | models | region | country ") {
+        if self.are_about_a_parameter() || self.is_rate_limit() || self.has(" model | models | region | country ") {
             return false;
         }
         let is_closed = |behind: &str| {
@@ -131,7 +131,7 @@ impl Words {
     }
 
     /// Our key was rejected, in the words of providers that answer 400 or 403 for it.
-    pub(super) fn say_bad_key(&self) -> bool {
+    pub(super) fn is_bad_key(&self) -> bool {
         const PHRASES: &str = "\
             api key not valid|invalid api key|incorrect api key|api key expired|reported as leaked|use another api key|\
             api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
@@ -172,7 +172,7 @@ mod tests {
             "The account associated with this key has been deactivated.",
             r#"{"error":{"code":"organization_restricted","message":"x"}}"#,
         ] {
-            assert!(said(text).say_account_is_closed(), "{text}");
+            assert!(said(text).is_account_closed(), "{text}");
         }
         for text in [
             "The model `x` is blocked at the organization level.",
@@ -183,7 +183,7 @@ mod tests {
             r#"{"error":{"code":"model_permission_blocked_project","message":"x"}}"#,
             r#"{"error":{"code":"user_region_blocked","message":"x"}}"#,
         ] {
-            assert!(!said(text).say_account_is_closed(), "{text}");
+            assert!(!said(text).is_account_closed(), "{text}");
         }
     }
 
@@ -196,7 +196,7 @@ mod tests {
             "Your account org-x<ak-x> is suspended, please check your plan and billing details",
             r#"{"error":{"message":"You exceeded your current token quota: <org-x> 0, please check your account balance","type":"exceeded_current_quota_error"}}"#,
         ] {
-            assert!(said(text).say_no_funds(), "{text}");
+            assert!(said(text).is_no_funds(), "{text}");
         }
         for text in [
             "Resource has been exhausted (e.g. check quota).",
@@ -209,7 +209,7 @@ mod tests {
             "The model x is suspended on your plan.",
             r#"{"error":{"message":"You exceeded 10 requests per minute of your balance","type":"exceeded_current_quota_error"}}"#,
         ] {
-            assert!(!said(text).say_no_funds(), "{text}");
+            assert!(!said(text).is_no_funds(), "{text}");
         }
     }
 
@@ -220,10 +220,10 @@ mod tests {
                 r#"{{"error":{{"message":"{message}","type":"exceeded_current_quota_error"}}}}"#
             ))
         };
-        assert!(of("x").say_spent_quota());
-        assert!(!of("You exceeded your quota of 10 requests per minute").say_spent_quota());
+        assert!(of("x").is_quota_exhausted());
+        assert!(!of("You exceeded your quota of 10 requests per minute").is_quota_exhausted());
         assert!(
-            !said("You exceeded your current quota, please check your plan and billing details.").say_spent_quota()
+            !said("You exceeded your current quota, please check your plan and billing details.").is_quota_exhausted()
         );
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn effective_code(error: &UpstreamError) -> u16 {
             .flatten()
     };
     by_number
-        .or_else(|| words().filter(|word| !says_little(word)).find_map(by_word))
+        .or_else(|| words().filter(|word| !is_vague(word)).find_map(by_word))
         .or_else(|| words().filter(|word| *word == OF_ANY_REQUEST).find_map(by_word))
         .or_else(|| Words::of_error(error).status())
         .or_else(|| words().find_map(by_word))
@@ -28,7 +28,7 @@ pub(super) fn effective_code(error: &UpstreamError) -> u16 {
 }
 
 /// A type that stands beside any code.
-fn says_little(word: &str) -> bool {
+fn is_vague(word: &str) -> bool {
     matches!(word, OF_ANY_REQUEST | "api_error" | "server_error")
 }
 

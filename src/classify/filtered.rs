@@ -10,16 +10,13 @@ const FAR: usize = 60;
 
 impl Words {
     /// A filter refused the prompt or withheld the answer.
-    pub(super) fn say_filtered(&self) -> bool {
+    pub(super) fn is_filtered(&self) -> bool {
         self.code_is(is_filter_code)
             || self.has(BY_THEMSELVES)
-            || (!self.are_about_a_parameter()
-                && !self.has(OF_A_NETWORK)
-                && !self.say_rate_limit()
-                && self.tell_a_verdict())
+            || (!self.are_about_a_parameter() && !self.has(OF_A_NETWORK) && !self.is_rate_limit() && self.is_verdict())
     }
 
-    fn tell_a_verdict(&self) -> bool {
+    fn is_verdict(&self) -> bool {
         let text = self.text();
         near(text, LOOKED_AT, VERDICTS, FAR) || (near(text, LOOKED_AT, DEEDS, FAR) && near(text, DEEDS, RULES, FAR))
     }
@@ -85,7 +82,7 @@ mod tests {
             r#"{"error":{"code":"moderation_blocked","message":"x"}}"#,
             r#"{"error":{"code":"InputTextSensitiveContentDetected","message":"x"}}"#,
         ] {
-            assert!(said(text).say_filtered(), "{text}");
+            assert!(said(text).is_filtered(), "{text}");
         }
     }
 
@@ -110,7 +107,7 @@ mod tests {
             r#"{"error":{"code":"invalid_content_filter","message":"x"}}"#,
             "",
         ] {
-            assert!(!said(text).say_filtered(), "{text}");
+            assert!(!said(text).is_filtered(), "{text}");
         }
     }
 }

@@ -1,52 +1,52 @@
 //! What an error's words decide before its status: the model, the account, the key and the content. Each server says it under another status.
 
-use tower_llm_layers::{FailureKind, Scope};
+use tower_llm_layers::{FailureKind, FailureScope};
 
 use super::words::{Words, has_any};
 
 /// What the words alone decide, with a status that leaves it open.
-pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, Scope)> {
+pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, FailureScope)> {
     // This request fits into no minute of this candidate's: that is its size, and not the candidate's load.
-    let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.say_above_rate_limit();
+    let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.is_above_rate_limit();
     if is_larger || (code == 413 && said.have_rate_limit_code()) {
-        return Some((FailureKind::RejectedByProvider, Scope::Candidate));
+        return Some((FailureKind::RejectedByProvider, FailureScope::Candidate));
     }
     // A status that says who is at fault is believed.
     let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
-    if is_open && said.say_too_long() {
-        return Some((FailureKind::ContextLengthExceeded, Scope::Candidate));
+    if is_open && said.is_too_long() {
+        return Some((FailureKind::ContextLengthExceeded, FailureScope::Candidate));
     }
     // 502 stands for an error inside a success that has no status.
-    if matches!(code, 400 | 403 | 422 | 451 | 500 | 502) && said.say_filtered() {
-        return Some((FailureKind::ContentFiltered, Scope::Candidate));
+    if matches!(code, 400 | 403 | 422 | 451 | 500 | 502) && said.is_filtered() {
+        return Some((FailureKind::ContentFiltered, FailureScope::Candidate));
     }
     let is_unknown = match code {
-        400 | 404 | 410 | 422 => said.name_unknown_model() || said.say_model_is_gone(),
+        400 | 404 | 410 | 422 => said.name_unknown_model() || said.is_model_gone(),
         // What a server that fails does not find may be anything.
         500 | 502 | 503 => said.name_unknown_model(),
         _ => false,
     };
     if is_unknown {
-        return Some((FailureKind::NoEndpoint, Scope::Candidate));
+        return Some((FailureKind::NoEndpoint, FailureScope::Candidate));
     }
-    if matches!(code, 400 | 401 | 403) && said.say_model_is_not_allowed() {
-        return Some((FailureKind::NoEndpoint, Scope::Candidate));
+    if matches!(code, 400 | 401 | 403) && said.is_model_not_allowed() {
+        return Some((FailureKind::NoEndpoint, FailureScope::Candidate));
     }
-    if matches!(code, 400 | 403) && said.say_bad_key() {
-        return Some((FailureKind::Auth, Scope::Upstream));
+    if matches!(code, 400 | 403) && said.is_bad_key() {
+        return Some((FailureKind::Auth, FailureScope::Upstream));
     }
     if !may_be_of_the_account(code) {
         return None;
     }
-    if said.say_spent_free_quota() {
+    if said.is_free_quota_exhausted() {
         // Each model has a quota of its own.
-        Some((FailureKind::QuotaExhausted, Scope::Candidate))
-    } else if said.say_no_funds() {
-        Some((FailureKind::InsufficientFunds, Scope::Upstream))
-    } else if said.say_spent_quota() {
-        Some((FailureKind::QuotaExhausted, Scope::Upstream))
-    } else if code < 500 && said.say_account_is_closed() {
-        Some((FailureKind::Auth, Scope::Upstream))
+        Some((FailureKind::QuotaExhausted, FailureScope::Candidate))
+    } else if said.is_no_funds() {
+        Some((FailureKind::InsufficientFunds, FailureScope::Upstream))
+    } else if said.is_quota_exhausted() {
+        Some((FailureKind::QuotaExhausted, FailureScope::Upstream))
+    } else if code < 500 && said.is_account_closed() {
+        Some((FailureKind::Auth, FailureScope::Upstream))
     } else {
         None
     }
@@ -90,7 +90,7 @@ impl Words {
     }
 
     /// "The model X does not exist": nothing else stands between the model and what became of it.
-    fn say_model_is_gone(&self) -> bool {
+    fn is_model_gone(&self) -> bool {
         const GONE: &str = "not exist|doesn t exist|not found|no longer supported|no longer available|decommissioned";
         const SOMETHING_ELSE: &str = "\
             message| tool | tools | file | files | parameter| param | field| argument| function | functions ";
@@ -108,7 +108,7 @@ impl Words {
     }
 
     /// Our key is good, but not for this model: another model passes with it.
-    fn say_model_is_not_allowed(&self) -> bool {
+    fn is_model_not_allowed(&self) -> bool {
         const PHRASES: &str = "\
             not allowed to access model|not allowed to access this model|can only access models|\
             not have access to model|not have access to the model";
@@ -124,7 +124,7 @@ impl Words {
             invalid param|invalid argument|unknown parameter|unsupported parameter|missing required param";
         if self.has(OF_A_RATE) {
             Some(429)
-        } else if self.say_bad_key() || self.has(OF_A_KEY) {
+        } else if self.is_bad_key() || self.has(OF_A_KEY) {
             Some(401)
         } else if self.has(OF_A_REQUEST) {
             Some(400)

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode, header};
-use tower_llm_layers::{Advice, FailureKind, RetryAdvice, Scope, TokenUsage};
+use tower_llm_layers::{FailureKind, FailureScope, RetryAdvice, TokenUsage};
 
 use crate::bounds::cut;
 use crate::{
@@ -32,7 +32,7 @@ use openrouter_wire::{
     chat::ChunkProbe,
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     json::raw_member,
-    loose::{event_data, first_words, is_page},
+    loose::{event_data, is_markup, summary},
 };
 pub(crate) use retry_after::{COST_HEADER, SHOULD_RETRY, headers_of_errors};
 use retry_after::{retry_after, should_retry};
@@ -87,7 +87,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
     let asked = status.and_then(|_| should_retry(headers));
     let inner = Inner {
         // No status that was not sent.
-        status: status.or_else(|| told_status(error)),
+        status: status.or_else(|| reported_status(error)),
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: cut_words(words(error)).into(),
@@ -95,7 +95,7 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         affordable_tokens: error.affordable_tokens(),
         scope,
         // The pool of free models is counted by account.
-        limits_key: kind == FailureKind::RateLimited && scope == Scope::Pool,
+        limits_key: kind == FailureKind::RateLimited && scope == FailureScope::Pool,
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
@@ -108,24 +108,24 @@ const fn is_limit(kind: FailureKind) -> bool {
 }
 
 /// The HTTP status that an error speaks of.
-fn told_status(error: &UpstreamError) -> Option<StatusCode> {
+fn reported_status(error: &UpstreamError) -> Option<StatusCode> {
     let status = error.status().filter(|code| (400..600).contains(code));
     status.and_then(|code| StatusCode::from_u16(code).ok())
 }
 
 /// An edge's HTML page, an empty body, or something else that is no envelope.
 fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let page = is_page(body);
+    let page = is_markup(body);
     let said = if page { Words::default() } else { Words::of_body(body) };
     let code = status.as_u16();
     let (kind, scope) = by_words(code, &said).unwrap_or_else(|| match code {
         // The edge in front of the router blocks us, whatever the model.
-        403 => (FailureKind::NoEndpoint, Scope::Upstream),
-        429 => (FailureKind::RateLimited, Scope::Upstream),
+        403 => (FailureKind::NoEndpoint, FailureScope::Upstream),
+        429 => (FailureKind::RateLimited, FailureScope::Upstream),
         // Too large a body for this edge; another upstream's takes more.
-        413 => (FailureKind::RejectedByProvider, Scope::Upstream),
+        413 => (FailureKind::RejectedByProvider, FailureScope::Upstream),
         // Nothing says that the request is at fault: one proxy's opinion does not hold for others.
-        400 | 422 => (FailureKind::RejectedByProvider, Scope::Candidate),
+        400 | 422 => (FailureKind::RejectedByProvider, FailureScope::Candidate),
         code => by_status(code),
     });
     let what = match (page, body.is_empty()) {
@@ -133,7 +133,7 @@ fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Err
         (false, true) => "an empty body",
         (false, false) => "a body that is not a JSON error",
     };
-    let words = first_words(body);
+    let words = summary(body);
     let message = if let Some(place) = redirect(status, headers) {
         format!("the upstream redirects to {place}, which is not followed: set that as its base URL if it is right")
     } else if words.is_empty() {
@@ -160,7 +160,7 @@ fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
     // A name and a password stand before the host.
     let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     let mark = if place.contains("//") { "//" } else { "" };
-    Some(first_words(format!("{start}{mark}{rest}").as_bytes()))
+    Some(summary(format!("{start}{mark}{rest}").as_bytes()))
 }
 
 /// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more. `asked`: whether the upstream asks to repeat the
@@ -178,8 +178,10 @@ fn finish(kind: FailureKind, asked: Option<bool>, mut inner: Inner) -> Error {
         (Some(true), RetryAdvice::Never) => RetryAdvice::Once,
         _ => own,
     };
-    if retry != kind.advice().retry {
-        inner.marks.set_advice(Advice { retry, ..kind.advice() });
+    let mut advice = kind.advice();
+    if retry != advice.retry {
+        advice.retry = retry;
+        inner.marks.set_advice(advice);
     }
     Error::with(kind, inner)
 }
@@ -200,7 +202,7 @@ fn cut_words(mut words: String) -> String {
 /// The upstream's words; if they say nothing, the cause behind them.
 fn words(error: &UpstreamError) -> String {
     match &error.raw {
-        Some(raw) if says_nothing(&error.message) => raw_words(raw),
+        Some(raw) if is_blank(&error.message) => raw_words(raw),
         _ if error.message.is_empty() => {
             let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
             format!("the model failed ({native})")
@@ -210,7 +212,7 @@ fn words(error: &UpstreamError) -> String {
 }
 
 /// Whether a message only says that a provider failed, maybe behind a name: "Error from provider: Provider returned error".
-fn says_nothing(message: &str) -> bool {
+fn is_blank(message: &str) -> bool {
     let message = message.trim().trim_end_matches('.');
     message.is_empty() || message.ends_with("Provider returned error")
 }
@@ -226,44 +228,44 @@ fn raw_words(raw: &str) -> String {
 }
 
 /// The kind and reach of a failure with an envelope.
-fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, Scope) {
+fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, FailureScope) {
     let typed = error.error_type.as_deref().unwrap_or_default();
     let text_code = match &error.code {
         Some(ErrorCode::Text(text)) => text.as_str(),
         _ => "",
     };
     if is_refusal(typed) || is_refusal(text_code) {
-        return (FailureKind::ContentFiltered, Scope::Candidate);
+        return (FailureKind::ContentFiltered, FailureScope::Candidate);
     }
     let said = Words::of_error(error);
-    let is_a_provider_s = error.provider_name.is_some() || (error.raw.is_some() && says_nothing(&error.message));
+    let is_a_provider_s = error.provider_name.is_some() || (error.raw.is_some() && is_blank(&error.message));
     match by_words(code, &said) {
         // A model that one provider behind the router does not have is not one that the router does not know.
         Some((FailureKind::NoEndpoint, _)) if error.provider_name.is_some() => {}
         // A provider's account and key behind the router are the router's trouble.
         Some((kind, _)) if !is_of_request(kind) && kind != FailureKind::NoEndpoint && is_a_provider_s => {
-            return (FailureKind::Upstream, Scope::Candidate);
+            return (FailureKind::Upstream, FailureScope::Candidate);
         }
         Some(verdict) => return verdict,
         None => {}
     }
     match code {
-        401 if error.provider_name.is_some() => (FailureKind::Upstream, Scope::Candidate),
-        401 => (FailureKind::Auth, Scope::Upstream),
+        401 if error.provider_name.is_some() => (FailureKind::Upstream, FailureScope::Candidate),
+        401 => (FailureKind::Auth, FailureScope::Upstream),
         400 | 413 | 422 => bad_request(code, error, text_code, &said),
         402 => payment(error),
         403 => forbidden(error),
         // 502 stands for an error inside a success that has no status.
-        429 | 500 | 502 if said.have_overload_code() => (FailureKind::Overloaded, Scope::Candidate),
-        429 => throttled(error, typed, text_code),
+        429 | 500 | 502 if said.have_overload_code() => (FailureKind::Overloaded, FailureScope::Candidate),
+        429 => rate_limited(error, typed, text_code),
         code => by_status(code),
     }
 }
 
-fn by_status(code: u16) -> (FailureKind, Scope) {
+fn by_status(code: u16) -> (FailureKind, FailureScope) {
     let kind = match code {
         404 | 410 => FailureKind::NoEndpoint,
-        401 => return (FailureKind::Auth, Scope::Upstream),
+        401 => return (FailureKind::Auth, FailureScope::Upstream),
         402 => FailureKind::InsufficientFunds,
         // The proxy on the way refuses us.
         407 => FailureKind::Connect,
@@ -281,7 +283,7 @@ fn by_status(code: u16) -> (FailureKind, Scope) {
         // A redirect or an informational status instead of an answer.
         _ => FailureKind::Malformed,
     };
-    (kind, Scope::Candidate)
+    (kind, FailureScope::Candidate)
 }
 
 /// The router's own types of requests that it sends to no provider.
@@ -291,23 +293,23 @@ const OF_THE_ROUTER: [&str; 3] = ["invalid_request", "payload_too_large", "unpro
 const MODELS_OWN_CALL: &str = "tool_use_failed";
 
 /// A request is bad for everyone, unless it was one provider that refused it, or the model that is unknown.
-fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, Scope) {
+fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) -> (FailureKind, FailureScope) {
     if availability(error).is_some() || text_code == "model_not_found" {
-        (FailureKind::NoEndpoint, Scope::Candidate)
+        (FailureKind::NoEndpoint, FailureScope::Candidate)
     } else if error.provider_name.is_some() || error.has_failed_generation || text_code == MODELS_OWN_CALL {
-        (FailureKind::RejectedByProvider, Scope::Candidate)
+        (FailureKind::RejectedByProvider, FailureScope::Candidate)
     } else if code == 413 && error.error_type.as_deref() == Some("request_too_large") {
         // The edge in front of a provider: another upstream may take as large a body.
-        (FailureKind::RejectedByProvider, Scope::Upstream)
+        (FailureKind::RejectedByProvider, FailureScope::Upstream)
     } else if !error
         .error_type
         .as_deref()
         .is_some_and(|typed| OF_THE_ROUTER.contains(&typed))
-        && said.say_not_supported()
+        && said.is_not_supported()
     {
-        (FailureKind::RejectedByProvider, Scope::Candidate)
+        (FailureKind::RejectedByProvider, FailureScope::Candidate)
     } else {
-        (FailureKind::BadRequest, Scope::Candidate)
+        (FailureKind::BadRequest, FailureScope::Candidate)
     }
 }
 
@@ -320,58 +322,58 @@ fn is_key_limit(error: &UpstreamError) -> bool {
     error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
 }
 
-fn payment(error: &UpstreamError) -> (FailureKind, Scope) {
+fn payment(error: &UpstreamError) -> (FailureKind, FailureScope) {
     if error.provider_name.is_some() {
-        return (FailureKind::Upstream, Scope::Candidate);
+        return (FailureKind::Upstream, FailureScope::Candidate);
     }
     if is_key_limit(error) {
-        return (FailureKind::QuotaExhausted, Scope::Upstream);
+        return (FailureKind::QuotaExhausted, FailureScope::Upstream);
     }
     match (error.limit_source.as_deref(), error.reason.as_deref()) {
         // Too large for the allowance at any time: fewer tokens help, waiting does not.
-        (_, Some("weight_exceeds_budget")) => (FailureKind::InsufficientFunds, Scope::Candidate),
+        (_, Some("weight_exceeds_budget")) => (FailureKind::InsufficientFunds, FailureScope::Candidate),
         (Some("openrouter_in_flight_budget"), _) | (_, Some("in_flight_budget_exhausted")) => {
-            (FailureKind::RateLimited, Scope::Upstream)
+            (FailureKind::RateLimited, FailureScope::Upstream)
         }
-        _ if error.affordable_tokens().is_some() => (FailureKind::InsufficientFunds, Scope::Candidate),
+        _ if error.affordable_tokens().is_some() => (FailureKind::InsufficientFunds, FailureScope::Candidate),
         // An empty balance stops free models as well.
-        _ => (FailureKind::InsufficientFunds, Scope::Upstream),
+        _ => (FailureKind::InsufficientFunds, FailureScope::Upstream),
     }
 }
 
-fn forbidden(error: &UpstreamError) -> (FailureKind, Scope) {
+fn forbidden(error: &UpstreamError) -> (FailureKind, FailureScope) {
     let budget = matches!(
         error.limit_source.as_deref(),
         Some("openrouter_guardrail_budget" | "openrouter_workspace_budget")
     );
     if budget || is_key_limit(error) {
-        (FailureKind::QuotaExhausted, Scope::Upstream)
+        (FailureKind::QuotaExhausted, FailureScope::Upstream)
     } else if !error.reasons.is_empty() || !error.patterns.is_empty() || error.message.contains("requires moderation") {
-        (FailureKind::ContentFiltered, Scope::Candidate)
+        (FailureKind::ContentFiltered, FailureScope::Candidate)
     } else if availability(error).is_some() {
-        (FailureKind::NoEndpoint, Scope::Candidate)
+        (FailureKind::NoEndpoint, FailureScope::Candidate)
     } else if error.provider_name.is_some() {
-        (FailureKind::Upstream, Scope::Candidate)
+        (FailureKind::Upstream, FailureScope::Candidate)
     } else if error.message.contains("management key") {
-        (FailureKind::Auth, Scope::Upstream)
+        (FailureKind::Auth, FailureScope::Upstream)
     } else {
         // The cause is unknown: the key is not taken for rejected on a guess.
-        (FailureKind::NoEndpoint, Scope::Candidate)
+        (FailureKind::NoEndpoint, FailureScope::Candidate)
     }
 }
 
-fn throttled(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKind, Scope) {
+fn rate_limited(error: &UpstreamError, typed: &str, text_code: &str) -> (FailureKind, FailureScope) {
     let (source, message) = (
         error.limit_source.as_deref().unwrap_or_default(),
         error.message.as_str(),
     );
     if source == "openrouter_free_tier_daily" || message.contains("free-models-per-day") {
-        (FailureKind::QuotaExhausted, Scope::Pool)
+        (FailureKind::QuotaExhausted, FailureScope::Pool)
     } else if message.contains("free-models-per-min") {
-        (FailureKind::RateLimited, Scope::Pool)
+        (FailureKind::RateLimited, FailureScope::Pool)
     } else if typed == "insufficient_quota" || text_code == "insufficient_quota" {
-        (FailureKind::QuotaExhausted, Scope::Upstream)
+        (FailureKind::QuotaExhausted, FailureScope::Upstream)
     } else {
-        (FailureKind::RateLimited, Scope::Candidate)
+        (FailureKind::RateLimited, FailureScope::Candidate)
     }
 }

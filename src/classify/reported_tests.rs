@@ -1,7 +1,7 @@
 //! Errors as servers were reported to send them: an unknown model, an empty account, a filter, a revoked key, an overload.
 
 use http::{HeaderMap, StatusCode};
-use tower_llm_layers::{Failure, FailureKind as K, Scope as S};
+use tower_llm_layers::{Failure, FailureKind as K, FailureScope as S};
 
 use super::{error_in_body, error_of_response};
 use openrouter_wire::error::UpstreamError;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use tower_llm_layers::{Failure, FailureKind as K, RetryAdvice as R, Scope as S};
+use tower_llm_layers::{Failure, FailureKind as K, FailureScope as S, RetryAdvice as R};
 
 use super::{error_in_body, error_of_response};
 use crate::Error;

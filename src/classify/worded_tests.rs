@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
-use tower_llm_layers::{Failure, FailureKind as K, Scope};
+use tower_llm_layers::{Failure, FailureKind as K, FailureScope};
 
 use super::error_of_response;
 use crate::Error;
@@ -205,7 +205,7 @@ fn what_single_providers_say_under_a_status_of_many_meanings_is_read() {
     }
     // The free quota is one model's: the others of the upstream are not paused by it.
     let free = failure(403, r#"{"code":"AllocationQuota.FreeTierOnly","message":"x"}"#);
-    assert_eq!(Failure::scope(&free), Scope::Candidate);
+    assert_eq!(Failure::scope(&free), FailureScope::Candidate);
     let volume = failure(
         403,
         r#"{"message":"Out of call volume quota. Quota will be replenished in 02:13:45."}"#,

@@ -101,8 +101,8 @@ impl Words {
     }
 
     /// The prompt does not fit the model's context.
-    pub(super) fn say_too_long(&self) -> bool {
-        if self.say_rate_limit() {
+    pub(super) fn is_too_long(&self) -> bool {
+        if self.is_rate_limit() {
             return false;
         }
         self.code_is(is_too_long_code)
@@ -110,7 +110,7 @@ impl Words {
     }
 
     /// A limit in time: the same prompt passes later.
-    pub(super) fn say_rate_limit(&self) -> bool {
+    pub(super) fn is_rate_limit(&self) -> bool {
         const RATES: &str = "\
             per minute|per min |per day|per hour|per second|per month|tokens min | tpm | tpd | rpm |rate limit|ratelimit|\
             quota|throttl|please wait|wait before|try again in |too many requests";
@@ -123,11 +123,11 @@ impl Words {
     }
 
     /// The request alone is larger than a limit in time as a whole, so that no wait helps: "tokens per minute: Limit 6000, Requested 9000".
-    pub(super) fn say_above_rate_limit(&self) -> bool {
+    pub(super) fn is_above_rate_limit(&self) -> bool {
         let limit = number_after(&self.text, " limit ");
         let requested = number_after(&self.text, " requested ");
         let is_above = limit.zip(requested).is_some_and(|(limit, requested)| requested > limit);
-        is_above && self.say_rate_limit()
+        is_above && self.is_rate_limit()
     }
 
     /// Neither the answer's own limit, nor a file, nor the length of a name, nor the number of items in a list.
@@ -145,7 +145,7 @@ impl Words {
             || (excess && self.has(OF_THE_CONTEXT))
             || (excess && self.has(INPUT_SIDE) && self.has("token|length|too long"))
             || (self.has(INPUT_SIDE) && self.limit_tokens())
-            || self.say_too_long_in_chinese()
+            || self.is_too_long_in_chinese()
     }
 
     /// How many tokens there may be: "must have less than 512 tokens".
@@ -164,7 +164,7 @@ impl Words {
     }
 
     /// The prompt, and next to it that it is too long: "输入内容超长".
-    fn say_too_long_in_chinese(&self) -> bool {
+    fn is_too_long_in_chinese(&self) -> bool {
         const PROMPT: &str = "prompt|input|输入|提示|上下文|文本|对话|消息";
         const EXCESS: &str = "超长|过长|太长|超出最大|超过最大|超出限制|超过限制|超出长度";
         const SOMETHING_ELSE: &str = "名称|文件|图片|字符串|工具|输出";
@@ -197,7 +197,7 @@ impl Words {
     }
 
     /// The provider does not take a parameter, a value or a kind of content that another one may take.
-    pub(super) fn say_not_supported(&self) -> bool {
+    pub(super) fn is_not_supported(&self) -> bool {
         const CODES: &str = "\
             unsupported|not supported|unknown parameter|unrecognized|extra forbidden|above max|below min|\
             parameter unknown|too large|not allowed|invalid parameter";

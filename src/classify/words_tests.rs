@@ -102,14 +102,14 @@ const NOT_TOO_LONG: &[&str] = &[
 #[test]
 fn each_servers_too_long_is_understood() {
     for text in TOO_LONG {
-        assert!(said(text).say_too_long(), "{text}");
+        assert!(said(text).is_too_long(), "{text}");
     }
 }
 
 #[test]
 fn other_limits_are_not_taken_for_the_context() {
     for text in NOT_TOO_LONG {
-        assert!(!said(text).say_too_long(), "{text}");
+        assert!(!said(text).is_too_long(), "{text}");
     }
 }
 
@@ -129,7 +129,7 @@ fn a_model_that_does_not_take_a_parameter_says_so() {
         "This model does not support image input",
     ];
     for text in refused {
-        assert!(said(text).say_not_supported(), "{text}");
+        assert!(said(text).is_not_supported(), "{text}");
     }
     for text in [
         "'models' array must have 3 items or fewer.",
@@ -137,26 +137,26 @@ fn a_model_that_does_not_take_a_parameter_says_so() {
         "x",
         "",
     ] {
-        assert!(!said(text).say_not_supported(), "{text}");
+        assert!(!said(text).is_not_supported(), "{text}");
     }
 }
 
 #[test]
 fn money_and_keys_in_a_400_are_understood() {
-    assert!(said("Your credit balance is too low to access the API.").say_no_funds());
+    assert!(said("Your credit balance is too low to access the API.").is_no_funds());
     assert!(
         said("You have reached your specified API usage limits. You will regain access on 2026-12-01.")
-            .say_spent_quota()
+            .is_quota_exhausted()
     );
     assert!(
-        said(r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key."}}]"#).say_bad_key()
+        said(r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key."}}]"#).is_bad_key()
     );
 }
 
 #[test]
 fn no_text_is_too_long_or_too_odd_to_be_read() {
     let endless = "ﬀ".repeat(100_000);
-    assert!(!said(&endless).say_too_long());
-    assert!(!Words::of_body(&[0xff; 9000]).say_too_long());
-    assert!(!said("maximum length characters").say_too_long());
+    assert!(!said(&endless).is_too_long());
+    assert!(!Words::of_body(&[0xff; 9000]).is_too_long());
+    assert!(!said("maximum length characters").is_too_long());
 }

@@ -10,9 +10,9 @@ use tower_llm_layers::{
 };
 
 use super::{
-    asked::{Asked, Format, asks, schema_of_format, schema_of_tool},
     cache::Kept,
-    said::{Said, read},
+    content::{AnswerContent, read},
+    requested::{Format, RequestedFormat, asks, schema_of_format, schema_of_tool},
     schema::{LARGEST_SCHEMA, Parsed, Schema, parse},
 };
 use crate::{Api, ApiRequest, ChatFrame, FrameKind, assemble::Gathered};
@@ -64,16 +64,17 @@ impl JsonSchemaCheck {
     }
 
     /// What is wrong with one answer, and its text.
-    fn problem(&self, asked: &Asked<'_>, said: &Said) -> Option<(String, String)> {
-        if said.is_other {
+    fn problem(&self, requested: &RequestedFormat<'_>, content: &AnswerContent) -> Option<(String, String)> {
+        if content.is_other {
             return None;
         }
-        if said.calls.is_empty() {
-            let format = asked.format.as_ref()?;
-            return Some((self.text(format, &said.text)?, said.text.clone()));
+        if content.calls.is_empty() {
+            let format = requested.format.as_ref()?;
+            return Some((self.text(format, &content.text)?, content.text.clone()));
         }
-        let tools = asked.tools?;
-        said.calls
+        let tools = requested.tools?;
+        content
+            .calls
             .iter()
             .find_map(|(name, arguments)| Some((self.call(tools, name, arguments)?, arguments.clone())))
     }
@@ -97,8 +98,8 @@ impl ConformanceCheck<ApiRequest, ChatFrame> for JsonSchemaCheck {
     }
 
     fn check(&self, request: &ApiRequest, frames: &[ChatFrame]) -> Result<(), Nonconformity> {
-        let asked = Asked::of(request);
-        if asked.is_empty() || frames.iter().any(Frame::is_cut_short) {
+        let requested = RequestedFormat::of(request);
+        if requested.is_empty() || frames.iter().any(Frame::is_cut_short) {
             return Ok(());
         }
         let Some((api, bytes)) = whole(frames) else {
@@ -107,7 +108,7 @@ impl ConformanceCheck<ApiRequest, ChatFrame> for JsonSchemaCheck {
         let problem = read(api, &bytes)
             .into_iter()
             .flatten()
-            .find_map(|said| self.problem(&asked, &said));
+            .find_map(|content| self.problem(&requested, &content));
         problem.map_or(Ok(()), |(reason, text)| Err(Nonconformity::new(reason, text)))
     }
 }

@@ -33,12 +33,12 @@
 //! # }
 //! ```
 
-mod asked;
 mod cache;
 mod check;
+mod content;
 #[cfg(test)]
 mod official_suite_tests;
-mod said;
+mod requested;
 mod schema;
 #[cfg(test)]
 mod suite_tests;

@@ -17,7 +17,7 @@ use super::{
     headers::{
         EVENTS, check_version, client_retries, client_timeout, from_client, set_event_stream_headers, to_client,
     },
-    limits::tell_limits,
+    limits::write_limits,
     problem::Problem,
     settings::Settings,
     upload,
@@ -45,7 +45,7 @@ where
         Ok(response) => response,
         Err(problem) => problem.into_response(shape),
     };
-    tell_limits(response.headers_mut(), &report);
+    write_limits(response.headers_mut(), &report);
     for_method(response, &method)
 }
 
@@ -86,7 +86,7 @@ where
         let (call, ends) = (call.call_mut(), Instant::now() + time);
         // After that no client waits for the answer. Of a stream it waits for the head only.
         if streaming {
-            call.limit_beginning(ends);
+            call.limit_first_token(ends);
         } else {
             call.limit_deadline(ends);
         }
@@ -165,7 +165,7 @@ where
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let coding = Coding::of(&parts.headers)?;
-    let largest = settings.largest_body;
+    let largest = settings.max_body_bytes;
     let body = upload::read(body, largest, settings.upload).await?;
     match coding {
         Some(coding) => coding.decode(body, largest).await,

@@ -50,7 +50,7 @@ struct ResponsesError<'a> {
 
 /// The number of this event, if it has one.
 pub(super) fn number_of(seen: &[u8]) -> Option<u64> {
-    Seen::read(seen).sequence_number
+    StreamIds::read(seen).sequence_number
 }
 
 /// The number of the event behind this one.
@@ -60,7 +60,7 @@ pub(super) fn next_number(seen: &[u8]) -> u64 {
 
 /// The data of the event. `seen` is an event before it, of the same stream; `model` is that of the candidate that answered.
 pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], number: u64, model: &str) -> Vec<u8> {
-    let seen = Seen::read(seen);
+    let ids = StreamIds::read(seen);
     match api {
         Api::Responses => json(&ResponsesError {
             r#type: "error",
@@ -71,15 +71,15 @@ pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], number: u64, mode
             error: Detail::with_word(problem),
         }),
         Api::Messages => json(&MessagesError::of(problem)),
-        Api::Chat | Api::Embeddings => json(&ErrorChunk {
-            id: seen
+        _ => json(&ErrorChunk {
+            id: ids
                 .id
                 .as_deref()
                 .or(problem.generation_id.as_deref())
                 .unwrap_or_default(),
             object: "chat.completion.chunk",
-            created: seen.created.unwrap_or_else(|| UtcTime::now().millis() / 1000),
-            model: seen.model.as_deref().unwrap_or(model),
+            created: ids.created.unwrap_or_else(|| UtcTime::now().millis() / 1000),
+            model: ids.model.as_deref().unwrap_or(model),
             choices: [ErrorChoice {
                 index: 0,
                 delta: EmptyDelta { content: "" },
@@ -92,28 +92,28 @@ pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], number: u64, mode
 
 /// What an event said of its stream, as far as it could be read.
 #[derive(Default)]
-struct Seen<'a> {
+struct StreamIds<'a> {
     id: Option<Cow<'a, str>>,
     model: Option<Cow<'a, str>>,
     created: Option<u64>,
     sequence_number: Option<u64>,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> StreamIds<'a> {
     fn read(event: &'a [u8]) -> Self {
-        let mut seen = Self::default();
+        let mut ids = Self::default();
         // What could be read before it broke counts.
         let read = Cursor::lenient(event).object(|key, value| {
             match key.name() {
-                b"id" => seen.id = value.string_or_skip()?.map(Text::to_str),
-                b"model" => seen.model = value.string_or_skip()?.map(Text::to_str),
-                b"created" => seen.created = value.u64_or_skip()?,
-                b"sequence_number" => seen.sequence_number = value.u64_or_skip()?,
+                b"id" => ids.id = value.string_or_skip()?.map(Text::to_str),
+                b"model" => ids.model = value.string_or_skip()?.map(Text::to_str),
+                b"created" => ids.created = value.u64_or_skip()?,
+                b"sequence_number" => ids.sequence_number = value.u64_or_skip()?,
                 _ => value.skip()?,
             }
             Ok(())
         });
         read.unwrap_or_default();
-        seen
+        ids
     }
 }

@@ -174,7 +174,7 @@ pub(super) fn to_client(
         }
     }
     picked.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    tell_attempts(&mut picked, attempts);
+    write_attempts(&mut picked, attempts);
     let mark = head.extensions.get::<Degraded>().map(ToString::to_string);
     if let Some(mark) = mark.and_then(|mark| HeaderValue::try_from(mark).ok()) {
         picked.insert(DEGRADED_HEADER, mark);
@@ -206,7 +206,7 @@ pub fn set_event_stream_headers(headers: &mut HeaderMap) {
 
 #[cfg(feature = "cache")]
 fn cache(extensions: &Extensions) -> Option<String> {
-    use tower_llm_layers::cache::{CacheStatus, Coalesced};
+    use tower_llm_layers::{Coalesced, cache::CacheStatus};
 
     if let Some(replayed) = extensions.get::<Replayed>() {
         return Some(format!("replayed; age={}", replayed.age.as_secs()));
@@ -223,7 +223,7 @@ const fn cache(_: &Extensions) -> Option<String> {
 }
 
 /// How many attempts it took, and which candidates were tried.
-pub(super) fn tell_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
+pub(super) fn write_attempts(headers: &mut HeaderMap, attempts: Option<&AttemptLog>) {
     let Some(attempts) = attempts else { return };
     headers.insert(ATTEMPTS_HEADER, attempts.sent().into());
     let Some(answer) = attempts.answer() else { return };

@@ -34,7 +34,7 @@ pub(super) fn names() -> impl Iterator<Item = HeaderName> {
 }
 
 /// Writes what the limiter knows by now; nothing if it did not see the call.
-pub(super) fn tell_limits(headers: &mut HeaderMap, report: &LimitReport) {
+pub(super) fn write_limits(headers: &mut HeaderMap, report: &LimitReport) {
     let Some(standing) = report.standing() else { return };
     let (policy, left) = fields(&standing, retry_after(headers));
     for (name, value) in [(RATE_LIMIT_POLICY_HEADER, policy), (RATE_LIMIT_HEADER, left)] {

@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as _};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use tower_llm_layers::{FailureKind, Phase};
 
-use super::{body::EndpointBody, envelope::Shape, headers::tell_attempts};
+use super::{body::EndpointBody, envelope::Shape, headers::write_attempts};
 use crate::{Error, classify::SHOULD_RETRY};
 use openrouter_wire::request::RequestError;
 
@@ -91,7 +91,7 @@ impl Problem {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             problem.headers.insert(header::RETRY_AFTER, seconds.into());
         }
-        tell_attempts(&mut problem.headers, error.attempts());
+        write_attempts(&mut problem.headers, error.attempts());
         problem
     }
 

@@ -10,7 +10,7 @@ const LARGEST_BODY: usize = 20 * 1024 * 1024;
 /// What the endpoints of a stack have in common.
 #[derive(Clone)]
 pub(super) struct Settings {
-    pub(super) largest_body: usize,
+    pub(super) max_body_bytes: usize,
     pub(super) upload: UploadLimits,
     pub(super) headers: Vec<HeaderName>,
     pub(super) keep_alive: Option<KeepAlive>,
@@ -19,7 +19,7 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            largest_body: LARGEST_BODY,
+            max_body_bytes: LARGEST_BODY,
             upload: UploadLimits::default(),
             headers: Vec::new(),
             keep_alive: Some(KeepAlive::default()),
@@ -32,8 +32,8 @@ macro_rules! setters {
     () => {
         /// The largest request body in bytes; 20 MiB by default. A larger one gets 413, as does one that is larger once it is decompressed.
         #[must_use]
-        pub fn largest_body(mut self, bytes: usize) -> Self {
-            std::sync::Arc::make_mut(&mut self.settings).largest_body = bytes;
+        pub fn max_body_bytes(mut self, bytes: usize) -> Self {
+            std::sync::Arc::make_mut(&mut self.settings).max_body_bytes = bytes;
             self
         }
 

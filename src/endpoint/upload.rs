@@ -37,7 +37,7 @@ impl UploadLimits {
             return (silent, Late::Silent);
         }
         let received = u64::try_from(received).unwrap_or(u64::MAX);
-        // `largest_body` bounds what comes, so the product does not overflow in practice.
+        // `max_body_bytes` bounds what comes, so the product does not overflow in practice.
         let earned = Duration::from_millis(received.saturating_mul(1000) / u64::from(self.min_rate));
         let slow = began + self.timeout + earned;
         if silent <= slow {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, RouterAttempt, Scope, TokenUsage};
+use tower_llm_layers::{Candidate, Failure, FailureKind, FailureMarks, FailureScope, RouterAttempt, TokenUsage};
 
 use super::{Error, Inner};
 
@@ -33,7 +33,7 @@ impl Failure for Error {
 
     /// OpenRouter's zero completion insurance: it charges nothing for an answer that failed or has nothing in it.
     fn is_uncharged(&self) -> bool {
-        self.0.is_insured
+        self.0.no_charge_on_failure
     }
 
     fn token_usage(&self) -> Option<TokenUsage> {
@@ -48,13 +48,13 @@ impl Failure for Error {
         self.0.affordable_tokens
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> FailureScope {
         self.0.scope
     }
 
     /// The only pool that OpenRouter speaks of is that of its free models.
     fn pool_behind(&self, candidate: &Candidate) -> Option<String> {
-        (self.0.scope == Scope::Pool)
+        (self.0.scope == FailureScope::Pool)
             .then(|| crate::free::pool_behind(candidate))
             .flatten()
     }
@@ -80,7 +80,7 @@ impl Failure for Error {
     }
 
     /// Kind, status and words; neither the cause, nor the attempts, the received part and the generation of the other call.
-    fn for_another(&self) -> Self {
+    fn for_coalesced(&self) -> Self {
         let inner = &*self.0;
         let mut marks = FailureMarks::default();
         if inner.marks.is_exhausted() {

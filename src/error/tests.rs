@@ -28,7 +28,7 @@ fn another_caller_gets_the_words_and_not_the_attempts() {
             ..Inner::default()
         },
     );
-    let other = error.for_another();
+    let other = error.for_coalesced();
     assert_eq!(other.to_string(), error.to_string());
     assert_eq!((other.kind(), other.retry_after()), (error.kind(), error.retry_after()));
     assert!(!other.marks().has_other_key() && other.attempts().is_none() && other.source().is_none());

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openrouter_wire::events::tokens_in;
+use openrouter_wire::events::estimate_tokens;
 use tower_llm_layers::Stage;
 
 use super::{ChatFrame, FrameKind, flags::Flags};
-use crate::{Api, known::Known};
+use crate::{Api, frame_facts::FrameFacts};
 
 impl ChatFrame {
     pub(crate) const fn keep_alive() -> Self {
@@ -82,7 +82,7 @@ impl ChatFrame {
     }
 
     /// The same, with what was found in it.
-    pub(crate) fn knowing(mut self, known: Option<Known>) -> Self {
+    pub(crate) fn with_facts(mut self, known: Option<FrameFacts>) -> Self {
         self.known = known.map(Arc::new);
         self
     }
@@ -104,7 +104,7 @@ impl ChatFrame {
         let is_plain = !text.iter().any(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
         (is_plain && std::str::from_utf8(text).is_ok()).then(|| Self {
             bytes: bytes.clone(),
-            tokens: tokens_in(text).max(1),
+            tokens: estimate_tokens(text).max(1),
             known: Some(Arc::clone(known)),
             base: None,
             ..*self

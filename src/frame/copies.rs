@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openrouter_wire::chat::{ChunkProbe, unpaid};
+use openrouter_wire::chat::{ChunkProbe, without_usage};
 
 use super::{ChatFrame, typed};
-use crate::known::Known;
+use crate::frame_facts::FrameFacts;
 
 impl ChatFrame {
     /// The same frame.
@@ -21,16 +21,16 @@ impl ChatFrame {
     }
 
     /// The frame with usage of zero, if there was some.
-    pub(super) fn unpaid(&self) -> Self {
-        let unpaid = if self.is_typed() {
-            typed::unpaid(self.api, &self.bytes)
+    pub(super) fn without_usage(&self) -> Self {
+        let changed = if self.is_typed() {
+            typed::without_usage(self.api, &self.bytes)
         } else {
-            self.has_usage().then(|| unpaid(&self.bytes)).flatten()
+            self.has_usage().then(|| without_usage(&self.bytes)).flatten()
         };
-        let bytes = unpaid.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
+        let bytes = changed.unwrap_or_else(|| Bytes::copy_from_slice(&self.bytes));
         let is_chat = !self.is_typed();
         let known = is_chat.then(|| ChunkProbe::read(&bytes).ok()).flatten();
-        let known = known.and_then(|probe| Known::of(&probe));
+        let known = known.and_then(|probe| FrameFacts::of(&probe));
         Self {
             bytes,
             known: known.map(Arc::new),

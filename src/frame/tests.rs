@@ -2,7 +2,7 @@
 
 use bytes::Buf as _;
 
-use openrouter_wire::events::Piece;
+use openrouter_wire::events::EventProbe;
 
 use super::*;
 
@@ -123,7 +123,7 @@ fn said(frame: &ChatFrame) -> impl PartialEq + std::fmt::Debug + use<> {
 
 /// The same frame, as if nothing had been found in it.
 fn unknown(frame: &ChatFrame) -> ChatFrame {
-    frame.clone().knowing(None)
+    frame.clone().with_facts(None)
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn what_was_found_is_what_the_bytes_say() {
         for kind in [FrameKind::Chunk, FrameKind::Answer] {
             let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
             let frame = ChatFrame::new(json.into(), kind, Stage::Content, probe.has_usage());
-            let known = frame.clone().knowing(Known::of(&probe));
+            let known = frame.clone().with_facts(FrameFacts::of(&probe));
             assert_eq!(said(&known), said(&frame), "{json}");
             assert_eq!(said(&known.replayed()), said(&unknown(&known.replayed())), "{json}");
             if kind == FrameKind::Chunk {
@@ -225,11 +225,11 @@ fn what_was_found_in_a_delta_is_what_its_bytes_say() {
             false,
         ),
     ] {
-        let piece = Piece::read(api, json.as_bytes()).expect("it is JSON");
-        let found = Known::of_delta(&piece);
+        let piece = EventProbe::read(api, json.as_bytes()).expect("it is JSON");
+        let found = FrameFacts::of_delta(&piece);
         assert_eq!(found.is_some(), is_known, "{json}");
         let frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).of(api);
-        let known = frame.clone().knowing(found);
+        let known = frame.clone().with_facts(found);
         assert_eq!(said(&known), said(&frame), "{json}");
         let written = known.with_text("an\n\"other\"");
         assert_eq!(said(&written), said(&unknown(&written)), "{json}");
@@ -244,11 +244,11 @@ fn an_event_is_like_another_one_if_nothing_but_its_number_and_its_text_differs()
         )
     };
     let frame = |json: String| {
-        let piece = Piece::read(Api::Responses, json.as_bytes()).expect("it is JSON");
-        let known = Known::of_delta(&piece);
+        let piece = EventProbe::read(Api::Responses, json.as_bytes()).expect("it is JSON");
+        let known = FrameFacts::of_delta(&piece);
         ChatFrame::new(json.clone().into(), FrameKind::Chunk, Stage::Content, false)
             .of(Api::Responses)
-            .knowing(known)
+            .with_facts(known)
     };
     let first = frame(event("17", "so"));
     let alike = first
@@ -279,7 +279,8 @@ fn an_event_is_like_another_one_if_nothing_but_its_number_and_its_text_differs()
 fn a_frame_that_was_read_from_is_no_longer_what_was_found() {
     let json = r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"so"}}]}"#;
     let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
-    let mut frame = ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).knowing(Known::of(&probe));
+    let mut frame =
+        ChatFrame::new(json.into(), FrameKind::Chunk, Stage::Content, false).with_facts(FrameFacts::of(&probe));
     assert_eq!(frame.text().as_deref(), Some("so"));
     frame.advance(4);
     assert_eq!(frame.text(), None);
@@ -291,7 +292,8 @@ fn a_chunk_is_like_another_one_if_nothing_but_its_text_differs() {
         |id: &str, text: &str| format!(r#"{{"id":"{id}","choices":[{{"index":0,"delta":{{"content":"{text}"}}}}]}}"#);
     let json = event("gen-1", "so");
     let probe = ChunkProbe::read(json.as_bytes()).expect("it is JSON");
-    let frame = ChatFrame::new(json.clone().into(), FrameKind::Chunk, Stage::Content, false).knowing(Known::of(&probe));
+    let frame =
+        ChatFrame::new(json.clone().into(), FrameKind::Chunk, Stage::Content, false).with_facts(FrameFacts::of(&probe));
     let other = |json: String| frame.with_other_text(&json.into());
     let alike = other(event("gen-1", " it is a longer text ö")).expect("it is alike");
     assert_eq!(alike.text().as_deref(), Some(" it is a longer text ö"));

@@ -10,7 +10,7 @@ use crate::{Api, Error, FailureKind, FrameKind};
 use openrouter_wire::{
     assemble::merged,
     chat::ChunkProbe,
-    events::{Piece, Step},
+    events::{EventProbe, Step},
     json::{Cursor, JsonError, Text, raw_member, text},
 };
 
@@ -23,11 +23,11 @@ impl ChatFrame {
     }
 
     /// What it says, if its API is one of typed events.
-    pub(super) fn piece(&self) -> Option<Piece<'_>> {
+    pub(super) fn piece(&self) -> Option<EventProbe<'_>> {
         if self.form == FrameKind::KeepAlive || !self.is_typed() {
             return None;
         }
-        Piece::read(self.api, &self.bytes).ok()
+        EventProbe::read(self.api, &self.bytes).ok()
     }
 
     pub(super) const fn is_typed(&self) -> bool {
@@ -73,7 +73,7 @@ impl ChatFrame {
         let Some(piece) = self.piece() else {
             return Shown::Other;
         };
-        let said = piece.said;
+        let said = piece.content;
         if said.is_nothing() {
             Shown::Nothing
         } else if self.kind() == FrameKind::Answer || piece.step == Step::Envelope {
@@ -102,7 +102,7 @@ const NO_MESSAGE: &str =
     r#"{"input_tokens":0,"cache_creation_input_tokens":0,"cache_read_input_tokens":0,"output_tokens":0,"cost":0}"#;
 
 /// The same JSON with usage of nothing; `None` if it has none.
-pub(super) fn unpaid(api: Api, bytes: &Bytes) -> Option<Bytes> {
+pub(super) fn without_usage(api: Api, bytes: &Bytes) -> Option<Bytes> {
     let nothing = if api == Api::Messages { NO_MESSAGE } else { NO_RESPONSE };
     let places = places_of_usage(bytes).ok()?;
     let mut json = Vec::with_capacity(bytes.len() + nothing.len());

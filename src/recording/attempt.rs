@@ -7,12 +7,12 @@ use std::{
 
 use http::{HeaderMap, header::RETRY_AFTER, response::Parts};
 use tokio::time::Instant;
-use tower_llm_layers::{Failure as _, FailureKind, Frame as _, Scope, Stage, pause::RateLimitStatus};
+use tower_llm_layers::{Failure as _, FailureKind, FailureScope, Frame as _, Stage, pause::RateLimitStatus};
 
 use super::{
     call::millis,
     chunks::Chunks,
-    record::{AttemptEnd, ChunkStage, LimitLeft, Reach, RecordedAttempt, Tokens},
+    record::{AttemptEnd, ChunkStage, LimitLeft, Reach, RecordedAttempt, RecordedTokens},
 };
 use crate::{
     ChatFrame, Error,
@@ -131,7 +131,7 @@ impl ExchangeWatch for AttemptWatch {
         let stage = frame.stage();
         self.chunks.push(at, frame.bytes().len() as u64, of_stage(stage));
         if let Some(usage) = frame.token_usage() {
-            self.attempt.tokens = Some(Tokens {
+            self.attempt.tokens = Some(RecordedTokens {
                 prompt: usage.prompt,
                 answer: usage.answer,
             });
@@ -156,10 +156,10 @@ impl ExchangeWatch for AttemptWatch {
         self.attempt.retry_after_ms = error.retry_after().map(millis);
         self.attempt.affordable_tokens = error.affordable_tokens();
         self.attempt.reach = match error.scope() {
-            Scope::Pool => Reach::Pool,
-            Scope::Upstream => Reach::Upstream,
-            Scope::Candidate if error.limits_key() => Reach::Key,
-            Scope::Candidate => Reach::Candidate,
+            FailureScope::Pool => Reach::Pool,
+            FailureScope::Upstream => Reach::Upstream,
+            FailureScope::Candidate if error.limits_key() => Reach::Key,
+            _ => Reach::Candidate,
         };
         self.end(match kind {
             FailureKind::Connect if self.attempt.head_ms.is_none() => AttemptEnd::Refused,

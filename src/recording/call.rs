@@ -18,7 +18,7 @@ use tower_service::Service;
 use super::{
     Recorder,
     attempt::{CallSlot, name},
-    record::{AttemptEnd, CallOutcome, RecordedAttempt, RecordedCall},
+    record::{AttemptEnd, RecordedAttempt, RecordedCall, RecordedOutcome},
 };
 use crate::{ApiRequest, Error, WireRequest as _, dialect::Dialect};
 
@@ -77,7 +77,7 @@ struct OpenCall {
     log: Option<AttemptLog>,
     began: Instant,
     /// When the answer must have begun.
-    begins_by: Option<Instant>,
+    first_token_deadline: Option<Instant>,
     record: Option<Box<RecordedCall>>,
 }
 
@@ -94,7 +94,7 @@ impl OpenCall {
             slot: CallSlot::default(),
             log: call.attempts(),
             began,
-            begins_by: call.begins_by(),
+            first_token_deadline: call.first_token_deadline(),
             record: Some(Box::new(RecordedCall {
                 at_ms: millis(began.saturating_duration_since(recorder.began())),
                 api: body.api(),
@@ -106,7 +106,7 @@ impl OpenCall {
                 prompt_bytes: bytes.sum::<usize>() as u64,
                 max_tokens: body.max_tokens(),
                 deadline_ms: deadline.map(|deadline| millis(deadline.saturating_duration_since(began))),
-                outcome: CallOutcome::Left,
+                outcome: RecordedOutcome::Left,
                 kind: None,
                 first_ms: None,
                 whole_ms: 0,
@@ -123,7 +123,7 @@ impl OpenCall {
         }
     }
 
-    fn end(&mut self, outcome: CallOutcome, kind: Option<FailureKind>) {
+    fn end(&mut self, outcome: RecordedOutcome, kind: Option<FailureKind>) {
         let Some(mut record) = self.record.take() else { return };
         record.whole_ms = millis(self.began.elapsed());
         record.outcome = outcome;
@@ -138,7 +138,7 @@ impl OpenCall {
                 }
             }
             let model = log.answered_by().map(|candidate| name(candidate.model()));
-            record.model = model.filter(|_| outcome != CallOutcome::Failed);
+            record.model = model.filter(|_| outcome != RecordedOutcome::Failed);
         }
         self.recorder.write(record);
     }
@@ -156,12 +156,16 @@ impl Drop for OpenCall {
     fn drop(&mut self) {
         let Some(record) = &self.record else { return };
         let deadline = self.log.as_ref().and_then(AttemptLog::deadline);
-        let begins_by = self.begins_by.filter(|_| record.first_ms.is_none());
+        let first_token_deadline = self.first_token_deadline.filter(|_| record.first_ms.is_none());
         let now = Instant::now();
-        if deadline.into_iter().chain(begins_by).any(|limit| limit <= now) {
-            self.end(CallOutcome::Failed, Some(FailureKind::Timeout(Phase::Deadline)));
+        if deadline
+            .into_iter()
+            .chain(first_token_deadline)
+            .any(|limit| limit <= now)
+        {
+            self.end(RecordedOutcome::Failed, Some(FailureKind::Timeout(Phase::Deadline)));
         } else {
-            self.end(CallOutcome::Left, None);
+            self.end(RecordedOutcome::Left, None);
         }
     }
 }
@@ -194,7 +198,7 @@ where
         let mut call = this.call.take();
         match (&result, &mut call) {
             (Ok(_), Some(call)) => call.began_answer(),
-            (Err(error), Some(call)) => call.end(CallOutcome::Failed, Some(error.kind())),
+            (Err(error), Some(call)) => call.end(RecordedOutcome::Failed, Some(error.kind())),
             (_, None) => {}
         }
         Poll::Ready(result.map(|response| {
@@ -226,10 +230,10 @@ impl<B: Body<Error = Error>> Body for RecordBody<B> {
         };
         let frame = ready!(inner.as_mut().poll_frame(cx));
         let end = match &frame {
-            Some(Err(error)) => Some((CallOutcome::Failed, Some(error.kind()))),
-            None => Some((CallOutcome::Answered, None)),
+            Some(Err(error)) => Some((RecordedOutcome::Failed, Some(error.kind()))),
+            None => Some((RecordedOutcome::Answered, None)),
             // A reader may stop at the last frame, and never poll for the end.
-            Some(Ok(_)) => inner.is_end_stream().then_some((CallOutcome::Answered, None)),
+            Some(Ok(_)) => inner.is_end_stream().then_some((RecordedOutcome::Answered, None)),
         };
         if let (Some((outcome, kind)), Some(call)) = (end, this.call.as_mut()) {
             call.end(outcome, kind);

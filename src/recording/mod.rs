@@ -43,7 +43,9 @@ mod writer;
 pub use self::{
     call::{RecordBody, RecordFuture, RecordLayer, RecordService},
     read::{Recording, RecordingError, Unreadable},
-    record::{AttemptEnd, CallOutcome, Chunk, ChunkStage, LimitLeft, Reach, RecordedAttempt, RecordedCall, Tokens},
+    record::{
+        AttemptEnd, Chunk, ChunkStage, LimitLeft, Reach, RecordedAttempt, RecordedCall, RecordedOutcome, RecordedTokens,
+    },
     recorder::{DEFAULT_MAX_BYTES, MIN_MAX_BYTES, Recorder, RecorderBuilder},
-    replay::{ModelLoad, Replay, Replayed, ReplayedCall},
+    replay::{ModelLoad, Replay, ReplayReport, ReplayedCall},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use tower_llm_layers::UtcTime;
 
-use super::record::{Line, RecordedAttempt, RecordedCall, VERSION};
+use super::record::{RecordedAttempt, RecordedCall, RecordingLine, VERSION};
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: u64 = 16 << 20;
@@ -33,7 +33,7 @@ pub struct Recording {
     /// How many there are.
     pub unreadable_lines: u64,
     /// Whether the last line was cut, as by a process that was killed. It counts as not written.
-    pub is_torn: bool,
+    pub is_truncated: bool,
 }
 
 /// A line that could not be read.
@@ -137,7 +137,7 @@ impl Recording {
                 continue;
             }
             match (serde_json::from_slice(&bytes), began) {
-                (Ok(Line::Recording(header)), _) => {
+                (Ok(RecordingLine::Recording(header)), _) => {
                     if header.version != VERSION {
                         let found = header.version;
                         return Err(RecordingError::Version { line: number, found });
@@ -146,8 +146,8 @@ impl Recording {
                     began = Some((first, header.began_ms));
                 }
                 (_, None) => return Err(RecordingError::NoHeader { line: number }),
-                (Ok(Line::Lost(lost)), _) => recording.lost = recording.lost.saturating_add(lost.calls),
-                (Ok(Line::Call(mut call)), Some((first, present))) => {
+                (Ok(RecordingLine::Lost(lost)), _) => recording.lost = recording.lost.saturating_add(lost.calls),
+                (Ok(RecordingLine::Call(mut call)), Some((first, present))) => {
                     if call.is_possible() {
                         call.shift(present.saturating_sub(first).min(LONGEST_MS));
                         recording.calls.push(*call);
@@ -155,7 +155,7 @@ impl Recording {
                         recording.cannot_read(number, "a time beyond a year".to_owned());
                     }
                 }
-                (Err(_), _) if !is_whole => recording.is_torn = true,
+                (Err(_), _) if !is_whole => recording.is_truncated = true,
                 // The parser's own words may quote the text.
                 (Err(error), _) => {
                     recording.cannot_read(number, format!("no line of a recording, at column {}", error.column()));
@@ -263,7 +263,7 @@ mod tests {
         );
         let recording = read(&text).unwrap();
         let times: Vec<_> = recording.calls.iter().map(|call| call.at_ms).collect();
-        assert_eq!((times, recording.is_torn), (vec![3, 5], true));
+        assert_eq!((times, recording.is_truncated), (vec![3, 5], true));
         let named: Vec<_> = recording.unreadable.iter().map(|named| named.line).collect();
         assert_eq!((named, recording.unreadable_lines), (vec![3, 5, 6], 3));
     }

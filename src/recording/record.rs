@@ -14,7 +14,7 @@ pub(super) const VERSION: u32 = 1;
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Line {
+pub(super) enum RecordingLine {
     /// A recording begins.
     Recording(Header),
     /// A call has ended.
@@ -61,7 +61,7 @@ pub struct RecordedCall {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline_ms: Option<u64>,
     /// How it ended.
-    pub outcome: CallOutcome,
+    pub outcome: RecordedOutcome,
     /// Why it failed, or was interrupted.
     #[serde(default, with = "names::kind", skip_serializing_if = "Option::is_none")]
     pub kind: Option<FailureKind>,
@@ -82,7 +82,7 @@ pub struct RecordedCall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum CallOutcome {
+pub enum RecordedOutcome {
     /// The whole answer came.
     Answered,
     /// There was no answer, or only a part of one.
@@ -139,7 +139,7 @@ pub struct RecordedAttempt {
     pub limit: Option<LimitLeft>,
     /// What the upstream counted, if it said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tokens: Option<Tokens>,
+    pub tokens: Option<RecordedTokens>,
     /// What the upstream charged, in US dollars, if it said so.
     #[serde(default, with = "names::usd", skip_serializing_if = "Option::is_none")]
     pub cost: Option<UsdAmount>,
@@ -154,6 +154,7 @@ pub struct Chunk(pub u64, pub u64, pub ChunkStage);
 
 /// What a piece of an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ChunkStage {
     /// A sign of life.
     #[serde(rename = "k")]
@@ -219,6 +220,7 @@ impl Reach {
 
 /// How little is left of a limit of the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LimitLeft {
     /// Calls until the reset.
     pub remaining: u64,
@@ -231,7 +233,8 @@ pub struct LimitLeft {
 
 /// What an upstream counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tokens {
+#[non_exhaustive]
+pub struct RecordedTokens {
     /// Of the prompt.
     pub prompt: u64,
     /// Of the answer, reasoning included.

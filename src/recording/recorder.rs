@@ -16,7 +16,7 @@ use super::{
     attempt::{AttemptWatch, CallSlot},
     call::RecordLayer,
     queue::Queue,
-    record::{Header, Line, RecordedCall, VERSION},
+    record::{Header, RecordedCall, RecordingLine, VERSION},
     sink::{FileSink, Sink},
     writer,
 };
@@ -92,10 +92,10 @@ impl Recorder {
     ///
     /// If no thread can be started.
     pub fn to_writer(writer: impl Write + Send + 'static) -> io::Result<Self> {
-        Self::begin(Sink::Writer(Box::new(writer)), Some(Line::Recording(header())))
+        Self::begin(Sink::Writer(Box::new(writer)), Some(RecordingLine::Recording(header())))
     }
 
-    fn begin(sink: Sink, header: Option<Line>) -> io::Result<Self> {
+    fn begin(sink: Sink, header: Option<RecordingLine>) -> io::Result<Self> {
         let (queue, messages) = Queue::new();
         let counts = Arc::clone(&queue.counts);
         let named = thread::Builder::new().name("recording".to_owned());

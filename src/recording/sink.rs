@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::record::{Header, Line};
+use super::record::{Header, RecordingLine};
 
 /// The longest first line that is looked at to tell a recording from another file.
 const LONGEST_HEADER: u64 = 4_096;
@@ -21,7 +21,7 @@ pub(super) enum Sink {
 
 impl Sink {
     /// Writes one line, and hands it to the operating system.
-    pub(super) fn write(&mut self, line: &Line) -> io::Result<()> {
+    pub(super) fn write(&mut self, line: &RecordingLine) -> io::Result<()> {
         let mut bytes = serde_json::to_vec(line)?;
         bytes.push(b'\n');
         match self {
@@ -108,7 +108,7 @@ impl FileSink {
 }
 
 fn begin(header: Header) -> io::Result<Vec<u8>> {
-    let mut line = serde_json::to_vec(&Line::Recording(header))?;
+    let mut line = serde_json::to_vec(&RecordingLine::Recording(header))?;
     line.push(b'\n');
     Ok(line)
 }
@@ -127,7 +127,7 @@ fn is_recording(file: &mut File) -> io::Result<bool> {
     let mut first = Vec::new();
     Read::by_ref(file).take(LONGEST_HEADER).read_to_end(&mut first)?;
     let line = first.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Ok(matches!(serde_json::from_slice(line), Ok(Line::Recording(_))))
+    Ok(matches!(serde_json::from_slice(line), Ok(RecordingLine::Recording(_))))
 }
 
 fn ends_with_newline(file: &mut File) -> io::Result<bool> {

@@ -4,12 +4,17 @@ use std::sync::{Arc, atomic::Ordering, mpsc::Receiver};
 
 use super::{
     queue::{Counts, Message},
-    record::{Line, Lost},
+    record::{Lost, RecordingLine},
     sink::Sink,
 };
 
 /// Writes the header, if the sink has none yet, and what comes until all recorders are dropped.
-pub(super) fn run(messages: &Receiver<Message>, mut sink: Sink, mut header: Option<Line>, counts: &Arc<Counts>) {
+pub(super) fn run(
+    messages: &Receiver<Message>,
+    mut sink: Sink,
+    mut header: Option<RecordingLine>,
+    counts: &Arc<Counts>,
+) {
     let mut told = 0;
     while let Ok(message) = messages.recv() {
         match message {
@@ -20,27 +25,27 @@ pub(super) fn run(messages: &Receiver<Message>, mut sink: Sink, mut header: Opti
                 {
                     header = None;
                 }
-                tell_lost(&mut sink, counts, &mut told);
-                match sink.write(&Line::Call(call)) {
+                record_lost(&mut sink, counts, &mut told);
+                match sink.write(&RecordingLine::Call(call)) {
                     Ok(()) => counts.wrote(),
                     Err(error) => counts.lose(&error),
                 }
             }
             Message::Written(done) => {
-                tell_lost(&mut sink, counts, &mut told);
+                record_lost(&mut sink, counts, &mut told);
                 // The one that waited may have stopped.
                 done.send(()).unwrap_or_default();
             }
         }
     }
-    tell_lost(&mut sink, counts, &mut told);
+    record_lost(&mut sink, counts, &mut told);
 }
 
 /// Writes how many calls are missing, unless that was written.
-fn tell_lost(sink: &mut Sink, counts: &Counts, told: &mut u64) {
+fn record_lost(sink: &mut Sink, counts: &Counts, told: &mut u64) {
     let lost = counts.lost.load(Ordering::Relaxed);
     let calls = lost.saturating_sub(*told);
-    if calls > 0 && sink.write(&Line::Lost(Lost { calls })).is_ok() {
+    if calls > 0 && sink.write(&RecordingLine::Lost(Lost { calls })).is_ok() {
         *told = lost;
     }
 }

@@ -11,9 +11,9 @@ use tower_llm_layers::{Call, UsdAmount};
 use super::{limit, money::RequestMoney};
 use crate::bounds::cut_cow;
 use openrouter_wire::{
-    document::{Document, Segments},
+    document::Document,
     json::{Text, json_string, raw_member, text},
-    request::{RequestFacts, facts},
+    request::{RequestFacts, unbounded_tool},
 };
 
 /// In which fields the requests of one API say what layers ask.
@@ -155,7 +155,7 @@ impl RequestBody {
         let facts = self.facts();
         let found = facts
             .unbounded_tools
-            .then(|| facts::unbounded(self.document(), facts.input));
+            .then(|| unbounded_tool(self.document(), facts.input));
         found.flatten()
     }
 
@@ -179,14 +179,10 @@ impl RequestBody {
         &self.inner.document
     }
 
-    pub(crate) fn segments(&self) -> Segments {
-        self.inner.document.segments()
-    }
-
     /// What goes out without these fields.
-    pub(crate) fn segments_without(&self, fields: &[&str]) -> crate::Segments {
+    pub(crate) fn segments_without(&self, fields: &[&str]) -> crate::BodySegments {
         if !fields.iter().any(|field| self.document().has(field)) {
-            return self.segments().collect();
+            return self.document().segments().collect();
         }
         let mut document = self.document().clone();
         for field in fields {

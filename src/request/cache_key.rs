@@ -86,7 +86,7 @@ pub(crate) fn write_document(document: &Document, key: &mut KeyWriter<'_>) {
     members.extend(document.written().filter(|(name, ..)| is_relevant(name)));
     sort(&mut members, |(name, ..)| name.as_bytes());
     for &(name, raw, value) in &members {
-        key.part(&told_apart(Cow::Borrowed(name.as_bytes()), raw));
+        key.part(&distinguished(Cow::Borrowed(name.as_bytes()), raw));
         if write_text(value.trim_ascii(), key, 0).is_err() {
             // It goes out unchanged, so it is distinguished unchanged.
             key.part(value);
@@ -148,12 +148,12 @@ fn write_object(cursor: &mut Cursor<'_>, key: &mut KeyWriter<'_>, level: u32) ->
 fn plain<'a>(name: &Text<'a>) -> Cow<'a, [u8]> {
     match name.plain() {
         Some(plain) => Cow::Borrowed(plain),
-        None => told_apart(Cow::Owned(name.to_str().into_owned().into_bytes()), name.raw()),
+        None => distinguished(Cow::Owned(name.to_str().into_owned().into_bytes()), name.raw()),
     }
 }
 
 /// A name in which half of a surrogate pair was written reads like all others of its kind: as it is written, behind a byte that no text has.
-fn told_apart<'a>(name: Cow<'a, [u8]>, raw: &[u8]) -> Cow<'a, [u8]> {
+fn distinguished<'a>(name: Cow<'a, [u8]>, raw: &[u8]) -> Cow<'a, [u8]> {
     const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
     if raw.len() == name.len() || memmem::find(&name, REPLACEMENT).is_none() {
         return name;

@@ -9,10 +9,7 @@ use super::typed::typed_request;
 use openrouter_wire::{
     chat::{check, facts},
     document::Document,
-    request::{
-        RequestError,
-        facts::{reasoning_level, reasoning_time},
-    },
+    request::{RequestError, reasoning_level, reasoning_time},
 };
 
 /// A chat request.

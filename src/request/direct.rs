@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{chat::ChatRequest, limit};
-use crate::transport::{ChatWords, TokenLimitField};
+use crate::transport::{ChatCompatibility, TokenLimitField};
 use openrouter_wire::{
     document::openrouter_only_fields,
     json::{Text, raw_member, text},
@@ -18,11 +18,11 @@ impl ChatRequest {
     /// Parts inside messages and tools stay as they are.
     #[must_use]
     pub fn without_openrouter_fields(&self) -> Self {
-        self.in_words_of(ChatWords::default())
+        self.compatible_with(ChatCompatibility::default())
     }
 
     /// The same for a provider that takes this.
-    pub(crate) fn in_words_of(&self, words: ChatWords) -> Self {
+    pub(crate) fn compatible_with(&self, words: ChatCompatibility) -> Self {
         let mut direct = self.clone();
         if !direct.document().has("reasoning_effort")
             && let Some(effort) = self.read_raw("reasoning").and_then(|raw| raw_member(raw, "effort"))

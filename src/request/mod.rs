@@ -35,7 +35,8 @@ pub use openrouter_wire::{
     document::{Document, Segments, openrouter_only_fields},
     json::{Found, JsonError},
     request::{
-        IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestError, RequestFacts, SEARCH_TOKENS, ToolLoop,
+        IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestError, RequestFacts, SEARCH_TOKENS,
+        ServerToolLoop,
     },
 };
 pub(crate) use route::pinned_by;

@@ -1,7 +1,7 @@
 //! What a request asks of a model, as the layers know it.
 
 use openrouter_wire::Modalities;
-use tower_llm_layers::{Modalities as Needed, Needs, ToolLoop};
+use tower_llm_layers::{MediaKinds, Needs, ToolLoop};
 
 use super::body::RequestBody;
 
@@ -36,14 +36,14 @@ impl RequestBody {
     }
 }
 
-fn beside_text(kinds: Modalities) -> Needed {
+fn beside_text(kinds: Modalities) -> MediaKinds {
     [
-        (Modalities::IMAGE, Needed::IMAGE),
-        (Modalities::AUDIO, Needed::AUDIO),
-        (Modalities::FILE, Needed::FILE),
-        (Modalities::VIDEO, Needed::VIDEO),
+        (Modalities::IMAGE, MediaKinds::IMAGE),
+        (Modalities::AUDIO, MediaKinds::AUDIO),
+        (Modalities::FILE, MediaKinds::FILE),
+        (Modalities::VIDEO, MediaKinds::VIDEO),
     ]
     .into_iter()
     .filter(|(kind, _)| kinds.contains(*kind))
-    .fold(Needed::TEXT, |set, (_, needed)| set.with(needed))
+    .fold(MediaKinds::default(), |set, (_, needed)| set.with(needed))
 }

@@ -37,7 +37,7 @@ macro_rules! typed_request {
                 self.body.facts()
             }
 
-            /// The object this is.
+            /// The object this is. Its segments are the body as it goes out, without a copy.
             #[must_use]
             pub fn document(&self) -> &::openrouter_wire::document::Document {
                 self.body.document()
@@ -47,12 +47,6 @@ macro_rules! typed_request {
             #[must_use]
             pub fn read_raw(&self, field: &str) -> Option<&[u8]> {
                 self.body.document().get(field)
-            }
-
-            /// The body as it goes out, without a copy. One segment, the one that came in, if nothing was changed.
-            #[must_use]
-            pub fn segments(&self) -> ::openrouter_wire::document::Segments {
-                self.body.segments()
             }
 
             /// The body as it goes out, in one piece.

@@ -1,7 +1,10 @@
 //! The account of the settings' OpenRouter: for a catalogue, and for bills.
 
-use super::{DialectSettings, Secret, Settings, SettingsError};
-use crate::{Account, Transport, transport::OPENROUTER};
+use super::{Secret, Settings, SettingsError};
+use crate::{
+    Account, Transport,
+    transport::{Dialect, OPENROUTER},
+};
 
 impl Settings {
     /// The account at the first upstream that speaks OpenRouter's dialect, by its first key, and the upstream's name: for a
@@ -14,7 +17,7 @@ impl Settings {
     /// If the key cannot be read, or nothing can be called with these settings.
     pub fn account(&self) -> Result<Option<(String, Account)>, SettingsError> {
         let is_openrouter = |dialect, name: &str| match dialect {
-            Some(dialect) => dialect == DialectSettings::Openrouter,
+            Some(dialect) => dialect == Dialect::OpenRouter,
             None => name.trim() == OPENROUTER,
         };
         let mut entries = self.upstream.iter().enumerate();

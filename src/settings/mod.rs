@@ -77,7 +77,7 @@ pub use self::{
     handle::{SettingsHandle, SettingsHandleBuilder},
     idempotency::{IdempotencySettings, InFlightSettings},
     limits::{AdaptiveConcurrencySettings, RateSettings, TenantLimitsSettings, TenantSettings, UpstreamLimitsSettings},
-    money::{BudgetSettings, MaxPerHourAction, MaxPerHourSettings, Usd, WindowSettings},
+    money::{BudgetSettings, MaxPerHourSettings, Usd, WindowSettings},
     prices::{AssumedPrice, PriceSettings, UnknownPriceSettings},
     problem::{SettingsError, SettingsProblem, WrongSetting},
     provider_health::ProviderHealthSettings,
@@ -89,8 +89,6 @@ pub use self::{
     text::InvalidValue,
     time::Time,
     tree::{ObserveSettings, RequestedModelSettings, Settings, StreamUpstreamSettings},
-    upstream::{
-        ApiSettings, AttributionSettings, DialectSettings, KeySettings, TokenLimitFieldSettings, UpstreamSettings,
-    },
+    upstream::{ApiSettings, AttributionSettings, KeySettings, UpstreamSettings},
 };
 pub use crate::stack::reloadable::ReloadableStack;

@@ -13,6 +13,7 @@ use super::{
     Time,
     text::{InvalidValue, written_as_text},
 };
+use crate::stack::MaxPerHour;
 
 /// An amount of US dollars, exact: `"$5.00"` or `"5.00"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -92,27 +93,15 @@ pub struct MaxPerHourSettings {
     pub usd: Usd,
     /// What happens beyond it.
     #[serde(default)]
-    pub action: MaxPerHourAction,
-}
-
-/// What happens if an hour costs more than it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum MaxPerHourAction {
-    /// A warning is logged, and an event emitted, at 50, 80 and 100 per cent.
-    Alert,
-    /// Attempts are refused until enough is free again.
-    #[default]
-    Brake,
+    pub action: MaxPerHour,
 }
 
 impl MaxPerHourSettings {
     pub(super) fn budget(self) -> Result<Budget, BudgetError> {
         let budget = Budget::max_per_hour(self.usd.0)?;
         Ok(match self.action {
-            MaxPerHourAction::Alert => budget.soft(),
-            MaxPerHourAction::Brake => budget,
+            MaxPerHour::Alert => budget.soft(),
+            MaxPerHour::Refuse => budget,
         })
     }
 }

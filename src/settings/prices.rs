@@ -115,12 +115,13 @@ impl UnknownPriceSettings {
         match self {
             Self::Refuse => UnknownPrice::Refuse,
             Self::Allow => UnknownPrice::Allow,
-            Self::Assume(price) => UnknownPrice::Assume(WorstCasePrice {
-                fixed: price.fixed.0,
-                prompt_token: price.prompt_token.0,
-                answer_token: price.answer_token.0,
-                max_answer: price.max_answer,
-            }),
+            Self::Assume(price) => UnknownPrice::Assume(
+                WorstCasePrice::new()
+                    .fixed(price.fixed.0)
+                    .prompt_token(price.prompt_token.0)
+                    .answer_token(price.answer_token.0)
+                    .max_answer(price.max_answer),
+            ),
         }
     }
 }

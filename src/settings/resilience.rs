@@ -201,9 +201,6 @@ impl MinThroughputSettings {
     }
 
     pub(super) const fn floor(self) -> MinThroughput {
-        MinThroughput {
-            tokens: self.tokens,
-            window: self.window.0,
-        }
+        MinThroughput::new(self.tokens, self.window.0)
     }
 }

@@ -32,6 +32,7 @@ const LONGEST: u64 = 64 * 1024;
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Secret {
     /// In the environment variable of this name: `env:NAME`, of letters, digits and `_`.
     Env(String),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tower_llm_layers::{
-    MIN_OUTPUT_TOKENS, attempt::DEFAULT_CAP, cost::DEFAULT_OUTPUT_TOKENS, retry::RetryPolicy, timeout::Timeouts,
+    DEFAULT_MIN_OUTPUT_TOKENS, attempt::DEFAULT_CAP, cost::DEFAULT_OUTPUT_TOKENS, retry::RetryPolicy, timeout::Timeouts,
 };
 
 use super::{
@@ -230,7 +230,7 @@ impl Default for Settings {
             prices: Vec::new(),
             unknown_price: None,
             default_output_tokens: OrOff::On(DEFAULT_OUTPUT_TOKENS),
-            min_output_tokens: MIN_OUTPUT_TOKENS,
+            min_output_tokens: DEFAULT_MIN_OUTPUT_TOKENS,
             max_reservation_wait: RESERVATION_WAIT.into(),
             allow_unreserved_tools: false,
             require_tag: None,

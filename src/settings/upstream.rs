@@ -26,14 +26,14 @@ pub struct UpstreamSettings {
     pub base_url: Option<String>,
     /// What it understands; by default that of its name, and `openai` of any other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub dialect: Option<DialectSettings>,
+    pub dialect: Option<Dialect>,
     /// The APIs that it supports; by default those of its name or dialect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub apis: Option<Vec<ApiSettings>>,
     /// The field in which it takes the limit of a chat completion's tokens; by default that of its address. Nothing is renamed for an upstream of
     /// OpenRouter's dialect, which takes both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token_limit_field: Option<TokenLimitFieldSettings>,
+    pub token_limit_field: Option<TokenLimitField>,
     /// Its key, or a list of keys that are used in turn: `env:NAME` or `file:PATH` each. By default it is called without a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<KeySettings>,
@@ -67,37 +67,12 @@ pub(super) fn check_base_url(written: &str) -> Result<(), InvalidValue> {
 /// One key, or several that are used in turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum KeySettings {
     /// Always the same.
     One(Secret),
     /// A pool.
     Pool(Vec<Secret>),
-}
-
-/// What an upstream understands: see [`Dialect`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum DialectSettings {
-    /// All of OpenRouter's fields.
-    Openrouter,
-    /// OpenAI's fields only.
-    Openai,
-    /// Anthropic's messages only.
-    Anthropic,
-}
-
-/// The field of a limit of tokens: see [`TokenLimitField`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum TokenLimitFieldSettings {
-    /// The one that the request has, and `max_tokens` if it has none.
-    AsRequested,
-    /// `max_tokens` alone.
-    MaxTokens,
-    /// `max_completion_tokens` alone.
-    MaxCompletionTokens,
 }
 
 /// An API: see [`Api`].
@@ -150,14 +125,10 @@ impl UpstreamSettings {
             _ => None,
         };
         let base_url = self.base_url.as_deref().or(known.map(|(url, ..)| url))?;
-        let dialect = match self.dialect {
-            Some(DialectSettings::Openrouter) => Dialect::OpenRouter,
-            Some(DialectSettings::Openai) => Dialect::OpenAi,
-            Some(DialectSettings::Anthropic) => Dialect::Anthropic,
-            None => known.map_or(Dialect::OpenAi, |(_, dialect, _)| dialect),
-        };
+        let named = || known.map_or(Dialect::OpenAi, |(_, dialect, _)| dialect);
+        let dialect = self.dialect.unwrap_or_else(named);
         let upstream = Upstream::new(&self.name, base_url, dialect).map(|upstream| match self.token_limit_field {
-            Some(field) => upstream.token_limit_field(field.field()),
+            Some(field) => upstream.token_limit_field(field),
             None => upstream,
         });
         let known = known.filter(|_| self.dialect.is_none()).map(|(.., apis)| apis);
@@ -166,16 +137,6 @@ impl UpstreamSettings {
             (None, Some(apis)) => upstream.apis(apis.iter().copied()),
             (None, None) => upstream,
         }))
-    }
-}
-
-impl TokenLimitFieldSettings {
-    const fn field(self) -> TokenLimitField {
-        match self {
-            Self::AsRequested => TokenLimitField::AsRequested,
-            Self::MaxTokens => TokenLimitField::MaxTokens,
-            Self::MaxCompletionTokens => TokenLimitField::MaxCompletionTokens,
-        }
     }
 }
 

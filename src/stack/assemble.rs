@@ -13,7 +13,7 @@ use tower_llm_layers::{
     auth::AuthLayer,
     circuit_breaker::CircuitBreakerLayer,
     cost::CostLayer,
-    deadline::{DeadlineLayer, LONGEST_PAUSE},
+    deadline::{DEFAULT_MAX_PAUSE, DeadlineLayer},
     degrade::DegradeLayer,
     events::EventsLayer,
     fallback::{Chain, ChainError, Fallback, FallbackLayer},
@@ -28,7 +28,7 @@ use tower_service::Service;
 
 use super::{
     BuildProblem, CallTags, ErasedService, KnownModels, Stack, TenantKey, classify::Classify, degradation::Sources,
-    describe::describe, settings::Settings, slots::Slots, spoken::Spoken,
+    describe::describe, settings::Settings, slots::Slots, upstream_capabilities::UpstreamCapabilities,
 };
 
 /// The chain of candidates, each with its retries, over what paces an attempt.
@@ -241,11 +241,11 @@ impl<R, F> Top<R, F> {
         let deadline = match settings.deadline {
             None => DeadlineLayer::from_caller(),
             Some(limit) if settings.sets_deadline => DeadlineLayer::new(limit),
-            Some(limit) => DeadlineLayer::until_begun(limit),
+            Some(limit) => DeadlineLayer::until_first_token(limit),
         };
         Self {
             // What the idle timeout allows, the deadline does not cut.
-            deadline: deadline.longest_pause(settings.timeouts.idle.map(|idle| idle.max(LONGEST_PAUSE))),
+            deadline: deadline.max_pause(settings.timeouts.idle.map(|idle| idle.max(DEFAULT_MAX_PAUSE))),
             sources: Sources::of(slots),
             observe: settings.observe.clone(),
             tagging: match &settings.required_tag {
@@ -316,11 +316,11 @@ fn chain(settings: &Settings, first_upstream: &str, wrong: &mut Vec<BuildProblem
         .fallback_on_refusal(settings.fallback_on_refusal)
         .fallback_for_embeddings(settings.fallback_for_embeddings)
         .server_side(if settings.server_side { SERVER_SIDE_MODELS } else { 1 });
-    match (&settings.capabilities, settings.spoken.is_empty()) {
+    match (&settings.capabilities, settings.limited_apis.is_empty()) {
         (Some(capabilities), true) => chain.capabilities(Arc::clone(capabilities)),
         (None, true) => chain,
-        (capabilities, false) => chain.capabilities(Arc::new(Spoken {
-            upstreams: settings.spoken.clone(),
+        (capabilities, false) => chain.capabilities(Arc::new(UpstreamCapabilities {
+            upstreams: settings.limited_apis.clone(),
             catalogue: capabilities.clone(),
         })),
     }

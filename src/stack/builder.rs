@@ -99,7 +99,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
             concurrency: None,
             hedge: None,
             failing: FailingFinish::default(),
-            spoken: Vec::new(),
+            limited_apis: Vec::new(),
         };
         Self {
             settings,
@@ -304,8 +304,8 @@ where
     /// What the transport's upstreams mean for the chain: which APIs they speak, which one is first, and which candidates have none.
     pub(super) fn settle_upstreams(&mut self) -> (String, Vec<BuildProblem>) {
         let limited = self.transport.upstreams().iter();
-        self.settings.spoken = limited
-            .filter_map(|upstream| Some((upstream.name().into(), upstream.spoken()?)))
+        self.settings.limited_apis = limited
+            .filter_map(|upstream| Some((upstream.name().into(), upstream.limited_apis()?)))
             .collect();
         let first = self.transport.names().next().unwrap_or(OPENROUTER).to_owned();
         (first, self.unknown_upstreams())

@@ -41,7 +41,7 @@ where
     /// The chain is no part of the key: stacks may share one if their chains are the same, and what a later model of the chain
     /// answered serves as well as the first one's. Plain and streamed answers are kept apart. The headers of a request are part of the key,
     /// those that [`pass_header`](crate::endpoint::OpenAiEndpoint::pass_header) lets through included, unless they
-    /// [change no answer](tower_llm_layers::changes_no_answer) or [`CacheLayer::ignore_header`] names them.
+    /// [change no answer](tower_llm_layers::is_irrelevant_header) or [`CacheLayer::ignore_header`] names them.
     ///
     /// ```
     /// use std::time::Duration;

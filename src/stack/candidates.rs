@@ -11,9 +11,9 @@ use super::BuildProblem;
 const OF_THE_STACK: [&str; 4] = ["model", "models", "messages", "stream"];
 
 /// Candidates with all that they bring along.
-pub(super) struct Whole<'a>(pub(super) &'a [Candidate]);
+pub(super) struct CandidatesDebug<'a>(pub(super) &'a [Candidate]);
 
-impl fmt::Debug for Whole<'_> {
+impl fmt::Debug for CandidatesDebug<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parameters = |candidate: &Candidate| -> Vec<_> {
             let own = candidate.parameters();

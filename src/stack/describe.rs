@@ -146,16 +146,16 @@ pub(super) fn describe<R, F, E>(settings: &Settings, slots: &Slots<R, F, E>, cha
 
 /// The APIs of each upstream that does not support all of them.
 fn transport(settings: &Settings) -> String {
-    if settings.spoken.is_empty() {
+    if settings.limited_apis.is_empty() {
         return "one HTTP exchange; every upstream supports all APIs".to_owned();
     }
-    let spoken = settings
-        .spoken
+    let limited_apis = settings
+        .limited_apis
         .iter()
         .map(|(name, apis)| format!("; {name} supports {apis}"));
     format!(
         "one HTTP exchange{}; any other upstream supports all APIs",
-        spoken.collect::<String>()
+        limited_apis.collect::<String>()
     )
 }
 
@@ -245,7 +245,9 @@ fn seconds(duration: Duration) -> String {
 impl<R, F, E> fmt::Debug for StackBuilder<R, F, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let upstreams = self.transport.upstreams().iter();
-        let apis: Vec<_> = upstreams.map(|upstream| (upstream.name(), upstream.spoken())).collect();
+        let apis: Vec<_> = upstreams
+            .map(|upstream| (upstream.name(), upstream.limited_apis()))
+            .collect();
         f.debug_struct("StackBuilder")
             .field("settings", &self.settings)
             .field("slots", &self.slots)

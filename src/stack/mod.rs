@@ -27,18 +27,17 @@ mod money;
 mod provider_health;
 mod readiness;
 mod reading;
-#[cfg(feature = "recording")]
 mod recorded;
 #[cfg(feature = "settings")]
 pub(crate) mod reloadable;
 mod service;
 mod settings;
 mod slots;
-mod spoken;
 mod tags;
 mod tenant;
 mod tight;
 mod timeouts;
+mod upstream_capabilities;
 mod wired;
 
 pub use answer::{Answer, Completion};

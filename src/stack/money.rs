@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use tower_llm_layers::{
-    Budgeted, Candidate, MIN_OUTPUT_TOKENS, PriceList, UsdAmount,
+    Budgeted, Candidate, DEFAULT_MIN_OUTPUT_TOKENS, PriceList, UsdAmount,
     budget::{Budget, BudgetError, BudgetStore, Budgets, InMemoryBudgetStore, MAX_PER_HOUR, Zone},
     cost::{CostLayer, DEFAULT_OUTPUT_TOKENS, UnknownPrice},
     ledger::{Ledger, Tee},
@@ -17,13 +17,20 @@ use crate::transport::GENERATION_HEADER;
 pub(crate) const RESERVATION_WAIT: Duration = Duration::from_secs(2);
 
 /// What happens if an hour costs more than it may: see [`StackBuilder::max_per_hour`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum MaxPerHour {
     /// A warning is logged, and an event emitted, at 50, 80 and 100 per cent.
     Alert,
     /// Attempts are refused until enough is free again, and the refusal says when.
-    Brake,
+    #[default]
+    #[cfg_attr(feature = "settings", serde(rename = "brake"))]
+    Refuse,
 }
 
 /// What the cost layer is made of.
@@ -53,7 +60,7 @@ impl Default for Money {
             prices: None,
             unknown_price: None,
             default_output_tokens: Some(DEFAULT_OUTPUT_TOKENS),
-            min_output_tokens: MIN_OUTPUT_TOKENS,
+            min_output_tokens: DEFAULT_MIN_OUTPUT_TOKENS,
             max_reservation_wait: RESERVATION_WAIT,
             allow_unreserved_tools: false,
             ledgers: Vec::new(),
@@ -71,7 +78,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
         self
     }
 
-    /// The most that may be spent within any 60 minutes, for all calls together, and what happens beyond it: a brake on a runaway. It is the budget
+    /// The most that may be spent within any 60 minutes, for all calls together, and what happens beyond it. This limits runaway spend. It is the budget
     /// [`MAX_PER_HOUR`](tower_llm_layers::budget::MAX_PER_HOUR), and needs prices as every budget does. None by default.
     #[must_use]
     pub const fn max_per_hour(mut self, most: UsdAmount, action: MaxPerHour) -> Self {
@@ -134,7 +141,7 @@ impl<R: Budgeted, F, E> StackBuilder<R, F, E> {
     }
 
     /// The shortest answer, in tokens, that a budget may shorten a request to before it refuses it;
-    /// [`MIN_OUTPUT_TOKENS`](tower_llm_layers::MIN_OUTPUT_TOKENS) by default.
+    /// [`DEFAULT_MIN_OUTPUT_TOKENS`](tower_llm_layers::DEFAULT_MIN_OUTPUT_TOKENS) by default.
     #[must_use]
     pub const fn min_output_tokens(mut self, tokens: u64) -> Self {
         self.settings.money.min_output_tokens = tokens;
@@ -226,7 +233,7 @@ impl Money {
                 .ok()?;
             Some(match action {
                 MaxPerHour::Alert => budget.soft(),
-                MaxPerHour::Brake => budget,
+                MaxPerHour::Refuse => budget,
             })
         });
         let (mut names, mut twice) = (HashSet::new(), HashSet::new());

@@ -98,7 +98,7 @@ pub(super) struct Settings {
     /// Finish reasons that count as failures.
     pub(super) failing: FailingFinish,
     /// The upstreams that do not support all APIs.
-    pub(super) spoken: Vec<(Box<str>, Apis)>,
+    pub(super) limited_apis: Vec<(Box<str>, Apis)>,
 }
 
 impl Settings {
@@ -106,7 +106,7 @@ impl Settings {
     pub(super) fn keys(&self) -> Keys {
         let keys = self.keys.clone();
         if keys.is_empty() {
-            keys.otherwise(KeySource::None)
+            keys.default_source(KeySource::None)
         } else {
             keys
         }
@@ -157,8 +157,8 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("keys", &self.keys)
-            .field("chain", &self.chain.as_deref().map(candidates::Whole))
-            .field("cheaper", &candidates::Whole(&self.cheaper))
+            .field("chain", &self.chain.as_deref().map(candidates::CandidatesDebug))
+            .field("cheaper", &candidates::CandidatesDebug(&self.cheaper))
             .field("requested_model", &self.requested_model)
             .field("fallback_on_refusal", &self.fallback_on_refusal)
             .field("fallback_for_embeddings", &self.fallback_for_embeddings)

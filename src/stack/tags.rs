@@ -7,18 +7,18 @@ use tower_llm_layers::{Tags, events::EventSender, observe::ObserveLayer, tagging
 
 use super::StackBuilder;
 
-type Tell = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
+type Extract = dyn Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync;
 
 /// What a call is accounted under, in addition to the tags that its request brings itself: extracted from the headers and extensions of its request.
 ///
 /// Without one, [`Tags`] in the extensions of a request are read: middleware in front, for example authentication, puts them there.
 #[derive(Clone)]
-pub struct CallTags(Option<Arc<Tell>>);
+pub struct CallTags(Option<Arc<Extract>>);
 
 impl CallTags {
     /// Extracts the tags with this closure; `None` adds none.
-    pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(tell)))
+    pub fn new(extract: impl Fn(&HeaderMap, &Extensions) -> Option<Tags> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(extract)))
     }
 
     /// None but those that a request brings itself, or has in its extensions.
@@ -40,7 +40,7 @@ impl CallTags {
 impl<R> TagExtractor<R> for CallTags {
     fn tags(&self, request: &Request<R>) -> Option<Tags> {
         match &self.0 {
-            Some(tell) => tell(request.headers(), request.extensions()),
+            Some(extract) => extract(request.headers(), request.extensions()),
             None => request.extensions().get().cloned(),
         }
     }

@@ -3,9 +3,9 @@
 use std::{fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Request};
-use tower_llm_layers::{GlobalKey, LlmRequest, Tags, rate_limit::KeyExtractor};
+use tower_llm_layers::{GlobalKey, KeyExtractor, LlmRequest, Tags};
 
-type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
+type Extract = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + Sync;
 
 /// The tenant of a call, for its limits, and for what may be cached and coalesced: extracted from its tags, or from the headers and
 /// extensions of its request.
@@ -26,7 +26,7 @@ type Tell = dyn Fn(&HeaderMap, &Extensions, &Tags) -> Option<Arc<str>> + Send + 
 /// let by_header = TenantKey::new(|headers, _| Some(headers.get("x-tenant")?.to_str().ok()?.into()));
 /// ```
 #[derive(Clone)]
-pub struct TenantKey(Arc<Tell>);
+pub struct TenantKey(Arc<Extract>);
 
 impl TenantKey {
     /// Uses the tag of this name.
@@ -37,8 +37,8 @@ impl TenantKey {
     }
 
     /// Uses this closure; `None` is a call without a tenant.
-    pub fn new(tell: impl Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move |headers, extensions, _| tell(headers, extensions)))
+    pub fn new(extract: impl Fn(&HeaderMap, &Extensions) -> Option<Arc<str>> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move |headers, extensions, _| extract(headers, extensions)))
     }
 
     /// One tenant: all callers together.

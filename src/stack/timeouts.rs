@@ -11,7 +11,7 @@ impl<R, F, E> StackBuilder<R, F, E> {
     /// [`DEADLINE_HEADER`](tower_llm_layers::deadline::DEADLINE_HEADER) can only shorten it.
     ///
     /// Without this setting, 180 s and the time for reasoning bound the beginning of an answer, and one that has begun has an end of its own:
-    /// see [`DeadlineLayer::until_begun`](tower_llm_layers::deadline::DeadlineLayer::until_begun).
+    /// see [`DeadlineLayer::until_first_token`](tower_llm_layers::deadline::DeadlineLayer::until_first_token).
     #[must_use]
     pub fn deadline(mut self, deadline: impl Into<Option<Duration>>) -> Self {
         self.settings.deadline = deadline.into();

@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use http_body::Body;
-use tower_llm_layers::{LlmRequest, conformance::Unshown};
+use tower_llm_layers::{LlmRequest, conformance::BufferedStream};
 use tower_service::Service;
 
 use super::{StreamUpstreamBody, StreamUpstreamFuture, StreamUpstreamLayer};
@@ -57,7 +57,7 @@ where
             return StreamUpstreamFuture::passed(self.inner.call(request));
         };
         let mut request = request.map(|_| streamed);
-        request.extensions_mut().insert(Unshown);
+        request.extensions_mut().insert(BufferedStream);
         let service = self.inner.clone(); // house-ok: made ready before it is called
         let again = request.clone();
         StreamUpstreamFuture::gathering(self.inner.call(request), service, again)

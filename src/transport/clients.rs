@@ -42,7 +42,7 @@ struct Slot {
 }
 
 /// A client that is to be made.
-enum Wanted {
+enum ClientRequest {
     InPlaceOf(Arc<Slot>),
     Further,
 }
@@ -124,7 +124,7 @@ impl Clients {
     }
 
     /// The client for the next call, and what is to be made in addition.
-    fn choose(&self, now: Instant) -> Option<(Arc<Slot>, Option<Wanted>)> {
+    fn choose(&self, now: Instant) -> Option<(Arc<Slot>, Option<ClientRequest>)> {
         let mut slots = self.slots();
         let start = if slots.len() > 1 {
             self.next.fetch_add(1, Ordering::Relaxed)
@@ -136,7 +136,7 @@ impl Clients {
         let limit = self.settings.max_in_flight;
         let first = slots.get(start)?;
         if first.is_worn(now) && !first.is_replaced.swap(true, Ordering::Relaxed) {
-            return Some((Arc::clone(first), Some(Wanted::InPlaceOf(Arc::clone(first)))));
+            return Some((Arc::clone(first), Some(ClientRequest::InPlaceOf(Arc::clone(first)))));
         }
         let (before, from) = slots.split_at(start.min(slots.len()));
         let has_room = |slot: &&Arc<Slot>| slot.has_room(limit);
@@ -146,7 +146,7 @@ impl Clients {
         }
         let least = Arc::clone(slots.iter().min_by_key(|slot| slot.in_flight.load(Ordering::Relaxed))?);
         let may_open = slots.len() < self.settings.most_clients && !self.is_opening.swap(true, Ordering::Relaxed);
-        Some((least, may_open.then_some(Wanted::Further)))
+        Some((least, may_open.then_some(ClientRequest::Further)))
     }
 
     /// Those that came on top for a rush go without a replacement.
@@ -159,29 +159,29 @@ impl Clients {
     }
 
     /// Makes a client; `None` if that fails.
-    fn make(&self, wanted: Wanted, now: Instant) -> Option<Arc<Slot>> {
+    fn make(&self, wanted: ClientRequest, now: Instant) -> Option<Arc<Slot>> {
         let made = client(&self.settings, true).map(|client| Slot::new(client, now));
         let mut slots = self.slots();
         match (made, wanted) {
-            (Ok(made), Wanted::InPlaceOf(worn)) => {
+            (Ok(made), ClientRequest::InPlaceOf(worn)) => {
                 let silent = worn.silent.load(Ordering::Relaxed);
                 tracing::debug!(silent, "HTTP client replaced");
                 let place = slots.iter_mut().find(|slot| Arc::ptr_eq(slot, &worn))?;
                 *place = Arc::clone(&made);
                 Some(made)
             }
-            (Ok(made), Wanted::Further) => {
+            (Ok(made), ClientRequest::Further) => {
                 self.is_opening.store(false, Ordering::Relaxed);
                 slots.push(Arc::clone(&made));
                 tracing::debug!(clients = slots.len(), "HTTP client added");
                 Some(made)
             }
-            (Err(problem), Wanted::InPlaceOf(worn)) => {
+            (Err(problem), ClientRequest::InPlaceOf(worn)) => {
                 worn.is_replaced.store(false, Ordering::Relaxed);
                 tracing::warn!(%problem, "worn HTTP client kept");
                 None
             }
-            (Err(problem), Wanted::Further) => {
+            (Err(problem), ClientRequest::Further) => {
                 self.is_opening.store(false, Ordering::Relaxed);
                 tracing::warn!(%problem, "no further HTTP client");
                 None

@@ -3,7 +3,7 @@
 mod attribution;
 mod broken;
 mod builder;
-mod chat_words;
+mod chat_compatibility;
 mod clients;
 mod config;
 mod connect;
@@ -19,11 +19,11 @@ pub(crate) mod wire;
 pub use self::{
     attribution::Attribution,
     builder::TransportBuilder,
-    chat_words::TokenLimitField,
+    chat_compatibility::TokenLimitField,
     config::{TransportError, TransportProblem},
     observer::{Exchange, ExchangeObserver},
     service::{Transport, TransportFuture},
     upstream::{ANTHROPIC, ANTHROPIC_URL, OPENAI, OPENAI_URL, OPENROUTER, OPENROUTER_URL, Upstream},
 };
-pub(crate) use self::{broken::read_error, chat_words::ChatWords};
+pub(crate) use self::{broken::read_error, chat_compatibility::ChatCompatibility};
 pub use crate::{classify::GENERATION_HEADER, dialect::Dialect, exchange_watch::ExchangeWatch};

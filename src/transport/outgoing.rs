@@ -56,7 +56,7 @@ pub(super) fn headers(from_caller: &HeaderMap, extra: Option<&HeaderMap>, dialec
 
 /// What this upstream never takes; another one may.
 pub(super) fn refused_by<R: WireRequest>(upstream: &Upstream, body: &R) -> Result<(), Error> {
-    if let Some(api) = body.api().filter(|api| !upstream.speaks(*api)) {
+    if let Some(api) = body.api().filter(|api| !upstream.supports(*api)) {
         let name = upstream.name();
         let message =
             format!("`{name}` does not support {api}: name another upstream, or set `Upstream::apis` if it does");

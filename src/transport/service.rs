@@ -84,13 +84,14 @@ impl Urls {
         Ok(Self([chat?, responses?, messages?, embeddings?]))
     }
 
-    fn get(&self, api: Api) -> &Url {
+    fn get(&self, api: Api) -> Option<&Url> {
         let [chat, responses, messages, embeddings] = &self.0;
         match api {
-            Api::Chat => chat,
-            Api::Responses => responses,
-            Api::Messages => messages,
-            Api::Embeddings => embeddings,
+            Api::Chat => Some(chat),
+            Api::Responses => Some(responses),
+            Api::Messages => Some(messages),
+            Api::Embeddings => Some(embeddings),
+            _ => None,
         }
     }
 }
@@ -184,8 +185,9 @@ impl Transport {
         })?;
         let upstream = &known.upstream;
         refused_by(upstream, body)?;
-        let url = match body.api().filter(|api| body.path() == api.path()) {
-            Some(api) => known.urls.get(api).clone(),
+        let api = body.api().filter(|api| body.path() == api.path());
+        let url = match api.and_then(|api| known.urls.get(api)) {
+            Some(url) => url.clone(),
             None => upstream.url(body.path()).map_err(internal)?,
         };
         let mut outgoing = reqwest::Request::new(Method::POST, url);
@@ -347,7 +349,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 let id = generation_id(&parts.headers);
                 let error = error_of_response(parts.status, &parts.headers, &body);
                 let error = if is_direct { error.of_direct_upstream() } else { error };
-                let error = error.of_generation(id).insured(!is_direct).without(&key);
+                let error = error.of_generation(id).no_charge_on_failure(!is_direct).without(&key);
                 return Err(failed(&mut watch, error));
             }
             if is_cache_hit(&parts.headers) {
@@ -361,7 +363,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             }
             let body = ChatBody::of_response(body, &parts, reader, key)
                 .holding(in_flight)
-                .insured(!is_direct)
+                .no_charge_on_failure(!is_direct)
                 .watched(watch);
             Ok(Response::from_parts(parts, body))
         })

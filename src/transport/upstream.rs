@@ -5,7 +5,7 @@ use std::fmt;
 use reqwest::Url;
 use tower_llm_layers::Apis;
 
-use super::{ChatWords, TokenLimitField, TransportError, TransportProblem, chat_words::is_openai};
+use super::{ChatCompatibility, TokenLimitField, TransportError, TransportProblem, chat_compatibility::is_openai};
 use crate::{Api, dialect::Dialect};
 
 /// The name of the default upstream.
@@ -28,7 +28,7 @@ pub struct Upstream {
     base: Url,
     dialect: Dialect,
     apis: Box<[Api]>,
-    chat: ChatWords,
+    chat: ChatCompatibility,
 }
 
 impl Upstream {
@@ -98,7 +98,7 @@ impl Upstream {
         match base {
             Some(base) if wrong.is_empty() => Ok(Self {
                 name: name.into(),
-                chat: ChatWords::of(name, &base, dialect),
+                chat: ChatCompatibility::of(name, &base, dialect),
                 base,
                 dialect,
                 apis: dialect.apis().into(),
@@ -131,7 +131,7 @@ impl Upstream {
     /// use tower_openrouter::{Api, transport::Upstream};
     ///
     /// let local = Upstream::openai_compatible("local", "http://127.0.0.1:8000/v1")?.apis([Api::Chat, Api::Responses]);
-    /// assert!(local.speaks(Api::Responses) && !local.speaks(Api::Embeddings));
+    /// assert!(local.supports(Api::Responses) && !local.supports(Api::Embeddings));
     /// # Ok::<(), tower_openrouter::transport::TransportError>(())
     /// ```
     #[must_use]
@@ -159,7 +159,7 @@ impl Upstream {
     }
 
     /// What it takes in a chat completion.
-    pub(crate) const fn chat_words(&self) -> ChatWords {
+    pub(crate) const fn chat_compatibility(&self) -> ChatCompatibility {
         self.chat
     }
 
@@ -170,13 +170,13 @@ impl Upstream {
 
     /// Whether it speaks this API.
     #[must_use]
-    pub fn speaks(&self, api: Api) -> bool {
+    pub fn supports(&self, api: Api) -> bool {
         self.apis.contains(&api)
     }
 
     /// The same by name, as a capability of its candidates; `None` if it supports all.
-    pub(crate) fn spoken(&self) -> Option<Apis> {
-        let all = Api::ALL.iter().all(|api| self.speaks(*api));
+    pub(crate) fn limited_apis(&self) -> Option<Apis> {
+        let all = Api::ALL.iter().all(|api| self.supports(*api));
         (!all).then(|| Apis::of(self.apis.iter().map(|api| api.name())))
     }
 

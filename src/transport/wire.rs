@@ -21,10 +21,10 @@ pub trait WireRequest: LlmRequest {
     fn path(&self) -> &str;
 
     /// The JSON body for an upstream that understands this dialect.
-    fn segments(&self, dialect: Dialect) -> Segments;
+    fn segments(&self, dialect: Dialect) -> BodySegments;
 
     /// The JSON body for this upstream, if it differs among those of one dialect.
-    fn segments_for(&self, upstream: &Upstream) -> Segments {
+    fn segments_for(&self, upstream: &Upstream) -> BodySegments {
         self.segments(upstream.dialect())
     }
 
@@ -57,9 +57,9 @@ pub trait WireRequest: LlmRequest {
 
 /// A body in parts that follow one another: what was changed stands between what was not, and nothing is copied.
 #[derive(Debug, Clone, Default)]
-pub struct Segments(pub(crate) Vec<Bytes>);
+pub struct BodySegments(pub(crate) Vec<Bytes>);
 
-impl Segments {
+impl BodySegments {
     /// Whether there is not one byte.
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(Bytes::is_empty)
@@ -77,19 +77,19 @@ impl Segments {
     }
 }
 
-impl From<Bytes> for Segments {
+impl From<Bytes> for BodySegments {
     fn from(whole: Bytes) -> Self {
         Self(vec![whole])
     }
 }
 
-impl FromIterator<Bytes> for Segments {
+impl FromIterator<Bytes> for BodySegments {
     fn from_iter<I: IntoIterator<Item = Bytes>>(parts: I) -> Self {
         Self(parts.into_iter().collect())
     }
 }
 
-impl IntoIterator for Segments {
+impl IntoIterator for BodySegments {
     type Item = Bytes;
     type IntoIter = std::vec::IntoIter<Bytes>;
 

@@ -133,10 +133,14 @@ async fn an_upstream_speaks_what_it_is_given() {
         assert_eq!(got.text == SKY, answered, "{got:?}");
     }
     let openai = Upstream::openai().unwrap();
-    assert!(openai.speaks(Api::Responses) && openai.speaks(Api::Embeddings) && !openai.speaks(Api::Messages));
+    assert!(openai.supports(Api::Responses) && openai.supports(Api::Embeddings) && !openai.supports(Api::Messages));
     let anthropic = Upstream::anthropic().unwrap();
-    assert!(anthropic.speaks(Api::Messages) && !anthropic.speaks(Api::Chat));
-    assert!(Api::ALL.iter().all(|api| Upstream::openrouter().unwrap().speaks(*api)));
+    assert!(anthropic.supports(Api::Messages) && !anthropic.supports(Api::Chat));
+    assert!(
+        Api::ALL
+            .iter()
+            .all(|api| Upstream::openrouter().unwrap().supports(*api))
+    );
 }
 
 /// The router keeps no responses: another upstream may.

@@ -144,7 +144,7 @@ async fn the_deadline_ends_a_begun_stream_with_the_error_of_its_api() {
                 assert_eq!(error["error"]["type"], "timeout_error", "{text}");
                 ("event: error", &error["error"]["error_type"])
             }
-            Api::Chat | Api::Embeddings => {
+            _ => {
                 assert_eq!(
                     (&error["choices"][0]["finish_reason"], &error["error"]["code"]),
                     (&json!("error"), &json!(504)),

@@ -33,7 +33,7 @@ const CHAT_USAGE: &str = r#"{"prompt_tokens":120,"completion_tokens":6,"total_to
 pub(crate) const fn forms(api: Api) -> &'static [bool] {
     match api {
         Api::Embeddings => &[false],
-        Api::Chat | Api::Responses | Api::Messages => &[true, false],
+        _ => &[true, false],
     }
 }
 
@@ -47,7 +47,7 @@ fn body(api: Api, streamed: bool) -> String {
         Api::Embeddings => format!(
             r#"{{ "model":"{FIRST}", "input" : [ "Why is the sky blue at noon, and why is it red in the evening?" ],"new":[null, 1.0]}}"#
         ),
-        Api::Chat | Api::Messages => format!(
+        _ => format!(
             r#"{{ "model":"{FIRST}","max_tokens":50, "messages" : [ {{"role":"user","content":"Why?","x":1.0}} ],"new":[null],"stream":{streamed}}}"#
         ),
     }
@@ -140,7 +140,7 @@ pub(crate) fn plain(api: Api) -> String {
         Api::Messages => format!(
             r#"{{"id":"msg_1","type":"message","role":"assistant","model":"a/b","content":[{{"type":"text","text":"{SKY}"}}],"stop_reason":"end_turn","stop_sequence":null,"usage":{{"input_tokens":20,"cache_read_input_tokens":100,"output_tokens":6,"cost":0.000123}}}}"#
         ),
-        Api::Embeddings => format!(
+        _ => format!(
             r#"{{"id":"emb_1","object":"list","model":"a/b","data":[{{"object":"embedding","index":0,"embedding":{VECTOR}}}],"usage":{{"prompt_tokens":126,"total_tokens":126,"cost":0.000123}}}}"#
         ),
     }

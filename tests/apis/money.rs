@@ -47,7 +47,7 @@ async fn the_ledger_has_what_the_upstream_charged() {
                 Api::Chat => ("gen-1", (120, 100, 6)),
                 Api::Responses => ("resp_1", (120, 100, 6)),
                 Api::Messages => ("msg_1", (120, 100, 6)),
-                Api::Embeddings => ("emb_1", (126, 0, 0)),
+                _ => ("emb_1", (126, 0, 0)),
             };
             let usage = entry.usage;
             assert_eq!((usage.prompt, usage.cached, usage.answer), tokens, "{api} {streamed}");
@@ -140,11 +140,9 @@ async fn a_budget_counts_what_was_charged_and_refuses_what_does_not_fit() {
         let raw = Raw::start(move |request| good(api, request)).await;
         // A call is reserved at a little over 0.0001, and charged at a little more than that.
         let budget = Budget::usd("all", "0.0002").unwrap();
-        let price = WorstCasePrice {
-            prompt_token: "0.000001".parse().unwrap(),
-            answer_token: "0.000001".parse().unwrap(),
-            ..WorstCasePrice::default()
-        };
+        let price = WorstCasePrice::new()
+            .prompt_token("0.000001".parse().unwrap())
+            .answer_token("0.000001".parse().unwrap());
         let candidate = Candidate::new("openrouter", FIRST).unwrap();
         let prices = Arc::new(FixedPrices::new([(candidate, price)]));
         let stack = raw.builder().prices(prices).budget(budget).build().unwrap();

@@ -153,7 +153,7 @@ async fn a_recording_is_continued_also_behind_a_line_that_was_cut() {
         );
         let mut file = fs::OpenOptions::new().append(true).open(place.path()).unwrap();
         file.write_all(b"{\"call\":{\"at_ms\":17,\"api\":\"ch").unwrap();
-        assert!(Recording::from_file(place.path()).unwrap().is_torn);
+        assert!(Recording::from_file(place.path()).unwrap().is_truncated);
     }
 }
 

@@ -6,7 +6,7 @@ use openrouter_simulator::Simulator;
 use tokio::time::sleep;
 use tower_openrouter::{
     Api, ApiRequest, Candidate, ChatServiceExt, EmbeddingRequest, FailureKind as K, Phase, ResponsesRequest,
-    recording::{AttemptEnd, CallOutcome, Chunk, ChunkStage, RecordedAttempt, Recorder, Recording},
+    recording::{AttemptEnd, Chunk, ChunkStage, RecordedAttempt, RecordedOutcome, Recorder, Recording},
 };
 
 use super::{KEY, PROMPT, Place, TAG, ask, builder, one, recorded, written};
@@ -38,7 +38,7 @@ async fn a_whole_answer_has_its_pieces_its_tokens_and_its_cost() {
     assert!(call.prompt_bytes > PROMPT.len() as u64 && call.deadline_ms.is_none());
     assert_eq!(
         (call.outcome, call.kind, call.model.as_deref()),
-        (CallOutcome::Answered, None, Some(FIRST))
+        (RecordedOutcome::Answered, None, Some(FIRST))
     );
     assert_eq!(
         (&*attempt.upstream, &*attempt.model, attempt.status),
@@ -91,7 +91,7 @@ async fn each_fault_is_recorded_as_what_it_was() {
         let (call, attempt) = one(&recording);
         assert_eq!(
             (call.outcome, call.stream),
-            (CallOutcome::Failed, is_streamed),
+            (RecordedOutcome::Failed, is_streamed),
             "{plan}: {call:?}"
         );
         assert_eq!(
@@ -154,7 +154,7 @@ async fn a_rescued_call_has_all_its_attempts_in_order() {
     );
     assert_eq!(
         (call.outcome, call.model.as_deref()),
-        (CallOutcome::Answered, Some(SECOND))
+        (RecordedOutcome::Answered, Some(SECOND))
     );
 }
 
@@ -174,7 +174,7 @@ async fn an_abandoned_stream_and_an_abandoned_call_are_written() {
         panic!("{recording:?}")
     };
     for call in [first, second] {
-        assert_eq!((call.outcome, call.kind), (CallOutcome::Left, None));
+        assert_eq!((call.outcome, call.kind), (RecordedOutcome::Left, None));
         assert_eq!(call.attempts[0].end, AttemptEnd::Dropped);
     }
     assert!(first.first_ms.is_some() && !first.attempts[0].chunks.is_empty());
@@ -198,7 +198,7 @@ async fn a_deadline_that_passes_is_a_failure_and_not_a_caller_who_left() {
     let (call, attempt) = one(&recording);
     assert_eq!(
         (call.outcome, call.kind),
-        (CallOutcome::Failed, Some(K::Timeout(Phase::Deadline)))
+        (RecordedOutcome::Failed, Some(K::Timeout(Phase::Deadline)))
     );
     assert_eq!((call.deadline_ms, attempt.end), (Some(4_000), AttemptEnd::Dropped));
 }

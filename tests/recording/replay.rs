@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use tower_openrouter::{
     ChatServiceExt, FailureKind as K, Phase, Stack, UsdAmount,
     layers::retry::Exponential,
-    recording::{CallOutcome, Recorder, Recording, Replay, Replayed},
+    recording::{RecordedOutcome, Recorder, Recording, Replay, ReplayReport},
     stack::StackBuilder,
 };
 
@@ -71,7 +71,7 @@ fn settings() -> StackBuilder {
         .deadline(Duration::from_secs(120))
 }
 
-async fn replay(recording: &Recording, builder: StackBuilder) -> Replayed {
+async fn replay(recording: &Recording, builder: StackBuilder) -> ReplayReport {
     Replay::new(recording.clone(), builder).unwrap().run().await
 }
 
@@ -91,7 +91,7 @@ async fn the_same_settings_give_the_same_outcome_for_each_call() {
         assert_eq!(after.attempts, before.attempts.len() as u64, "{before:?}\n{after:?}");
         assert_eq!(after.model, before.model);
         let cost = before.attempts.iter().filter_map(|attempt| attempt.cost);
-        if before.outcome == CallOutcome::Answered {
+        if before.outcome == RecordedOutcome::Answered {
             assert_eq!(after.cost, cost.reduce(UsdAmount::saturating_add), "{before:?}");
         }
         let near = |one: u64, other: u64| one.abs_diff(other) < 200;
@@ -101,9 +101,12 @@ async fn the_same_settings_give_the_same_outcome_for_each_call() {
             "{before:?}\n{after:?}"
         );
     }
-    let answered = |call: &&tower_openrouter::recording::ReplayedCall| call.outcome == CallOutcome::Answered;
+    let answered = |call: &&tower_openrouter::recording::ReplayedCall| call.outcome == RecordedOutcome::Answered;
     assert!(replayed.calls.iter().filter(answered).count() >= 6, "{replayed:?}");
-    assert!(replayed.unknown.is_empty() && replayed.outlived > 0, "{replayed:?}");
+    assert!(
+        replayed.unknown.is_empty() && replayed.outlasted_silences > 0,
+        "{replayed:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,10 +122,10 @@ async fn a_further_candidate_rescues_what_had_failed_and_twice_gives_the_same() 
         let was_shown = before.first_ms.is_some();
         match before.outcome {
             // Nothing is swapped once a part was shown.
-            CallOutcome::Failed if was_shown => assert_eq!(after.outcome, CallOutcome::Failed, "{after:?}"),
-            _ => assert_eq!(after.outcome, CallOutcome::Answered, "{before:?}\n{after:?}"),
+            RecordedOutcome::Failed if was_shown => assert_eq!(after.outcome, RecordedOutcome::Failed, "{after:?}"),
+            _ => assert_eq!(after.outcome, RecordedOutcome::Answered, "{before:?}\n{after:?}"),
         }
-        if before.outcome == CallOutcome::Failed && !was_shown {
+        if before.outcome == RecordedOutcome::Failed && !was_shown {
             rescued += 1;
             assert_eq!(after.model.as_deref(), Some(SECOND));
         }
@@ -146,7 +149,7 @@ async fn an_interrupted_stream_is_resumed_in_a_replay() {
     let cut: Vec<_> = cut.filter(|(before, _)| before.kind == Some(K::Truncated)).collect();
     assert!(!cut.is_empty());
     for (before, after) in cut {
-        assert_eq!(after.outcome, CallOutcome::Answered, "{before:?}\n{after:?}");
+        assert_eq!(after.outcome, RecordedOutcome::Answered, "{before:?}\n{after:?}");
     }
 }
 
@@ -180,12 +183,12 @@ async fn a_caller_that_left_leaves_again_unless_it_has_its_answer() {
     let replayed = replay(&recording, settings().chain([FIRST])).await;
     assert_eq!(
         (replayed.calls[0].outcome, replayed.calls[0].whole_ms),
-        (CallOutcome::Left, 3_000)
+        (RecordedOutcome::Left, 3_000)
     );
     let replayed = replay(&recording, settings().chain([SECOND])).await;
     assert_eq!(
         replayed.calls[0].outcome,
-        CallOutcome::Answered,
+        RecordedOutcome::Answered,
         "the other model is faster"
     );
 }
@@ -253,7 +256,7 @@ async fn a_day_of_calls_is_replayed_at_its_times() {
     let answered = replayed
         .calls
         .iter()
-        .filter(|call| call.outcome == CallOutcome::Answered)
+        .filter(|call| call.outcome == RecordedOutcome::Answered)
         .count();
     assert_eq!((answered, replayed.calls.len()), (1_000, 1_000));
 }

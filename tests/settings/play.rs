@@ -60,7 +60,7 @@ pub(super) async fn play(document: &str, scene: &Scene) -> Result<String, String
         Err(error) => return Err(format!("cannot be built: {error}\nin {text}")),
     };
     let mut shown = calls(&stack, scene).await;
-    let seen = world.simulator.seen();
+    let seen = world.simulator.report();
     let mut requests: Vec<String> = seen.attempts.iter().map(sent).collect();
     requests.sort();
     shown.extend(requests);

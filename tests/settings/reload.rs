@@ -359,6 +359,6 @@ async fn connections_are_kept_unless_their_settings_change() {
         assert!(call(&handle.service(), true, ask()).await.error.is_none());
         handle.replace(of(lines)).unwrap();
         assert!(call(&handle.service(), true, ask()).await.error.is_none());
-        assert_eq!(world.simulator.seen().connections_accepted, accepted, "{lines}");
+        assert_eq!(world.simulator.report().connections_accepted, accepted, "{lines}");
     }
 }

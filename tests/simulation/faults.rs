@@ -61,7 +61,7 @@ impl Refusal {
             Api::Responses => format!(
                 "event: response.failed\ndata: {{\"type\":\"response.failed\",\"sequence_number\":99,\"response\":{{\"id\":\"r\",\"object\":\"response\",\"status\":\"failed\",\"error\":{{\"code\":\"{word}\",\"message\":\"{message}\"}},\"output\":[]}}}}\n\n"
             ),
-            Api::Chat | Api::Embeddings => format!("data: {}\n\n", self.json(api)),
+            _ => format!("data: {}\n\n", self.json(api)),
         }
     }
 }

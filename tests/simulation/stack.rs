@@ -201,10 +201,7 @@ fn with_options(builder: StackBuilder, setup: &Setup) -> StackBuilder {
         .fallback_for_embeddings(setup.fallback_for_embeddings)
         .server_side_fallback(setup.server_side);
     if setup.min_throughput {
-        builder = builder.min_throughput(MinThroughput {
-            tokens: 1,
-            window: 5 * SECOND,
-        });
+        builder = builder.min_throughput(MinThroughput::new(1, 5 * SECOND));
     }
     if let Some((delay, ratio)) = setup.hedge {
         let hedge = if delay.is_zero() {
@@ -287,11 +284,11 @@ fn keys(setup: &Setup, record: &Arc<Record>) -> Keys {
                 Ok(ApiKey::new("sk-or-v1-simulated-9").unwrap())
             })
         });
-        return Keys::new().otherwise(provider);
+        return Keys::new().default_source(provider);
     }
     let pool = (0..setup.keys.0).map(|number| ApiKey::new(format!("sk-or-v1-simulated-{number}")).unwrap());
     match KeyPool::new(pool) {
-        Ok(pool) => Keys::new().otherwise(pool),
+        Ok(pool) => Keys::new().default_source(pool),
         Err(_) => Keys::new(),
     }
 }
@@ -324,10 +321,8 @@ fn budget(index: usize, cap: &Cap) -> Budget {
 }
 
 fn price() -> WorstCasePrice {
-    WorstCasePrice {
-        fixed: UsdAmount::ZERO,
-        prompt_token: UsdAmount::from_pico(PRICES[0]),
-        answer_token: UsdAmount::from_pico(PRICES[1]),
-        max_answer: Some(2_000),
-    }
+    WorstCasePrice::new()
+        .prompt_token(UsdAmount::from_pico(PRICES[0]))
+        .answer_token(UsdAmount::from_pico(PRICES[1]))
+        .max_answer(Some(2_000))
 }

@@ -170,11 +170,11 @@ impl Shared {
                 let id = HeaderValue::try_from(&answer.id).unwrap();
                 response.headers_mut().insert("x-generation-id", id);
                 if self.setup.tells_limits && draw.chance(30) {
-                    response.extensions_mut().insert(RateLimitStatus {
-                        remaining: draw.number(0..8),
-                        limit: None,
-                        reset: draw.millis(0..20_000),
-                    });
+                    response.extensions_mut().insert(RateLimitStatus::new(
+                        draw.number(0..8),
+                        None,
+                        draw.millis(0..20_000),
+                    ));
                 }
                 Ok(response)
             }
@@ -191,7 +191,7 @@ impl Shared {
         let prompt = match body.api() {
             Api::Chat | Api::Messages => user.map(|message| &message["content"]),
             Api::Responses => Some(&document["input"]),
-            Api::Embeddings => Some(&document["input"][0]),
+            _ => Some(&document["input"][0]),
         };
         let prompt = prompt.and_then(Value::as_str).unwrap_or_default();
         let (begun, named) = continued(messages);

@@ -55,6 +55,6 @@ pub(crate) const fn ask(api: Api) -> &'static str {
         Api::Responses => r#"{"model":"demo/model","input":"Hi"}"#,
         Api::Messages => r#"{"model":"demo/model","max_tokens":64,"messages":[{"role":"user","content":"Hi"}]}"#,
         Api::Embeddings => r#"{"model":"demo/model","input":["Hi"]}"#,
-        Api::Chat => r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#,
+        _ => r#"{"model":"demo/model","messages":[{"role":"user","content":"Hi"}]}"#,
     }
 }

@@ -27,14 +27,14 @@ pub(crate) fn quote(catalogue: &Catalogue, model: &str, needs: &Needs) -> Quote 
 /// The quote of a model that must have one.
 pub(crate) fn known(catalogue: &Catalogue, model: &str, needs: &Needs) -> WorstCasePrice {
     let quote = quote(catalogue, model, needs);
-    let Quote::Known(tariff) = quote else {
+    let Quote::Known(worst_case) = quote else {
         unreachable!("{model}: {quote:?}");
     };
-    tariff
+    worst_case
 }
 
 /// The same for a prompt of so many tokens and nothing else.
-pub(crate) fn tariff(catalogue: &Catalogue, model: &str, prompt: u64) -> WorstCasePrice {
+pub(crate) fn worst_case(catalogue: &Catalogue, model: &str, prompt: u64) -> WorstCasePrice {
     let mut needs = Needs::default();
     needs.most_prompt_tokens = prompt;
     known(catalogue, model, &needs)

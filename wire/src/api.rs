@@ -6,6 +6,7 @@ use std::fmt;
 ///
 /// Requests and answers of one API are never translated into another's: what came goes out, byte for byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Api {
     /// OpenAI's chat completions.
     Chat,

@@ -46,6 +46,7 @@ impl FinishReason {
 
 /// The kind of end that a finish reason names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum End {
     /// No end: a placeholder.
     None,

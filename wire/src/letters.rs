@@ -23,14 +23,14 @@ pub(crate) fn measure(text: Text<'_>) -> usize {
 /// Roughly how many tokens an English text of so many letters has.
 #[inline]
 #[must_use]
-pub fn tokens_of(letters: usize) -> u32 {
+pub(crate) fn tokens_of(letters: usize) -> u32 {
     u32::try_from(letters / LETTERS_PER_TOKEN).unwrap_or(u32::MAX)
 }
 
 /// Roughly how many tokens a text without escapes has; rather too few than too many.
 #[inline]
 #[must_use]
-pub fn tokens_in(text: &[u8]) -> u32 {
+pub fn estimate_tokens(text: &[u8]) -> u32 {
     tokens_of(measure_plain(text))
 }
 
@@ -159,7 +159,7 @@ mod tests {
             ("你好，我的名字是GPT-4o。我是一种新型的语言模型，很高兴见到你!", 24),
             ("مرحبًا، اسمي جي بي تي-4o. أنا نوع جديد من نموذج اللغة، سررت بلقائك!", 26),
         ] {
-            let counted = tokens_in(sentence.as_bytes());
+            let counted = estimate_tokens(sentence.as_bytes());
             assert!(counted <= least, "{sentence}: {counted}");
             assert!(counted * 3 >= least, "{sentence}: {counted} of {least}");
         }
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn spaces_in_a_row_are_one() {
         let code = format!("{}return{}x", " ".repeat(40), " ".repeat(40));
-        assert_eq!(tokens_in(code.as_bytes()), 1);
+        assert_eq!(estimate_tokens(code.as_bytes()), 1);
         assert_eq!(text(b"\"\"").map(measure), Some(0));
     }
 }

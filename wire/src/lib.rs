@@ -29,5 +29,5 @@ pub mod usage;
 pub use answer::ApiAnswer;
 pub use api::Api;
 pub use decimal::{Decimal, DecimalError};
-pub use modality::Modalities;
+pub use modality::{Modalities, UnknownModality};
 pub use view::Extra;

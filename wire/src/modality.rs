@@ -1,6 +1,6 @@
 //! Kinds of input and output.
 
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A set of the kinds of thing a message holds or an answer may hold.
 ///
@@ -10,6 +10,7 @@ use std::fmt;
 /// let both = Modalities::TEXT | Modalities::IMAGE;
 /// assert!(both.contains(Modalities::IMAGE));
 /// assert_eq!(both.to_string(), "text+image");
+/// assert_eq!("text+image".parse(), Ok(both));
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Modalities(u8);
@@ -33,16 +34,6 @@ impl Modalities {
     pub const FILE: Self = Self(8);
     /// Moving pictures.
     pub const VIDEO: Self = Self(16);
-
-    /// The kind with this name on the wire; `None` if it is not known.
-    #[must_use]
-    pub fn named(name: &str) -> Self {
-        NAMES
-            .iter()
-            .find(|(_, known)| *known == name)
-            .map(|(kind, _)| *kind)
-            .unwrap_or_default()
-    }
 
     /// Adds kinds.
     pub fn insert(&mut self, other: Self) {
@@ -78,13 +69,47 @@ impl std::ops::BitOr for Modalities {
     }
 }
 
+/// The kinds with these names on the wire; names that are not known are left out.
 impl<S: AsRef<str>> FromIterator<S> for Modalities {
     fn from_iter<I: IntoIterator<Item = S>>(names: I) -> Self {
         names
             .into_iter()
-            .fold(Self::default(), |all, name| all | Self::named(name.as_ref()))
+            .filter_map(|name| kind(name.as_ref()))
+            .fold(Self::default(), |all, kind| all | kind)
     }
 }
+
+/// The kind with this name on the wire; `None` if it is not known.
+fn kind(name: &str) -> Option<Modalities> {
+    NAMES.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+}
+
+impl FromStr for Modalities {
+    type Err = UnknownModality;
+
+    /// Kinds by their names on the wire, with `+` between them.
+    fn from_str(names: &str) -> Result<Self, UnknownModality> {
+        names
+            .split('+')
+            .map(|name| kind(name).ok_or(UnknownModality))
+            .try_fold(Self::default(), |all, kind| Ok(all | kind?))
+    }
+}
+
+/// A text that names no kinds of input and output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownModality;
+
+impl fmt::Display for UnknownModality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "unknown modality: expected `text`, `image`, `audio`, `file` or `video`, or several with `+` between them",
+        )
+    }
+}
+
+impl std::error::Error for UnknownModality {}
 
 impl fmt::Display for Modalities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

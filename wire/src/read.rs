@@ -3,12 +3,12 @@
 use crate::{
     Api,
     error::UpstreamError,
-    events::Piece,
+    events::EventProbe,
     json::{JsonError, check_utf8},
     messages, responses,
 };
 
-impl<'a> Piece<'a> {
+impl<'a> EventProbe<'a> {
     /// Looks at a JSON object of this API: an event of its streams, or a whole document.
     ///
     /// # Errors

@@ -76,7 +76,7 @@ fn naive(stream: &[u8], limit: usize) -> Told {
             b"id" => id = Some(value),
             b"retry" => {}
             _ if line.trim_ascii().is_empty() => {}
-            _ => items.push(SseItem::Stray(Bytes::copy_from_slice(line))),
+            _ => items.push(SseItem::Unframed(Bytes::copy_from_slice(line))),
         }
     }
     (
@@ -107,11 +107,10 @@ fn item(data: &[Vec<u8>], event: &[u8], id: Option<Vec<u8>>) -> Option<SseItem> 
         return Some(SseItem::Done);
     }
     (!data.is_empty()).then(|| {
-        SseItem::Event(SseEvent {
-            data: joined.into(),
-            event: (!event.is_empty()).then(|| Bytes::copy_from_slice(event)),
-            id: id.map(Bytes::from),
-        })
+        let mut found = SseEvent::new(joined.into());
+        found.event = (!event.is_empty()).then(|| Bytes::copy_from_slice(event));
+        found.id = id.map(Bytes::from);
+        SseItem::Event(found)
     })
 }
 

@@ -17,7 +17,7 @@ pub fn stream(api: Api, words: usize) -> String {
     match api {
         Api::Responses => format!("{RESPONSE_BEGINS}{}{RESPONSE_ENDS}", words(response_word)),
         Api::Messages => format!("{MESSAGE_BEGINS}{}{MESSAGE_ENDS}", words(|_| MESSAGE_WORD.to_owned())),
-        Api::Chat | Api::Embeddings => format!("{}{CHAT_ENDS}", words(|_| leaf::event().to_owned())),
+        _ => format!("{}{CHAT_ENDS}", words(|_| leaf::event().to_owned())),
     }
 }
 
@@ -94,7 +94,7 @@ pub fn request(api: Api, streamed: bool) -> ApiRequest {
     let json = match api {
         Api::Responses => format!(r#"{{"model":"openai/gpt-5","stream":{streamed},"input":"Why is the sky blue?"}}"#),
         Api::Embeddings => r#"{"model":"openai/gpt-5","input":"Why is the sky blue?"}"#.to_owned(),
-        Api::Chat | Api::Messages => format!(
+        _ => format!(
             r#"{{"model":"openai/gpt-5","stream":{streamed},"max_tokens":99,"messages":[{{"role":"user","content":"Why?"}}]}}"#
         ),
     };

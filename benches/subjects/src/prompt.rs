@@ -44,7 +44,7 @@ pub fn prompt_of(api: Api) -> Bytes {
         Api::Chat => format!(r#""stream":true,"temperature":0.2,"messages":[{turns}]"#),
         Api::Messages => format!(r#""stream":true,"max_tokens":500,"messages":[{turns}]"#),
         Api::Responses => format!(r#""stream":true,"temperature":0.2,"input":[{turns}]"#),
-        Api::Embeddings => format!(r#""input":[{turns}]"#),
+        _ => format!(r#""input":[{turns}]"#),
     };
     format!(r#"{{"model":"openai/gpt-5",{members}}}"#).into()
 }

@@ -150,7 +150,7 @@ impl Facts {
         let found = self.found();
         let lines = found.log.as_ref().map(AttemptLog::attempts).unwrap_or_default();
         let head = found.head.as_ref();
-        let answer = lines.iter().rev().find(|line| line.gave_answer());
+        let answer = lines.iter().rev().find(|line| line.has_answered());
         let candidate = answer.and_then(|line| line.candidate.as_ref());
         let (outcome, told) = outcome(head, end, &lines);
         let model = candidate.map(|candidate| name(candidate.model()));
@@ -240,6 +240,6 @@ const fn api(api: Api) -> &'static str {
         Api::Chat => "chat",
         Api::Responses => "responses",
         Api::Messages => "messages",
-        Api::Embeddings => "embeddings",
+        _ => api.name(),
     }
 }

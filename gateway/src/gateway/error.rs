@@ -1,6 +1,6 @@
 //! Why a gateway does not open.
 
-use tower_openrouter::{layers::budget::BudgetError, ledger::LedgerError, redis::StoreError, settings::SettingsError};
+use tower_openrouter::{layers::budget::BudgetError, ledger::LedgerError, redis::RedisError, settings::SettingsError};
 
 use crate::{keys::KeyDatabaseError, settings::Address};
 
@@ -22,7 +22,7 @@ pub enum OpenError {
     Keys(#[from] KeyDatabaseError),
     /// The shared store does not answer.
     #[error("{0}")]
-    Store(#[from] StoreError),
+    Store(#[from] RedisError),
     /// The operating system has no random numbers.
     #[error("no secret for idempotency keys can be drawn: {0}")]
     Random(#[from] getrandom::Error),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tower_openrouter::{
     layers::cache::KeySecret,
-    redis::{Store, StoreError},
+    redis::{RedisError, Store},
     settings::{IdempotencySettings, Settings},
     stack::{ChatIdempotency, StackBuilder},
 };
@@ -70,7 +70,7 @@ impl SharedIdempotency {
 
     /// Gives the secret back to a store that has lost it. Returns whether the store has another one by now, which is taken: then the stack must be
     /// built again.
-    pub(super) async fn renew(&self) -> Result<bool, StoreError> {
+    pub(super) async fn renew(&self) -> Result<bool, RedisError> {
         if self.store.is_down() {
             return Ok(false);
         }

@@ -93,7 +93,7 @@ impl Gateway {
         catalogue.follow(&config, account.as_ref());
         if let Some(prices) = catalogue.prices() {
             // What was spent before is counted under the names that the calls to come are.
-            budgets.name_models_by(prices);
+            budgets.use_model_names_of(prices);
         }
         if let (Accounts::InMemory(_), Some(ledger)) = (&accounts, &ledger) {
             ledger.restore(&budgets).await?;

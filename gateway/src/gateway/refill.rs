@@ -118,7 +118,7 @@ impl Gateway {
         let sums = Sums::default();
         let budgets = Budgets::in_store(budgets, Arc::new(sums.clone()))?;
         if let Some(prices) = self.0.catalogue.prices() {
-            budgets.name_models_by(prices);
+            budgets.use_model_names_of(prices);
         }
         ledger.restore_of(&budgets, filter).await?;
         Ok(sums)

@@ -33,7 +33,7 @@ impl Sums {
     pub(super) fn spend_in(&self, store: &InMemoryBudgetStore) {
         let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for (account, Sum { budget, spent }) in sums {
-            let line = AccountRef { budget, account };
+            let line = AccountRef::new(budget, account);
             for (at, amount) in spent {
                 store.refill(from_ref(&line), amount, at);
             }

@@ -101,7 +101,7 @@ impl SpendRow {
             cost: Some(spend.cost),
             estimated: Some(spend.estimated),
             lost: Some(spend.lost),
-            off_by: Some(spend.off_by),
+            off_by: Some(spend.estimate_error),
             prompt_tokens: spend.prompt_tokens,
             cached_tokens: spend.cached_tokens,
             answer_tokens: spend.answer_tokens,

@@ -117,7 +117,7 @@ fn groups(timeline: &Timeline) -> Vec<Group> {
                 show::grouped(spend.prompt_tokens),
                 show::grouped(spend.answer_tokens)
             ),
-            off_by: show::usd(spend.off_by),
+            off_by: show::usd(spend.estimate_error),
         }
     };
     timeline.groups.iter().enumerate().map(group).take(20).collect()

@@ -87,7 +87,7 @@ impl Health {
         let mut circuits: Vec<_> = stack.circuits().map(Circuits::reports).unwrap_or_default();
         circuits.sort_by_key(|circuit| (rank(circuit.state), std::cmp::Reverse(circuit.failed)));
         let mut pauses = stack.pauses().reports();
-        pauses.sort_by_key(|pause| pause.next_look);
+        pauses.sort_by_key(|pause| pause.next_probe_in);
         let (budgets, budgets_error) = match budgets(app, now).await {
             Ok(budgets) => (budgets, None),
             Err(error) => (Vec::new(), Some(error)),
@@ -200,18 +200,19 @@ impl CircuitRow {
 
 impl PauseRow {
     fn new(report: &PauseReport) -> Self {
-        use tower_openrouter::layers::Scope;
+        use tower_openrouter::layers::FailureScope;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         Self {
             model: name(report.candidate.model()).into(),
             upstream: name(report.candidate.upstream()).into(),
             scope: match report.scope {
-                Scope::Candidate => "candidate",
-                Scope::Pool => "pool",
-                Scope::Upstream => "upstream",
+                FailureScope::Candidate => "candidate",
+                FailureScope::Pool => "pool",
+                FailureScope::Upstream => "upstream",
+                _ => "other",
             },
             kind: report.kind.as_str(),
-            next_look_ms: millis(report.next_look),
+            next_look_ms: millis(report.next_probe_in),
             ends_in_ms: millis(report.ends_in),
             text: name(&report.to_string()).into(),
         }

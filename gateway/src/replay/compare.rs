@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tower_openrouter::{
     FailureKind, UsdAmount,
-    recording::{CallOutcome, RecordedCall, Recording, Replayed, ReplayedCall},
+    recording::{RecordedCall, RecordedOutcome, Recording, ReplayReport, ReplayedCall},
 };
 
 use super::figures::{Counted, Figures};
@@ -16,7 +16,7 @@ pub struct Comparison {
     /// What was recorded.
     pub recording: Recording,
     /// What came of it under the other settings.
-    pub replayed: Replayed,
+    pub replayed: ReplayReport,
     /// Settings that a replay cannot apply, and that were set.
     pub set_aside: Vec<&'static str>,
     /// The figures of the recording.
@@ -46,7 +46,7 @@ pub struct Changed<'a> {
 #[non_exhaustive]
 pub struct Side<'a> {
     /// How it ended.
-    pub outcome: CallOutcome,
+    pub outcome: RecordedOutcome,
     /// Why it failed.
     pub kind: Option<&'static str>,
     /// The model that answered.
@@ -78,7 +78,7 @@ impl<'a> Side<'a> {
 }
 
 impl Comparison {
-    pub(super) fn new(recording: Recording, replayed: Replayed, set_aside: Vec<&'static str>) -> Self {
+    pub(super) fn new(recording: Recording, replayed: ReplayReport, set_aside: Vec<&'static str>) -> Self {
         Self {
             before: Figures::of(recording.calls.iter().map(Counted::from)),
             after: Figures::of(replayed.calls.iter().map(Counted::from)),
@@ -104,7 +104,7 @@ impl Comparison {
     #[must_use]
     pub fn rescued(&self) -> usize {
         let rescued = |call: &Changed<'_>| {
-            (call.recorded.outcome, call.replayed.outcome) == (CallOutcome::Failed, CallOutcome::Answered)
+            (call.recorded.outcome, call.replayed.outcome) == (RecordedOutcome::Failed, RecordedOutcome::Answered)
         };
         self.changed().filter(rescued).count()
     }
@@ -113,7 +113,7 @@ impl Comparison {
     #[must_use]
     pub fn newly_failed(&self) -> usize {
         self.changed()
-            .filter(|call| call.replayed.outcome == CallOutcome::Failed)
+            .filter(|call| call.replayed.outcome == RecordedOutcome::Failed)
             .count()
     }
 }

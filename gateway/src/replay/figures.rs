@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tower_openrouter::{
     UsdAmount,
-    recording::{CallOutcome, RecordedCall, ReplayedCall},
+    recording::{RecordedCall, RecordedOutcome, ReplayedCall},
 };
 
 use crate::calls::dollars;
@@ -43,7 +43,7 @@ pub struct Figures {
 
 /// What counts of one call.
 pub(super) struct Counted<'a> {
-    pub(super) outcome: CallOutcome,
+    pub(super) outcome: RecordedOutcome,
     pub(super) first_ms: Option<u64>,
     pub(super) whole_ms: u64,
     pub(super) attempts: u64,
@@ -92,13 +92,13 @@ impl Figures {
                 (sum, more) => sum.or(more),
             };
             match call.outcome {
-                CallOutcome::Answered => {
+                RecordedOutcome::Answered => {
                     answered += 1;
                     whole.push(call.whole_ms);
                     let model = call.model.unwrap_or("(not named)");
                     *answered_by.entry(model.to_owned()).or_default() += 1;
                 }
-                CallOutcome::Left => left += 1,
+                RecordedOutcome::Left => left += 1,
                 _ => failed += 1,
             }
         }

@@ -29,13 +29,13 @@ impl Comparison {
             "attempts": load.collect::<serde_json::Map<_, _>>(),
             "unknown_models": replayed.unknown,
             "estimated_attempts": replayed.estimated,
-            "outlived_attempts": replayed.outlived,
+            "outlived_attempts": replayed.outlasted_silences,
             "set_aside": self.set_aside,
             "recording": {
                 "lost_calls": recording.lost,
                 "unreadable_lines": recording.unreadable_lines,
                 "unreadable": unreadable.collect::<Vec<_>>(),
-                "is_torn": recording.is_torn,
+                "is_torn": recording.is_truncated,
             },
             "assumptions": ASSUMPTIONS,
         });

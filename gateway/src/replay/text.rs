@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use tower_openrouter::{UsdAmount, recording::CallOutcome};
+use tower_openrouter::{UsdAmount, recording::RecordedOutcome};
 
 use super::{
     compare::{Changed, Comparison, Side},
@@ -110,11 +110,11 @@ impl Comparison {
                 replayed.estimated
             )?;
         }
-        if replayed.outlived > 0 {
+        if replayed.outlasted_silences > 0 {
             writeln!(
                 to,
                 "{} attempts waited as long as the recorded silence, or longer",
-                replayed.outlived
+                replayed.outlasted_silences
             )?;
         }
         if !self.set_aside.is_empty() {
@@ -136,7 +136,7 @@ impl Comparison {
         if more > 0 {
             writeln!(to, "and {more} further lines that cannot be read")?;
         }
-        if recording.is_torn {
+        if recording.is_truncated {
             writeln!(to, "the last line is cut, and left out")?;
         }
         Ok(())
@@ -160,8 +160,8 @@ impl fmt::Display for Changed<'_> {
 impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.outcome, self.kind) {
-            (CallOutcome::Answered, _) => write!(f, "answered by {}", self.model.unwrap_or("(not named)"))?,
-            (CallOutcome::Left, _) => f.write_str("left")?,
+            (RecordedOutcome::Answered, _) => write!(f, "answered by {}", self.model.unwrap_or("(not named)"))?,
+            (RecordedOutcome::Left, _) => f.write_str("left")?,
             (_, Some(kind)) => write!(f, "failed ({kind})")?,
             (_, None) => f.write_str("failed")?,
         }

@@ -22,7 +22,7 @@ use crate::{
 pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
     let endpoints = Guarded::new(CutShort::new(gateway.stack(), gateway.stages().clone()))
         .into_endpoints()
-        .largest_body(config.own.server.max_body_bytes)
+        .max_body_bytes(config.own.server.max_body_bytes)
         .body_timeout(config.own.server.body_timeout.0);
     let models = |envelope| Models::new(gateway.stack().into_models_endpoint().envelope(envelope));
     let key = key::route(gateway);

@@ -65,7 +65,7 @@ fn files(settings: &Settings) -> Vec<PathBuf> {
         match &upstream.key {
             Some(KeySettings::One(secret)) => secrets.push(secret),
             Some(KeySettings::Pool(pool)) => secrets.extend(pool),
-            None => {}
+            _ => {}
         }
     }
     if let Some(ProxySettings::Secret(secret)) = &settings.connections.proxy {
@@ -73,7 +73,7 @@ fn files(settings: &Settings) -> Vec<PathBuf> {
     }
     let of_secret = |secret: &Secret| match secret {
         Secret::File(path) => Some(path.clone()),
-        Secret::Env(_) => None,
+        _ => None,
     };
     let files = secrets.into_iter().filter_map(of_secret);
     files.chain(settings.catalogue.clone()).collect()

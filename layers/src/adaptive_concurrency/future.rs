@@ -19,26 +19,26 @@ use crate::{
     Failure, LayerError,
     call::FirstTokenTimer,
     metering,
-    watch::{Admit, Respond, Scope, WatchBody},
+    watch::{Admit, InSpan, Respond, WatchBody},
 };
 
 /// An attempt that waits for its place.
 #[derive(Debug)]
-pub struct Queued {
+pub struct ConcurrencyWait {
     pub(super) turn: oneshot::Receiver<Turn>,
     pub(super) since: Instant,
     pub(super) timer: Option<FirstTokenTimer>,
 }
 
-impl<R, E: From<LayerError>> Admit<R, E> for Queued {
-    type Respond = Placed;
+impl<R, E: From<LayerError>> Admit<R, E> for ConcurrencyWait {
+    type Respond = ConcurrencyGuard;
 
-    fn poll_admit(&mut self, _: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Placed, E>> {
+    fn poll_admit(&mut self, _: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<ConcurrencyGuard, E>> {
         let turn = ready!(Pin::new(&mut self.turn).poll(cx));
         metering::waited("adaptive_concurrency", self.since.elapsed());
         // The gate lives as long as a call waits at it: without it nothing is limited.
         Poll::Ready(match turn.ok().transpose() {
-            Ok(permit) => Ok(Placed {
+            Ok(permit) => Ok(ConcurrencyGuard {
                 permit: permit.map(Permit::begun),
                 timer: self.timer.take(),
             }),
@@ -56,14 +56,14 @@ pub(super) fn shed<E: From<LayerError>>(refusal: LayerError) -> E {
 
 /// The place of an attempt, and what times its first token; neither if nothing limits it.
 #[derive(Debug, Default)]
-pub struct Placed {
+pub struct ConcurrencyGuard {
     pub(super) permit: Option<Permit>,
     pub(super) timer: Option<FirstTokenTimer>,
 }
 
-impl Scope for Placed {}
+impl InSpan for ConcurrencyGuard {}
 
-impl<B, E> Respond<Response<B>, E> for Placed
+impl<B, E> Respond<Response<B>, E> for ConcurrencyGuard
 where
     E: Failure,
     B: http_body::Body<Error = E>,

@@ -160,7 +160,7 @@ impl Gate {
         }
     }
 
-    fn say(&self, why: &str, inner: &Inner) {
+    fn log_limit(&self, why: &str, inner: &Inner) {
         if self.route.is_free() {
             metering::concurrency_limit(&self.candidate, inner.limit.get());
         }
@@ -188,7 +188,7 @@ impl Permit {
         let mut inner = self.gate.inner.lock();
         let in_flight = inner.in_flight;
         if inner.limit.answered(first_token, in_flight) {
-            self.gate.say("by the pace of first tokens", &inner);
+            self.gate.log_limit("by the pace of first tokens", &inner);
         }
         drop(inner);
         self.gate.let_through();
@@ -198,7 +198,7 @@ impl Permit {
     pub(super) fn overloaded(&self) {
         let mut inner = self.gate.inner.lock();
         if inner.limit.overloaded(self.cuts) {
-            self.gate.say("rate limited or overloaded", &inner);
+            self.gate.log_limit("rate limited or overloaded", &inner);
         }
     }
 

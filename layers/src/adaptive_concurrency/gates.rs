@@ -3,10 +3,10 @@
 use std::{fmt, sync::Arc};
 
 use super::{ConcurrencyError, ConcurrencyPolicy, gate::Gate};
-use crate::{Candidate, Route, call::Known};
+use crate::{Candidate, Route, call::CandidateMap};
 
 /// Limits held at most: a request may name any model.
-pub const MOST_LIMITS: usize = 10_000;
+pub const MAX_CONCURRENCY_LIMITS: usize = 10_000;
 
 /// The limits of all candidates. Cheap to clone, and shared by all clones: give several stacks the same one, and keep one to look at.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct ConcurrencyLimits(Arc<Table>);
 
 struct Table {
     policy: ConcurrencyPolicy,
-    gates: Known<Gate>,
+    gates: CandidateMap<Gate>,
 }
 
 /// One limit as it stands.
@@ -45,7 +45,7 @@ impl ConcurrencyLimits {
         policy.check()?;
         Ok(Self(Arc::new(Table {
             policy,
-            gates: Known::new(MOST_LIMITS),
+            gates: CandidateMap::new(MAX_CONCURRENCY_LIMITS),
         })))
     }
 

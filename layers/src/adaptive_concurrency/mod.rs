@@ -25,17 +25,17 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy};
 //!
 //! let layer = AdaptiveConcurrencyLayer::new(ConcurrencyPolicy::new().initial(10))?;
-//! let service = layer.layer(Theirs::default());
+//! let service = layer.layer(ExampleService::default());
 //! // The upstream is overloaded: the limit is lowered.
-//! let _ = service.oneshot(Ask::of("busy")).await;
+//! let _ = service.oneshot(ExampleRequest::of("busy")).await;
 //! let reports = layer.limits().reports();
 //! assert_eq!(reports[0].limit, 7);
 //! # Ok(())
@@ -52,13 +52,13 @@ mod queue;
 mod service;
 mod watch;
 
-pub use gates::{ConcurrencyLimits, ConcurrencyReport, MOST_LIMITS};
+pub use gates::{ConcurrencyLimits, ConcurrencyReport, MAX_CONCURRENCY_LIMITS};
 pub use layer::AdaptiveConcurrencyLayer;
 pub use policy::{ConcurrencyError, ConcurrencyPolicy};
 pub use service::AdaptiveConcurrency;
 
 /// The future of [`AdaptiveConcurrency`].
-pub type AdaptiveConcurrencyFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Queued>;
+pub type AdaptiveConcurrencyFuture<S, R> = crate::watch::AdmitFuture<S, R, future::ConcurrencyWait>;
 
 /// The body of [`AdaptiveConcurrency`]: its place is free at the end of the answer.
 pub type AdaptiveConcurrencyBody<B> = crate::watch::WatchBody<B, watch::PermitWatch>;

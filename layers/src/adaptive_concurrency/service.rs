@@ -6,7 +6,7 @@ use tower_service::Service;
 
 use super::{
     AdaptiveConcurrencyBody, AdaptiveConcurrencyFuture, ConcurrencyLimits,
-    future::{Placed, Queued, shed},
+    future::{ConcurrencyGuard, ConcurrencyWait, shed},
     gate::Entry,
 };
 use crate::{
@@ -48,7 +48,7 @@ where
         let route = route_of(request.body());
         let gate = with_candidate(request.body(), |candidate| self.limits.of(candidate, route));
         let Some(gate) = gate else {
-            return AdaptiveConcurrencyFuture::calling(self.inner.call(request), Placed::default());
+            return AdaptiveConcurrencyFuture::calling(self.inner.call(request), ConcurrencyGuard::default());
         };
         // A plain answer begins when it is whole, which depends on its length and not on the state of its upstream.
         let timer = request
@@ -59,11 +59,11 @@ where
         match gate.enter(call.priority(), call.remaining()) {
             Ok(Entry::Passed(permit)) => {
                 let permit = Some(permit);
-                AdaptiveConcurrencyFuture::calling(self.inner.call(request), Placed { permit, timer })
+                AdaptiveConcurrencyFuture::calling(self.inner.call(request), ConcurrencyGuard { permit, timer })
             }
             Ok(Entry::Waits(turn)) => {
                 let since = Instant::now();
-                AdaptiveConcurrencyFuture::waiting(&mut self.inner, request, Queued { turn, since, timer })
+                AdaptiveConcurrencyFuture::waiting(&mut self.inner, request, ConcurrencyWait { turn, since, timer })
             }
             Err(saturated) => AdaptiveConcurrencyFuture::refused(shed(saturated)),
         }

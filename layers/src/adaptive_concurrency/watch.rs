@@ -3,14 +3,14 @@
 use super::{gate::Permit, is_overload};
 use crate::{
     Failure,
-    watch::{Scope, Watch},
+    watch::{InSpan, Watch},
 };
 
 /// Holds a place until the end of the answer.
 #[derive(Debug)]
 pub struct PermitWatch(pub(super) Option<Permit>);
 
-impl Scope for PermitWatch {}
+impl InSpan for PermitWatch {}
 
 impl<D, E: Failure> Watch<D, E> for PermitWatch {
     fn failed(&mut self, error: &E) {

@@ -20,20 +20,20 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{AttemptLog, attempt::AttemptLayer};
 //!
-//! let service = AttemptLayer::new().cap(6).layer(Theirs::default());
+//! let service = AttemptLayer::new().cap(6).layer(ExampleService::default());
 //!
-//! let response = service.clone().oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//! let response = service.clone().oneshot(ExampleRequest::of("gpt-5")).await.map_err(|error| error.message)?;
 //! let log = response.extensions().get::<AttemptLog>().ok_or("no log")?;
 //! assert_eq!(log.to_string(), "  1  gpt-5                         answering, first token in 0 ms");
 //!
-//! let error = service.oneshot(Ask::of("busy")).await.err().ok_or("busy")?;
+//! let error = service.oneshot(ExampleRequest::of("busy")).await.err().ok_or("busy")?;
 //! let log = error.marks.attempts().ok_or("no log")?;
 //! assert_eq!(log.to_string(), "  1  busy                          overloaded                            after   0 ms");
 //! # Ok(())

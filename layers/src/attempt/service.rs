@@ -8,7 +8,7 @@ use crate::{
     Failure, Frame, LayerError, LlmRequest,
     protocol::candidate_of,
     util::{inner_accessors, ready_as_inner, still},
-    watch::{Scope, WatchFuture},
+    watch::{InSpan, WatchFuture},
 };
 
 /// The service of [`AttemptLayer`](super::AttemptLayer).
@@ -64,7 +64,7 @@ where
         let start = AttemptStart::begin(guard, request.body(), opened, continuing).reading_router(self.router_attempts);
         let future = {
             let _inside = start.enter();
-            start.say(request.body());
+            start.log_start(request.body());
             self.inner.call(request)
         };
         WatchFuture::calling(future, start)

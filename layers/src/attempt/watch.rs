@@ -9,7 +9,7 @@ use crate::{
     AttemptLog, Candidate, Failure, Frame, LlmRequest, Stage,
     observe::{Record, begin_attempt},
     protocol::publish,
-    watch::{Respond, Scope, Watch, WatchBody},
+    watch::{InSpan, Respond, Watch, WatchBody},
 };
 
 /// Runs from the start of an attempt to its end.
@@ -56,8 +56,8 @@ impl AttemptStart {
         self
     }
 
-    /// Tells the log that the attempt starts.
-    pub(super) fn say<R: LlmRequest>(&self, request: &R) {
+    /// Logs that the attempt starts.
+    pub(super) fn log_start<R: LlmRequest>(&self, request: &R) {
         let candidate = request.call().candidate();
         tracing::debug!(
             attempt = self.watch.guard.as_ref().map(AttemptGuard::number),
@@ -166,13 +166,13 @@ impl<D: Frame, E: Failure> Watch<D, E> for AttemptWatch {
     }
 }
 
-impl Scope for AttemptWatch {
+impl InSpan for AttemptWatch {
     fn enter(&self) -> Option<Entered<'_>> {
         self.record.enter()
     }
 }
 
-impl Scope for AttemptStart {
+impl InSpan for AttemptStart {
     fn enter(&self) -> Option<Entered<'_>> {
         self.watch.enter()
     }

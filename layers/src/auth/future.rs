@@ -8,9 +8,9 @@ use std::{
 
 use http::{HeaderValue, Request, Response, header::AUTHORIZATION};
 
-use super::{ApiKey, KeyFuture, KeyProvider, pool::Taken, slot::Use};
+use super::{ApiKey, KeyFuture, KeyProvider, pool::KeyLease, slot::Use};
 use crate::{
-    Candidate, Failure, FailureKind, LayerError, LlmRequest, Scope,
+    Candidate, Failure, FailureKind, FailureScope, LayerError, LlmRequest,
     call::Preparing,
     watch::{self, Admit, Respond},
 };
@@ -49,9 +49,9 @@ where
     R: LlmRequest,
     E: Failure + From<LayerError>,
 {
-    type Respond = Used;
+    type Respond = KeyObservation;
 
-    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Used, E>> {
+    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<KeyObservation, E>> {
         Poll::Ready(match ready!(self.key.as_mut().poll(cx)) {
             Ok(key) => {
                 put(request, key.header().clone());
@@ -65,7 +65,7 @@ where
                     upstream: std::mem::take(&mut self.upstream),
                     is_second: call.has_failed_in_turn(FailureKind::Auth),
                 };
-                Ok(Used(Learner::Provider(Box::new(provided))))
+                Ok(KeyObservation(Learner::Provider(Box::new(provided))))
             }
             Err(reason) => Err(refused(no_key(Some(&self.upstream), reason, None))),
         })
@@ -93,13 +93,13 @@ pub(super) fn refused<E: Failure + From<LayerError>>(error: LayerError) -> E {
 }
 
 /// The key that an attempt uses.
-pub struct Used(pub(super) Learner);
+pub struct KeyObservation(pub(super) Learner);
 
 /// What learns of a key from how the attempt ends.
 pub(super) enum Learner {
     Nothing,
     /// Its pool, for this use.
-    Pool(Taken, Use, Option<Candidate>),
+    Pool(KeyLease, Use, Option<Candidate>),
     /// The provider that has returned it.
     Provider(Box<Provided>),
 }
@@ -113,17 +113,17 @@ pub(super) struct Provided {
     is_second: bool,
 }
 
-impl fmt::Debug for Used {
+impl fmt::Debug for KeyObservation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Used")
+        f.debug_struct("KeyObservation")
             .field("is_pooled", &matches!(self.0, Learner::Pool(..)))
             .finish_non_exhaustive()
     }
 }
 
-impl watch::Scope for Used {}
+impl watch::InSpan for KeyObservation {}
 
-impl<B, E: Failure> Respond<Response<B>, E> for Used {
+impl<B, E: Failure> Respond<Response<B>, E> for KeyObservation {
     type Response = Response<B>;
 
     #[inline]
@@ -164,7 +164,7 @@ impl Provided {
 /// Tells the pool that its key was accepted. If the response says that little is left of a limit, it is the key's: the key is used more seldom
 /// for this candidate, and not the candidate with every key, as long as there is another one.
 #[cfg(feature = "pause")]
-fn accepted<B>(taken: Taken, candidate: u64, response: &mut Response<B>) {
+fn accepted<B>(taken: KeyLease, candidate: u64, response: &mut Response<B>) {
     use crate::pause::RateLimitStatus;
 
     let status = response.extensions().get::<RateLimitStatus>();
@@ -177,7 +177,7 @@ fn accepted<B>(taken: Taken, candidate: u64, response: &mut Response<B>) {
 }
 
 /// Tells the pool how its key fared, and the error whether another one is left.
-fn report<T, E: Failure>(taken: Taken, of: Use, sent_to: Option<&Candidate>, result: &mut Result<T, E>) {
+fn report<T, E: Failure>(taken: KeyLease, of: Use, sent_to: Option<&Candidate>, result: &mut Result<T, E>) {
     let Err(error) = result else { return taken.accepted() };
     let hint = error.retry_after();
     let [candidate, quota] = of;
@@ -186,12 +186,12 @@ fn report<T, E: Failure>(taken: Taken, of: Use, sent_to: Option<&Candidate>, res
     let quota = if is_behind { candidate } else { quota };
     let another = match (error.kind(), error.scope()) {
         (FailureKind::Auth, _) => taken.rejected(),
-        (FailureKind::RateLimited | FailureKind::InsufficientFunds, Scope::Upstream) => taken.throttled(hint),
-        (FailureKind::QuotaExhausted, Scope::Upstream) => taken.exhausted(hint, None),
+        (FailureKind::RateLimited | FailureKind::InsufficientFunds, FailureScope::Upstream) => taken.rate_limited(hint),
+        (FailureKind::QuotaExhausted, FailureScope::Upstream) => taken.exhausted(hint, None),
         // Another key may be another account's, with a quota of its own.
-        (FailureKind::QuotaExhausted, Scope::Pool) => taken.exhausted(hint, Some(quota)),
+        (FailureKind::QuotaExhausted, FailureScope::Pool) => taken.exhausted(hint, Some(quota)),
         (FailureKind::RateLimited, scope) if error.limits_key() => {
-            let of = if scope == Scope::Pool { quota } else { candidate };
+            let of = if scope == FailureScope::Pool { quota } else { candidate };
             // If every key has met the limit, it is the candidate that is paused.
             if !taken.limited(hint, of) {
                 return;

@@ -16,22 +16,22 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{FailureKind, auth::{ApiKey, AuthLayer, KeyPool, KeyState, Keys}};
 //!
 //! let pool = KeyPool::new([ApiKey::new("sk-old")?, ApiKey::new("sk-new")?])?;
-//! let keys = Keys::new().upstream("openai", ApiKey::new("sk-direct")?).otherwise(pool.clone());
-//! let service = AuthLayer::new(keys).layer(Theirs::default());
+//! let keys = Keys::new().upstream("openai", ApiKey::new("sk-direct")?).default_source(pool.clone());
+//! let service = AuthLayer::new(keys).layer(ExampleService::default());
 //!
 //! // The upstream rejects the first key: the error says that another one is left, and `RetryLayer` tries it at once.
-//! let error = service.clone().oneshot(Ask::of("gpt-5")).await.err().ok_or("sk-old is rejected")?;
+//! let error = service.clone().oneshot(ExampleRequest::of("gpt-5")).await.err().ok_or("sk-old is rejected")?;
 //! assert_eq!((error.kind, error.marks.has_other_key()), (FailureKind::Auth, true));
 //! assert!(matches!(pool.states()[..], [KeyState::RejectedUntil(_), KeyState::Usable]));
-//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! assert!(service.oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```

@@ -56,7 +56,7 @@ struct Pool {
 }
 
 /// A key that an attempt uses, and by which it reports the result to the pool. Dropped before that, a probe releases its lease.
-pub(super) struct Taken {
+pub(super) struct KeyLease {
     pool: KeyPool,
     index: usize,
     /// Which key stood there: another one may have been put in its place.
@@ -121,7 +121,7 @@ impl KeyPool {
     }
 
     /// The next key for this use, or how long until there is one.
-    pub(super) fn take(&self, of: Use) -> Result<(ApiKey, Taken), Duration> {
+    pub(super) fn take(&self, of: Use) -> Result<(ApiKey, KeyLease), Duration> {
         let mut pool = self.lock();
         let count = pool.slots.len();
         // The clock is read only if the upstream has said something of a key.
@@ -164,7 +164,7 @@ impl KeyPool {
         if let Some(now) = now.filter(|_| is_probe) {
             slot.lease(of, now);
         }
-        let taken = Taken {
+        let taken = KeyLease {
             pool: self.clone(),
             index,
             number: slot.number,
@@ -187,7 +187,7 @@ impl Pool {
     }
 }
 
-impl Taken {
+impl KeyLease {
     /// The upstream rejected it. Whether another key is usable.
     pub(super) fn rejected(self) -> bool {
         let rejections = self.rejections;
@@ -195,8 +195,8 @@ impl Taken {
     }
 
     /// It was rate limited, for everything. Whether another key is usable.
-    pub(super) fn throttled(self, hint: Option<Duration>) -> bool {
-        self.note(|slot, now| slot.throttled(hint, now), true)
+    pub(super) fn rate_limited(self, hint: Option<Duration>) -> bool {
+        self.note(|slot, now| slot.rate_limited(hint, now), true)
     }
 
     /// It was rate limited, for this candidate or pool. Whether another key is not.
@@ -259,7 +259,7 @@ impl Taken {
     }
 }
 
-impl Drop for Taken {
+impl Drop for KeyLease {
     fn drop(&mut self) {
         if self.is_probe {
             let of = self.of;

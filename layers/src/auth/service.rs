@@ -7,7 +7,7 @@ use tower_service::Service;
 
 use super::{
     AuthFuture, KeySource, Keys,
-    future::{Fetching, Learner, Used, no_key, put, refused},
+    future::{Fetching, KeyObservation, Learner, no_key, put, refused},
 };
 use crate::{
     Call, Candidate, Failure, LayerError, LlmRequest,
@@ -51,15 +51,15 @@ where
         }
         let upstream = call.candidate().map(Candidate::upstream);
         let (key, used) = match self.keys.of(upstream) {
-            Some(KeySource::Static(key)) => (Some(key.header().clone()), Used(Learner::Nothing)),
-            Some(KeySource::None) => (None, Used(Learner::Nothing)),
+            Some(KeySource::Static(key)) => (Some(key.header().clone()), KeyObservation(Learner::Nothing)),
+            Some(KeySource::None) => (None, KeyObservation(Learner::Nothing)),
             Some(KeySource::Pool(pool)) => {
                 let candidate = call.candidate();
                 let of = candidate.map_or([0; 2], |candidate| [candidate.own_hash(), candidate.quota_hash()]);
                 match pool.take(of) {
                     Ok((key, taken)) => (
                         Some(key.header().clone()),
-                        Used(Learner::Pool(taken, of, candidate.cloned())),
+                        KeyObservation(Learner::Pool(taken, of, candidate.cloned())),
                     ),
                     Err(rest) => {
                         let reason = format!(

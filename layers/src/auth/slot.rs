@@ -29,7 +29,7 @@ pub(super) struct Slot {
     pub(super) key: ApiKey,
     /// No other key of the pool has it, those before it in the same place included.
     pub(super) number: u64,
-    throttled: Option<Rest>,
+    rate_limited: Option<Rest>,
     /// What it is limited for alone.
     apart: Vec<Apart>,
     rejected: Option<Rejection>,
@@ -68,7 +68,7 @@ impl Slot {
         Self {
             key,
             number,
-            throttled: None,
+            rate_limited: None,
             apart: Vec::new(),
             rejected: None,
         }
@@ -85,7 +85,7 @@ impl Slot {
 
     /// The upstream accepted it for this use.
     pub(super) fn accepted(&mut self, of: Use) {
-        self.throttled = None;
+        self.rate_limited = None;
         self.apart.retain(|apart| !of.contains(&apart.of));
         self.rejected = None;
     }
@@ -95,11 +95,11 @@ impl Slot {
     }
 
     pub(super) fn fitness(&mut self, of: Use, now: impl FnOnce() -> Instant) -> Fitness {
-        if self.throttled.is_none() && self.apart.is_empty() && self.rejected.is_none() {
+        if self.rate_limited.is_none() && self.apart.is_empty() && self.rejected.is_none() {
             return Fitness::Fit;
         }
         let now = now();
-        self.throttled = self.throttled.filter(|rest| rest.standing(now) != Standing::Over);
+        self.rate_limited = self.rate_limited.filter(|rest| rest.standing(now) != Standing::Over);
         self.apart.retain(|apart| apart.rest.standing(now) != Standing::Over);
         let rejected = self.rejected.map(|rejected| (rejected.rest.standing(now), rejected.at));
         if let Some((Standing::Resting(left), at)) = rejected {
@@ -114,13 +114,14 @@ impl Slot {
             own.filter(move |apart| apart.is_quota == is_quota)
                 .map(|apart| &apart.rest)
         };
-        if let Some(left) = self.throttled.iter().chain(own(true)).filter_map(left).max() {
+        if let Some(left) = self.rate_limited.iter().chain(own(true)).filter_map(left).max() {
             return Fitness::RateLimited(left);
         }
         if let Some(left) = own(false).filter_map(left).max() {
             return Fitness::Avoided(left);
         }
-        let is_clear = rejected.is_none() && self.throttled.is_none() && own(true).chain(own(false)).next().is_none();
+        let is_clear =
+            rejected.is_none() && self.rate_limited.is_none() && own(true).chain(own(false)).next().is_none();
         if is_clear { Fitness::Fit } else { Fitness::ProbeDue }
     }
 
@@ -128,7 +129,7 @@ impl Slot {
         if let Some(rejected) = &self.rejected {
             return KeyState::RejectedUntil(rejected.rest.next_look());
         }
-        match self.throttled.filter(|rest| rest.standing(now) != Standing::Over) {
+        match self.rate_limited.filter(|rest| rest.standing(now) != Standing::Over) {
             Some(rest) => KeyState::RestingUntil(rest.next_look()),
             None => KeyState::Usable,
         }
@@ -146,7 +147,7 @@ impl Slot {
 
     fn rests(&mut self, of: Use) -> impl Iterator<Item = &mut Rest> {
         let own = self.apart.iter_mut().filter(move |apart| of.contains(&apart.of));
-        let rests = self.throttled.iter_mut().chain(own.map(|apart| &mut apart.rest));
+        let rests = self.rate_limited.iter_mut().chain(own.map(|apart| &mut apart.rest));
         rests.chain(self.rejected.as_mut().map(|rejected| &mut rejected.rest))
     }
 
@@ -162,15 +163,15 @@ impl Slot {
         self.rejected = Some(Rejection { rest, at: now, times });
     }
 
-    pub(super) fn throttled(&mut self, hint: Option<Duration>, now: Instant) {
+    pub(super) fn rate_limited(&mut self, hint: Option<Duration>, now: Instant) {
         let length = hint.unwrap_or(DEFAULT_REST);
-        put(&mut self.throttled, Rest::new(now, Some(length), PROBE));
+        put(&mut self.rate_limited, Rest::new(now, Some(length), PROBE));
     }
 
     pub(super) fn exhausted(&mut self, hint: Option<Duration>, quota: Option<u64>, now: Instant) {
         let rest = Rest::new(now, Some(hint.unwrap_or(DEFAULT_QUOTA)), QUOTA_PROBE);
         let Some(quota) = quota else {
-            put(&mut self.throttled, rest);
+            put(&mut self.rate_limited, rest);
             return;
         };
         self.rest_apart(quota, rest, true);

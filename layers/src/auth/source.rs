@@ -97,7 +97,7 @@ impl fmt::Debug for KeySource {
 #[derive(Debug, Clone, Default)]
 pub struct Keys {
     by_upstream: Arc<Vec<(Box<str>, KeySource)>>,
-    otherwise: Option<KeySource>,
+    default_source: Option<KeySource>,
 }
 
 impl Keys {
@@ -109,8 +109,8 @@ impl Keys {
 
     /// The same source for every upstream that has none of its own. Each of them then receives this key.
     #[must_use]
-    pub fn otherwise(mut self, source: impl Into<KeySource>) -> Self {
-        self.otherwise = Some(source.into());
+    pub fn default_source(mut self, source: impl Into<KeySource>) -> Self {
+        self.default_source = Some(source.into());
         self
     }
 
@@ -126,17 +126,17 @@ impl Keys {
     /// Whether no upstream has a source.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.by_upstream.is_empty() && self.otherwise.is_none()
+        self.by_upstream.is_empty() && self.default_source.is_none()
     }
 
     pub(super) fn of(&self, upstream: Option<&str>) -> Option<&KeySource> {
         let own = upstream.and_then(|upstream| self.by_upstream.iter().find(|(name, _)| **name == *upstream));
-        own.map(|(_, source)| source).or(self.otherwise.as_ref())
+        own.map(|(_, source)| source).or(self.default_source.as_ref())
     }
 }
 
 impl<T: Into<KeySource>> From<T> for Keys {
     fn from(source: T) -> Self {
-        Self::new().otherwise(source)
+        Self::new().default_source(source)
     }
 }

@@ -11,7 +11,8 @@ use std::{
 };
 
 use super::{
-    AccountRef, Budget, MOST_WAITING, Refusal, RefusalReason, Reservation, ReservationHandle, ReserveRequest,
+    AccountRef, Budget, MAX_QUEUED_RESERVATIONS, Refusal, RefusalReason, Reservation, ReservationHandle,
+    ReserveRequest,
     slot::{self, Full, Share, Slot},
     sync::{Mutex, whole},
     warn::warn_at_thresholds,
@@ -22,15 +23,15 @@ use crate::{UsdAmount, UtcTime};
 const SHARDS: usize = 64;
 
 /// Accounts there may be by default: each takes some 200 bytes.
-pub const MAX_ACCOUNTS: usize = 100_000;
+pub const DEFAULT_MAX_ACCOUNTS: usize = 100_000;
 
 /// Accounts kept in this process. Cheap to clone; clones share them.
 ///
 /// It begins empty: [`Budgets::refill`](super::Budgets::refill) brings back what was spent before a restart.
 #[derive(Clone)]
-pub struct InMemoryBudgetStore(Arc<Shelf>);
+pub struct InMemoryBudgetStore(Arc<Shards>);
 
-struct Shelf {
+struct Shards {
     shards: Vec<Mutex<HashMap<Box<str>, Entry>>>,
     hasher: RandomState,
     most: usize,
@@ -78,7 +79,7 @@ impl AccountState {
     pub fn new(line: &AccountRef, at: UtcTime) -> Self {
         Self {
             budget: Arc::clone(&line.budget),
-            account: line.budget.say(&line.account),
+            account: line.budget.account_label(&line.account),
             settled: UsdAmount::ZERO,
             reserved: UsdAmount::ZERO,
             overrun: UsdAmount::ZERO,
@@ -95,17 +96,17 @@ impl AccountState {
 }
 
 impl InMemoryBudgetStore {
-    /// An empty one with room for [`MAX_ACCOUNTS`].
+    /// An empty one with room for [`DEFAULT_MAX_ACCOUNTS`].
     #[must_use]
     pub fn new() -> Self {
-        Self::with_room(MAX_ACCOUNTS)
+        Self::with_room(DEFAULT_MAX_ACCOUNTS)
     }
 
     /// An empty one with room for about so many accounts. One that has nothing spent or reserved in its window makes room; if none
     /// does, a new account is refused. Of a budget that only warns, it is not counted, and an error is logged.
     #[must_use]
     pub fn with_room(max_accounts: usize) -> Self {
-        Self(Arc::new(Shelf {
+        Self(Arc::new(Shards {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             most: max_accounts,
@@ -205,7 +206,7 @@ impl Entry {
         account.roll(period);
         AccountState {
             budget: Arc::clone(&self.budget),
-            account: self.budget.say(key),
+            account: self.budget.account_label(key),
             settled: account.settled,
             reserved: account.reserved,
             overrun: account.overrun,
@@ -214,7 +215,7 @@ impl Entry {
     }
 }
 
-impl Shelf {
+impl Shards {
     /// The accounts that are locked together with this one.
     fn shard(&self, account: &str) -> Option<&Mutex<HashMap<Box<str>, Entry>>> {
         let hash = self.hasher.hash_one(account);
@@ -309,7 +310,7 @@ impl InMemoryBudgetStore {
 
     /// One more attempt waits: its number among all that ever did. `None` if as many wait as may.
     pub(super) fn begin_wait(&self) -> Option<u64> {
-        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= MOST_WAITING {
+        if self.0.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_QUEUED_RESERVATIONS {
             self.end_wait();
             return None;
         }

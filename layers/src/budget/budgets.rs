@@ -93,7 +93,7 @@ impl Budgets {
     /// Counts models under their [names on this list](PriceList::listed_as), clones of these budgets included. The
     /// [cost layer](crate::cost::CostLayer) does so with its prices; call it before accounts are [refilled](Self::refill) or restored, so that
     /// what was spent before a restart is counted under the same names.
-    pub fn name_models_by(&self, list: Arc<dyn PriceList>) {
+    pub fn use_model_names_of(&self, list: Arc<dyn PriceList>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Some(list);
     }
 
@@ -245,7 +245,7 @@ impl Budgets {
         };
         let done = self.store.reset(std::slice::from_ref(&line));
         if done {
-            let account = budget.say(&line.account);
+            let account = budget.account_label(&line.account);
             tracing::warn!(target: "llm::budget", budget = budget.name(), account, "a budget was reset by hand");
         }
         done

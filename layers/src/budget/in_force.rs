@@ -14,14 +14,14 @@ pub(super) struct InForce(Arc<RwLock<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    known: Option<Arc<[Known]>>,
-    /// When budgets that are not in force yet were refilled, by name.
-    refilled: HashMap<Box<str>, UtcTime>,
+    known: Option<Arc<[ActiveBudget]>>,
+    /// Budgets that were refilled and are not in force yet, by name, and when.
+    refilled: HashMap<Box<str>, (Arc<Budget>, UtcTime)>,
 }
 
 /// A budget in force.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
+pub(super) struct ActiveBudget {
     pub(super) budget: Arc<Budget>,
     /// When it came into force; `None` if it was among the first.
     since: Option<UtcTime>,
@@ -31,16 +31,21 @@ pub(super) struct Known {
 
 impl InForce {
     /// Those that are in force now, if any were put in force.
-    pub(super) fn now(&self) -> Option<Arc<[Known]>> {
+    pub(super) fn now(&self) -> Option<Arc<[ActiveBudget]>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).known.clone()
     }
 
-    /// These count what was spent until now. Of several pages the first counts: nothing that ended after it is known to all.
+    /// These count what was spent until now. Of several pages the first counts: nothing that ended after it is known to all. A budget that was made
+    /// again begins again: what was refilled before never came into force.
     pub(super) fn refilled(&self, budgets: &[Arc<Budget>]) {
         let now = UtcTime::now();
         let mut state = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for budget in budgets {
-            state.refilled.entry(budget.name().into()).or_insert(now);
+            let known = state.refilled.get(budget.name());
+            if known.is_none_or(|(known, _)| !Arc::ptr_eq(known, budget)) {
+                let refilled = (Arc::clone(budget), now);
+                state.refilled.insert(budget.name().into(), refilled);
+            }
         }
     }
 
@@ -56,9 +61,9 @@ impl InForce {
             let (since, refilled) = match same {
                 None => (None, None),
                 Some(Some(known)) => (known.since, known.refilled),
-                Some(None) => (Some(now), refilled.get(budget.name()).copied()),
+                Some(None) => (Some(now), refilled.get(budget.name()).map(|(_, at)| *at)),
             };
-            Known {
+            ActiveBudget {
                 budget: Arc::clone(budget),
                 since,
                 refilled,
@@ -68,7 +73,7 @@ impl InForce {
     }
 }
 
-impl Known {
+impl ActiveBudget {
     /// Whether the recorded cost of the entry was counted on it: it was in force when the attempt began, or was refilled with what had ended
     /// before.
     pub(super) fn has_counted(&self, entry: &Entry) -> bool {
@@ -79,8 +84,30 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
     use super::*;
     use crate::budget::Window;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refill_that_never_came_into_force_is_replaced_by_the_next_one() {
+        let in_force = InForce::default();
+        let made = || [Arc::new(Budget::usd("x", "1").unwrap())];
+        let minute = Duration::from_secs(60);
+        in_force.put(&[]);
+        // The settings that it was made for are refused.
+        in_force.refilled(&made());
+        advance(minute).await;
+        let (again, at) = (made(), UtcTime::now());
+        in_force.refilled(&again);
+        advance(minute).await;
+        in_force.refilled(&again);
+        in_force.put(&made());
+        let known = in_force.now().unwrap();
+        assert_eq!(known[0].refilled, Some(at), "the first page of the last refill");
+    }
 
     #[test]
     fn a_budget_keeps_its_time_if_its_accounts_are_the_same() {

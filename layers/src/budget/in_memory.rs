@@ -2,7 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::Turn, warn_at_thresholds};
+use super::{
+    AccountRef, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, turn::QueuedReserve, warn_at_thresholds,
+};
 use crate::{UsdAmount, UtcTime};
 
 impl BudgetStore for InMemoryBudgetStore {
@@ -19,7 +21,7 @@ impl BudgetStore for InMemoryBudgetStore {
         if ask.want.max(ask.at_least) <= UsdAmount::ZERO {
             return self.reserve(ask);
         }
-        Turn::take(self, ask, until)
+        QueuedReserve::take(self, ask, until)
     }
 
     fn is_durable(&self) -> bool {
@@ -64,9 +66,9 @@ impl InMemoryBudgetStore {
             };
             let mut account = share.slot.lock();
             account.roll(share.period);
-            let (before, over) = (account.settled, account.overrun);
+            let (before, over) = (account.spent(), account.overrun);
             account.spend(share.limit(), by, at.millis());
-            let (after, over) = (account.settled, account.overrun.saturating_sub(over));
+            let (after, over) = (account.spent(), account.overrun.saturating_sub(over));
             drop(account);
             share.slot.queue().wake_first();
             report(line, before, after, over);

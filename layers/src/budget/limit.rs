@@ -8,7 +8,7 @@ use super::{
     calendar,
     window::{LEAST_ROLLING, MOST_ROLLING},
 };
-use crate::{LONGEST_TAG_NAME, Tags, UsdAmount, UsdError, UtcTime};
+use crate::{MAX_TAG_NAME_BYTES, Tags, UsdAmount, UsdError, UtcTime};
 
 /// The most that may be spent, for a scope and a window.
 ///
@@ -120,7 +120,7 @@ impl Budget {
     /// If the name is invalid, or the amount is no decimal number or not above zero.
     pub fn usd(name: &str, dollars: &str) -> Result<Self, BudgetError> {
         let amount = dollars.parse().map_err(|error| BudgetError::Amount {
-            name: name.chars().take(LONGEST_TAG_NAME).collect(),
+            name: name.chars().take(MAX_TAG_NAME_BYTES).collect(),
             error,
         })?;
         Self::new(name, amount)
@@ -133,8 +133,8 @@ impl Budget {
     /// If the name is invalid, or the amount is not above zero.
     pub fn new(name: &str, cap: UsdAmount) -> Result<Self, BudgetError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:".contains(&byte);
-        let cut = || name.chars().take(LONGEST_TAG_NAME).collect();
-        if name.is_empty() || name.len() > LONGEST_TAG_NAME || !name.bytes().all(plain) {
+        let cut = || name.chars().take(MAX_TAG_NAME_BYTES).collect();
+        if name.is_empty() || name.len() > MAX_TAG_NAME_BYTES || !name.bytes().all(plain) {
             return Err(BudgetError::Name { name: cut() });
         }
         if cap <= UsdAmount::ZERO {
@@ -331,7 +331,7 @@ impl Budget {
     }
 
     /// An account's name as a person reads it: `tenant=acme`.
-    pub(crate) fn say(&self, account: &str) -> String {
+    pub(crate) fn account_label(&self, account: &str) -> String {
         let values = account.split(BETWEEN).skip(1);
         let tags = self.scope.iter().zip(values).map(|(dimension, value)| {
             let (Dimension::Each(tag) | Dimension::Only(tag, _)) = dimension;
@@ -346,7 +346,7 @@ impl fmt::Display for BudgetError {
         match self {
             Self::Name { name } => write!(
                 f,
-                "invalid budget name {name:?}: use up to {LONGEST_TAG_NAME} letters, digits and `_-./:`"
+                "invalid budget name {name:?}: use up to {MAX_TAG_NAME_BYTES} letters, digits and `_-./:`"
             ),
             Self::Twice { name } => write!(f, "there are two budgets named `{name}`: give each a name of its own"),
             Self::Amount { name, error } => {

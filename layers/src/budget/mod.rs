@@ -7,7 +7,7 @@
 //! Accounts are kept in a [`BudgetStore`]: a [`InMemoryBudgetStore`] in this process, or one that several processes share.
 //!
 //! Money that is reserved becomes free when attempts end. Attempts that wait for it ([`BudgetStore::reserve_queued`]) are served in the order
-//! in which they came; up to [`MOST_WAITING`] wait in an [`InMemoryBudgetStore`]. One that does not wait takes what is free.
+//! in which they came; up to [`MAX_QUEUED_RESERVATIONS`] wait in an [`InMemoryBudgetStore`]. One that does not wait takes what is free.
 //!
 //! # Errors
 //!
@@ -37,11 +37,13 @@ mod warn;
 mod window;
 mod zone;
 
-pub use book::{AccountState, InMemoryBudgetStore, MAX_ACCOUNTS};
+pub use book::{AccountState, DEFAULT_MAX_ACCOUNTS, InMemoryBudgetStore};
 pub use budgets::Budgets;
 pub use limit::{Budget, BudgetError, MAX_PER_HOUR, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
-pub use store::{AccountRef, BudgetStore, Decision, MOST_WAITING, Reservation, ReservationHandle, ReserveRequest};
+pub use store::{
+    AccountRef, BudgetStore, Decision, MAX_QUEUED_RESERVATIONS, Reservation, ReservationHandle, ReserveRequest,
+};
 pub use warn::{WARN_AT_PERCENT, warn_at_thresholds};
 pub use window::Window;
 pub use zone::Zone;

@@ -23,15 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Queue {
     /// By the number in which they came.
-    waiting: Mutex<Places>,
+    waiting: Mutex<Waiters>,
     /// How many there are: without any, as on a good day, the queue is not looked at.
     count: AtomicUsize,
 }
 
-type Places = BTreeMap<u64, Place>;
+type Waiters = BTreeMap<u64, Waiter>;
 
 #[derive(Debug)]
-struct Place {
+struct Waiter {
     waker: Waker,
     /// When it waits no more.
     until: Instant,
@@ -39,7 +39,7 @@ struct Place {
     lapses: Option<Instant>,
 }
 
-impl Place {
+impl Waiter {
     /// It is woken by this waker. A second wake-up gives it no more time.
     fn woken(&mut self, now: Instant) -> Waker {
         self.lapses.get_or_insert(now + GRACE);
@@ -81,13 +81,13 @@ impl Queue {
         self.count.load(Ordering::Acquire) == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, Waiters> {
         self.waiting.lock().unwrap_or_else(whole)
     }
 
     /// Takes a place until this instant for one that is about to be polled.
     pub(super) fn reserve_place(&self, number: u64, until: Instant) {
-        let place = Place {
+        let place = Waiter {
             waker: Waker::noop().clone(),
             until,
             lapses: Some(Instant::now() + GRACE),
@@ -101,7 +101,7 @@ impl Queue {
     /// again.
     pub(super) fn enter(&self, number: u64, waker: &Waker, until: Instant) -> Option<Instant> {
         let (mut waiting, now) = (self.lock(), Instant::now());
-        let place = Place {
+        let place = Waiter {
             waker: waker.clone(),
             until,
             lapses: None,
@@ -146,7 +146,7 @@ impl Queue {
 
     /// Removes those from the first places that wait no more, or did not ask in time. Returns the waker of the next one, if some were
     /// removed.
-    fn pass_over(&self, waiting: &mut Places, now: Instant) -> Option<Waker> {
+    fn pass_over(&self, waiting: &mut Waiters, now: Instant) -> Option<Waker> {
         let before = waiting.len();
         while let Some(first) = waiting.first_entry().filter(|first| first.get().is_over(now)) {
             first.remove();

@@ -98,7 +98,7 @@ impl Refusal {
     pub fn new(budget: &Arc<Budget>, account: &str, reason: RefusalReason, needed: UsdAmount, at: UtcTime) -> Self {
         Self {
             budget: Arc::clone(budget),
-            account: budget.say(account),
+            account: budget.account_label(account),
             reason: reason.of_attempt(budget.cap(), needed),
             needed,
             at,

@@ -43,8 +43,12 @@ pub(super) struct Full {
 /// What a settlement has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Settled {
+    /// What had been spent before, beyond the cap too.
     pub(super) before: UsdAmount,
+    /// The same afterwards.
     pub(super) after: UsdAmount,
+    /// What is settled now.
+    pub(super) settled: UsdAmount,
     /// What is held now.
     pub(super) reserved: UsdAmount,
     /// What it charged beyond the cap.
@@ -97,11 +101,12 @@ pub(super) fn settle(shares: &[Share], held: UsdAmount, spent: UsdAmount, mut to
         let settled = {
             let mut account = share.slot.lock();
             account.roll(share.period);
-            let (before, over) = (account.settled, account.overrun);
+            let (before, over) = (account.spent(), account.overrun);
             account.settle(share.limit(), held, spent);
             Settled {
                 before,
-                after: account.settled,
+                after: account.spent(),
+                settled: account.settled,
                 reserved: account.reserved,
                 overrun: account.overrun.saturating_sub(over),
             }

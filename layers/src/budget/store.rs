@@ -9,10 +9,11 @@ use crate::{UsdAmount, UtcTime};
 
 /// Attempts that may wait at once in one [`InMemoryBudgetStore`](super::InMemoryBudgetStore): each takes some hundred bytes. Beyond them an
 /// attempt is refused.
-pub const MOST_WAITING: usize = 10_000;
+pub const MAX_QUEUED_RESERVATIONS: usize = 10_000;
 
 /// One account that an attempt is recorded on.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct AccountRef {
     /// By which budget.
     pub budget: Arc<Budget>,
@@ -20,8 +21,18 @@ pub struct AccountRef {
     pub account: Box<str>,
 }
 
+impl AccountRef {
+    /// The account with this key, of this budget.
+    #[must_use]
+    pub fn new(budget: Arc<Budget>, account: impl Into<Box<str>>) -> Self {
+        let account = account.into();
+        Self { budget, account }
+    }
+}
+
 /// A reservation that an attempt requests.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ReserveRequest {
     /// On which accounts: all of them, or none.
     pub lines: Vec<AccountRef>,
@@ -35,6 +46,24 @@ pub struct ReserveRequest {
 }
 
 impl ReserveRequest {
+    /// A reservation of this amount on these accounts, and of no less: see [`at_least`](method@Self::at_least).
+    #[must_use]
+    pub fn new(lines: Vec<AccountRef>, want: UsdAmount, at: UtcTime) -> Self {
+        Self {
+            lines,
+            want,
+            at_least: want,
+            at,
+        }
+    }
+
+    /// Sets the least that must be free. The requested amount by default.
+    #[must_use]
+    pub fn at_least(mut self, amount: UsdAmount) -> Self {
+        self.at_least = amount;
+        self
+    }
+
     /// The first line that may refuse it; `None` if all of them only warn.
     #[must_use]
     pub fn first_hard_line(&self) -> Option<&AccountRef> {

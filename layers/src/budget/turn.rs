@@ -11,13 +11,15 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{
-    Decision, InMemoryBudgetStore, MOST_WAITING, Refusal, RefusalReason, Reservation, ReserveRequest,
+    Decision, InMemoryBudgetStore, MAX_QUEUED_RESERVATIONS, Refusal, RefusalReason, Reservation, ReserveRequest,
     book::{refused, refused_by},
     slot::{Full, Share, Slot},
 };
 use crate::UtcTime;
 
-const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull { most: MOST_WAITING };
+const QUEUE_FULL: RefusalReason = RefusalReason::QueueFull {
+    most: MAX_QUEUED_RESERVATIONS,
+};
 
 /// The clock of the windows counts in milliseconds: a wait for the next window is that long at least.
 const LEAST_WAIT: Duration = Duration::from_millis(1);
@@ -25,7 +27,7 @@ const LEAST_WAIT: Duration = Duration::from_millis(1);
 /// Waits in the queue of the account that cannot carry it yet.
 ///
 /// Dropped, it leaves the queue, and the next one is woken.
-pub(super) struct Turn {
+pub(super) struct QueuedReserve {
     store: InMemoryBudgetStore,
     ask: ReserveRequest,
     /// Its number among all that ever waited: it keeps its place if another account is in its way.
@@ -37,7 +39,7 @@ pub(super) struct Turn {
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Turn {
+impl QueuedReserve {
     /// Decides at once, if no other waits before and the money is there, or never will be; otherwise in its turn.
     pub(super) fn take(store: &InMemoryBudgetStore, mut ask: ReserveRequest, until: Instant) -> Decision {
         let decided = match store.shares(&mut ask.lines, ask.at) {
@@ -127,7 +129,7 @@ fn never_fits(index: usize, share: &Share, ask: &ReserveRequest) -> Option<Full>
     (!fits).then(|| share.full(index, &account, ask.at_least))
 }
 
-impl Future for Turn {
+impl Future for QueuedReserve {
     type Output = Result<Reservation, Box<Refusal>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -180,7 +182,7 @@ impl Future for Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for QueuedReserve {
     fn drop(&mut self) {
         self.leave();
         self.store.end_wait();

@@ -15,11 +15,11 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use super::{
-    AnswerKey, Cache, CacheBody, CacheStatus, CachedAnswer, Coalesced,
+    AnswerKey, Cache, CacheBody, CacheStatus, CachedAnswer,
+    external_store::Looking,
     flight::{Begun, Entered, Flights, Lost, Order, Reader, Upstream, broken},
-    given::Looking,
 };
-use crate::{Failure, Frame, LayerError};
+use crate::{Coalesced, Failure, Frame, LayerError};
 
 /// The future of [`CacheService`](super::CacheService).
 #[pin_project]

@@ -9,7 +9,7 @@ use std::{
 use highway::{HighwayHash, HighwayHasher, Key};
 use http::{HeaderName, Request};
 
-use crate::{CacheKey, KeyWriter, changes_no_answer};
+use crate::{CacheKey, KeyWriter, is_irrelevant_header};
 
 /// Hashes the parts of a key.
 struct KeyHash {
@@ -123,7 +123,7 @@ impl AnswerKey {
     ) -> Self {
         let body = request.body();
         let may_change =
-            |name: &HeaderName| !changes_no_answer(name) && !ignored.contains(name) && !body.ignores_header(name);
+            |name: &HeaderName| !is_irrelevant_header(name) && !ignored.contains(name) && !body.ignores_header(name);
         let headers = request.headers().iter();
         let mut headers: Vec<_> = headers
             .filter(|(name, _)| may_change(name))

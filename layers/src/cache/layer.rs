@@ -27,7 +27,7 @@ impl<D, E, X> CacheLayer<D, E, X> {
     /// without a tenant bypasses the cache. To share between all callers, use [`GlobalKey`](crate::GlobalKey).
     ///
     /// Each header of the request is part of the key as well, since it may reach the upstream and change the answer, except those that
-    /// [change no answer](crate::changes_no_answer), those that the request [ignores](CacheKey::ignores_header), and those that
+    /// [change no answer](crate::is_irrelevant_header), those that the request [ignores](CacheKey::ignores_header), and those that
     /// [`ignore_header`](Self::ignore_header) names. Whatever else the answer depends on (a candidate, an extension) belongs to the
     /// tenant's key, too.
     #[must_use]

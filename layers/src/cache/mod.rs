@@ -2,7 +2,7 @@
 //!
 //! A request is found by a hash of all that its response depends on ([`CacheKey`](crate::CacheKey)), within its tenant. No tenant gets a
 //! response that another tenant requested, unless all share one key ([`GlobalKey`](crate::GlobalKey)). The request's headers are part of the
-//! key, except those that [change no answer](crate::changes_no_answer) or are [ignored](CacheLayer::ignore_header). A response is cached when
+//! key, except those that [change no answer](crate::is_irrelevant_header) or are [ignored](CacheLayer::ignore_header). A response is cached when
 //! its body has ended without an error, after a frame that [finishes it](crate::Frame::finishes_answer), with a status of 2xx; or before that, with
 //! the frame that [nothing follows](crate::Frame::is_last), so that a caller may leave behind it. It is not
 //! cached if it failed, was interrupted, was dropped, ended at its limit of tokens or in a filter, is larger than [`Cache::largest`], or is marked with [`NoStore`](crate::NoStore). It is
@@ -21,7 +21,7 @@
 //! it comes. No reader owns the call: each reader that is polled polls it. So the call continues while it has at least one reader, the first
 //! included or not, and no reader waits for a slow one. When the last reader is dropped, the call is dropped at once, and its connection closes.
 //!
-//! The first request pays, under its own tags and within its own deadline. The responses of the others carry [`Coalesced`], so that the usage
+//! The first request pays, under its own tags and within its own deadline. The responses of the others carry [`Coalesced`](crate::Coalesced), so that the usage
 //! in their frames is not counted twice.
 //!
 //! An interactive caller never waits like a batch: an [`Interactive`](crate::Priority::Interactive) call joins one of
@@ -47,7 +47,7 @@
 //!
 //! [`LayerError::CacheMiss`](crate::LayerError::CacheMiss) if the request is [`CacheMode::OnlyIfCached`](crate::CacheMode::OnlyIfCached) and no response is cached. If a
 //! coalesced call fails, the first caller gets the error itself. The others get an equivalent error
-//! ([`Failure::for_another`](crate::Failure::for_another)), unless the failure says nothing about them: it is
+//! ([`Failure::for_coalesced`](crate::Failure::for_coalesced)), unless the failure says nothing about them: it is
 //! [personal](crate::Failure::is_personal), or the first caller's deadline had passed. Then one of them makes the call again, and the rest
 //! share that one. Each makes at most one call, and never two at once. After the response has begun no call is made again: the other
 //! callers see a personal failure as an interrupted stream.
@@ -64,8 +64,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::{sync::Arc, time::Duration};
@@ -74,21 +74,21 @@
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{CacheKey, KeyWriter, cache::{Cache, CacheLayer, CacheStatus}};
 //!
-//! impl CacheKey for Ask {
+//! impl CacheKey for ExampleRequest {
 //!     fn write_key(&self, key: &mut KeyWriter<'_>) {
 //!         key.part(self.model.as_bytes());
 //!     }
 //! }
 //!
-//! let tenant = |request: &Request<Ask>| -> Option<Arc<str>> {
+//! let tenant = |request: &Request<ExampleRequest>| -> Option<Arc<str>> {
 //!     request.headers().get("x-tenant")?.to_str().ok().map(Arc::from)
 //! };
 //! let cache = Cache::new(64 << 20).time_to_live(Duration::from_secs(600));
-//! let theirs = Theirs::default();
-//! let service = CacheLayer::new(cache, tenant).layer(theirs.clone());
+//! let inner = ExampleService::default();
+//! let service = CacheLayer::new(cache, tenant).layer(inner.clone());
 //!
 //! let ask = |tenant: &'static str| {
-//!     let mut request = Ask::of("gpt-5");
+//!     let mut request = ExampleRequest::of("gpt-5");
 //!     request.headers_mut().insert("x-tenant", http::HeaderValue::from_static(tenant));
 //!     service.clone().oneshot(request)
 //! };
@@ -99,7 +99,7 @@
 //!     // Kept once it is read to its end.
 //!     response.into_body().collect().await.map_err(|error| error.message)?;
 //! }
-//! assert_eq!(theirs.asked().len(), 2);
+//! assert_eq!(inner.asked().len(), 2);
 //! # Ok(())
 //! # }
 //! ```
@@ -108,16 +108,16 @@ mod body;
 mod cache_store;
 mod cached_answer;
 mod entry;
+mod external_store;
 mod flight;
 mod forgotten;
 mod future;
-mod given;
 pub mod idempotency;
 mod key;
 mod latest;
 mod layer;
+mod lru_store;
 mod response;
-mod room;
 mod service;
 mod status;
 mod store;
@@ -131,6 +131,4 @@ pub use layer::CacheLayer;
 pub use response::CachedResponse;
 pub use service::CacheService;
 pub use status::CacheStatus;
-
-pub use crate::Coalesced;
 pub use store::Cache;

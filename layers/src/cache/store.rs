@@ -7,9 +7,9 @@ use tokio::time::Instant;
 use super::{
     AnswerKey, CacheStatus, CacheStore, CachedAnswer,
     entry::Entry,
+    external_store::{ExternalStore, Looking},
     forgotten::Forgotten,
-    given::{Given, Looking},
-    room::Room,
+    lru_store::LruStore,
 };
 use crate::Frame;
 
@@ -19,7 +19,7 @@ use crate::Frame;
 /// so that new ones that are never requested again evict each other first. A stale response is removed when it is requested, or when it is
 /// the least recently used one and another is stored.
 pub struct Cache<D> {
-    place: Place<D>,
+    backend: Backend<D>,
     forgotten: Arc<Forgotten>,
     time_to_live: Duration,
     stale_if_error: Duration,
@@ -28,9 +28,9 @@ pub struct Cache<D> {
 }
 
 /// Where the responses are.
-enum Place<D> {
-    Own(Arc<Room<D>>),
-    Given(Arc<Given<D>>),
+enum Backend<D> {
+    Own(Arc<LruStore<D>>),
+    External(Arc<ExternalStore<D>>),
 }
 
 /// How long a look at a store takes at most, by default: an answer of a model takes longer.
@@ -52,19 +52,19 @@ where
     /// Bytes are the frames' own count ([`Frame::size_in_bytes`]), and what is known of the rest.
     #[must_use]
     pub fn new(bytes: u64) -> Self {
-        Self::at(|_| Place::Own(Arc::new(Room::new(bytes))))
+        Self::at(|_| Backend::Own(Arc::new(LruStore::new(bytes))))
     }
 
     /// Caches responses in a store of your own, which bounds itself: see [`CacheStore`].
     #[must_use]
     pub fn with_store(store: impl CacheStore<D>) -> Self {
-        Self::at(|forgotten| Place::Given(Arc::new(Given::new(Box::new(store), forgotten))))
+        Self::at(|forgotten| Backend::External(Arc::new(ExternalStore::new(Box::new(store), forgotten))))
     }
 
-    fn at(place: impl FnOnce(Arc<Forgotten>) -> Place<D>) -> Self {
+    fn at(backend: impl FnOnce(Arc<Forgotten>) -> Backend<D>) -> Self {
         let forgotten = Arc::<Forgotten>::default();
         Self {
-            place: place(Arc::clone(&forgotten)),
+            backend: backend(Arc::clone(&forgotten)),
             forgotten,
             time_to_live: Duration::from_secs(300),
             stale_if_error: Duration::ZERO,
@@ -113,9 +113,9 @@ where
     /// well if a store of your own answers later: then [`stale_later`](Self::stale_later) has it.
     #[must_use]
     pub fn stale(&self, key: &AnswerKey) -> Option<CachedAnswer<D>> {
-        match &self.place {
-            Place::Own(room) => self.look(room, key).ok(),
-            Place::Given(given) => {
+        match &self.backend {
+            Backend::Own(room) => self.look(room, key).ok(),
+            Backend::External(given) => {
                 let found = given.look(key, self.store_timeout, Duration::MAX).ok()??;
                 self.answer(key, found).ok()
             }
@@ -129,7 +129,9 @@ where
         &self,
         key: &AnswerKey,
     ) -> Option<impl Future<Output = Option<CachedAnswer<D>>> + Send + 'static + use<D>> {
-        let Place::Given(given) = &self.place else { return None };
+        let Backend::External(given) = &self.backend else {
+            return None;
+        };
         let (given, cache, key) = (Arc::clone(given), self.clone(), *key);
         Some(async move {
             let found = match given.look(&key, cache.store_timeout, Duration::MAX) {
@@ -142,9 +144,9 @@ where
 
     /// Looks for a fresh response; a store of one's own has `cap` to answer, at most.
     pub(super) fn find(&self, key: &AnswerKey, cap: Duration) -> Found<D> {
-        match &self.place {
-            Place::Own(_) => Found::Now(self.fresh(key).ok()),
-            Place::Given(given) => match given.look(key, self.store_timeout, cap) {
+        match &self.backend {
+            Backend::Own(_) => Found::Now(self.fresh(key).ok()),
+            Backend::External(given) => match given.look(key, self.store_timeout, cap) {
                 Ok(found) => Found::Now(found.and_then(|entry| self.fresh_of(key, entry))),
                 Err(looking) => Found::Later(looking),
             },
@@ -159,7 +161,7 @@ where
     /// The cached response if it is fresh and in the cache's own memory; otherwise what may be the last handle of a stale one, to be dropped
     /// with no lock held. A store of one's own is not called, since it is foreign code.
     pub(super) fn fresh(&self, key: &AnswerKey) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
-        let Place::Own(room) = &self.place else {
+        let Backend::Own(room) = &self.backend else {
             return Err(None);
         };
         let answer = self.look(room, key)?;
@@ -169,7 +171,7 @@ where
         Ok(answer)
     }
 
-    fn look(&self, room: &Room<D>, key: &AnswerKey) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
+    fn look(&self, room: &LruStore<D>, key: &AnswerKey) -> Result<CachedAnswer<D>, Option<Arc<Entry<D>>>> {
         let entry = room.get(key).ok_or(None)?;
         let answer = self.answer(key, entry);
         if let Err(Some(over)) = &answer
@@ -220,9 +222,9 @@ where
         if entry.keep_for.is_zero() {
             return;
         }
-        match &self.place {
-            Place::Own(room) => room.keep(key, entry, &self.forgotten),
-            Place::Given(given) => given.keep(&key, entry),
+        match &self.backend {
+            Backend::Own(room) => room.keep(key, entry, &self.forgotten),
+            Backend::External(given) => given.keep(&key, entry),
         }
     }
 
@@ -233,39 +235,39 @@ where
     /// How many bytes are cached.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        match &self.place {
-            Place::Own(room) => room.bytes().try_into().unwrap_or(u64::MAX),
-            Place::Given(given) => given.bytes(),
+        match &self.backend {
+            Backend::Own(room) => room.bytes().try_into().unwrap_or(u64::MAX),
+            Backend::External(given) => given.bytes(),
         }
     }
 
     /// Removes one response. A call in flight for it serves its present readers, accepts no others, and is not cached.
     pub fn forget(&self, key: &AnswerKey) {
         self.forgotten.one(*key);
-        match &self.place {
-            Place::Own(room) => room.forget(key),
-            Place::Given(given) => given.forget(key),
+        match &self.backend {
+            Backend::Own(room) => room.forget(key),
+            Backend::External(given) => given.forget(key),
         }
     }
 
     /// Removes all responses, and treats all calls in flight as [`forget`](Self::forget) does.
     pub fn clear(&self) {
         self.forgotten.all();
-        match &self.place {
-            Place::Own(room) => room.clear(),
-            Place::Given(given) => given.clear(),
+        match &self.backend {
+            Backend::Own(room) => room.clear(),
+            Backend::External(given) => given.clear(),
         }
     }
 }
 
 impl<D> Clone for Cache<D> {
     fn clone(&self) -> Self {
-        let place = match &self.place {
-            Place::Own(room) => Place::Own(Arc::clone(room)),
-            Place::Given(given) => Place::Given(Arc::clone(given)),
+        let backend = match &self.backend {
+            Backend::Own(room) => Backend::Own(Arc::clone(room)),
+            Backend::External(given) => Backend::External(Arc::clone(given)),
         };
         Self {
-            place,
+            backend,
             forgotten: Arc::clone(&self.forgotten),
             ..*self
         }
@@ -284,9 +286,9 @@ impl<D> fmt::Debug for Cache<D> {
 
 impl<D> fmt::Display for Cache<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Own(room) => write!(f, "{} bytes of answers", room.capacity())?,
-            Place::Given(_) => f.write_str("answers in a store of its own")?,
+        match &self.backend {
+            Backend::Own(room) => write!(f, "{} bytes of answers", room.capacity())?,
+            Backend::External(_) => f.write_str("answers in a store of its own")?,
         }
         write!(f, ", each for {:?}", self.time_to_live)?;
         if !self.stale_if_error.is_zero() {

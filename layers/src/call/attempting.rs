@@ -136,7 +136,7 @@ impl Call {
     pub(crate) fn not_joined(&self, why: &str) {
         let Some(state) = &self.log else { return };
         let mut lines = state.lines();
-        let read = lines.iter_mut().rev().find(|line| line.gave_answer());
+        let read = lines.iter_mut().rev().find(|line| line.has_answered());
         if let Some(line) = read {
             line.note = Some(why.into());
         }
@@ -176,7 +176,7 @@ impl Call {
     pub(crate) fn reject_answer(&self, kind: FailureKind, summary: &str) {
         let Some(state) = &self.log else { return };
         state.find_in_turn(self.turn.number, |line| {
-            let is_answer = line.gave_answer();
+            let is_answer = line.has_answered();
             if is_answer {
                 line.outcome = Outcome::Failed(kind);
                 line.summary = Some(summary.into());

@@ -9,6 +9,7 @@ use crate::util::Lock;
 
 /// How a model continues an answer that was interrupted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum ContinueBy {
     /// It continues its own message, which the request begins with what was shown.
     #[default]
@@ -27,9 +28,9 @@ const MOST_LEARNED: usize = 1_000;
 
 /// The candidates that do not continue a begun message, each until it is looked at again.
 #[derive(Default)]
-pub(crate) struct Learned(Lock<HashMap<Candidate, Instant>>);
+pub(crate) struct InstructionOnly(Lock<HashMap<Candidate, Instant>>);
 
-impl Learned {
+impl InstructionOnly {
     pub(crate) fn note(&self, candidate: &Candidate) {
         let now = crate::util::now();
         let mut table = self.0.lock();
@@ -61,7 +62,7 @@ pub(crate) struct Continuation {
     pub(crate) last: String,
     /// What the type of the requests says of a candidate.
     pub(crate) table: fn(&Candidate) -> ContinueBy,
-    pub(crate) learned: Arc<Learned>,
+    pub(crate) learned: Arc<InstructionOnly>,
     /// Those that did not take the begun message in this call, and whether each has had another turn.
     pub(crate) refused: Lock<Vec<(Candidate, bool)>>,
 }
@@ -110,9 +111,9 @@ impl fmt::Debug for Continuation {
     }
 }
 
-impl fmt::Debug for Learned {
+impl fmt::Debug for InstructionOnly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Learned")
+        f.debug_struct("InstructionOnly")
             .field("candidates", &self.0.lock().len())
             .finish_non_exhaustive()
     }
@@ -124,7 +125,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_learned_has_an_end_and_a_bound() {
-        let learned = Learned::default();
+        let learned = InstructionOnly::default();
         let of = |number: usize| Candidate::new("router", &format!("model-{number}")).unwrap();
         (0..=MOST_LEARNED).for_each(|number| learned.note(&of(number)));
         assert!(learned.knows(&of(0)) && !learned.knows(&of(MOST_LEARNED)), "no room");

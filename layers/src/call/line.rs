@@ -134,13 +134,13 @@ impl Attempt {
 
     /// Whether this attempt, and not an earlier one, gave the answer.
     #[must_use]
-    pub const fn gave_answer(&self) -> bool {
+    pub const fn has_answered(&self) -> bool {
         matches!(self.outcome, Outcome::Answering | Outcome::Answered)
     }
 
     /// What happened, the most important facts first.
-    fn story(&self) -> String {
-        let mut story = match (self.outcome, self.status, &self.summary) {
+    fn summary(&self) -> String {
+        let mut text = match (self.outcome, self.status, &self.summary) {
             (Outcome::Waiting, ..) => "waiting".to_owned(),
             (Outcome::Answering, ..) => "answering".to_owned(),
             (Outcome::Answered, ..) => "answered".to_owned(),
@@ -153,30 +153,30 @@ impl Attempt {
             (Outcome::Failed(kind), None, None) => kind.to_string(),
         };
         if let Some(first) = self.first_token {
-            story.push_str(&format!(", first token in {}", Seconds(first)));
+            text.push_str(&format!(", first token in {}", Seconds(first)));
         }
         if let Some(cost) = self.cost.filter(|cost| *cost != UsdAmount::ZERO) {
             let about = if self.cost_is_estimate { "about " } else { "" };
-            story.push_str(&format!(", {about}{cost}"));
+            text.push_str(&format!(", {about}{cost}"));
         }
         if let Some(hint) = self.retry_after {
-            story.push_str(&format!(", retry after {}", Seconds(hint)));
+            text.push_str(&format!(", retry after {}", Seconds(hint)));
         }
         if let Some(note) = &self.note {
-            story.push_str(&format!(" ({note})"));
+            text.push_str(&format!(" ({note})"));
         }
-        story
+        text
     }
 
     pub(super) fn write(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
-        let story = self.story();
+        let text = self.summary();
         if self.outcome == Outcome::Skipped {
-            return write!(f, "  -  {name:<28}  {story}");
+            return write!(f, "  -  {name:<28}  {text}");
         }
         write!(f, "{:>3}  {name:<28}  ", self.number)?;
         match self.duration {
-            None => f.write_str(&story)?,
-            Some(duration) => write!(f, "{story:<36}  after {:>6}", Seconds(duration))?,
+            None => f.write_str(&text)?,
+            Some(duration) => write!(f, "{text:<36}  after {:>6}", Seconds(duration))?,
         }
         if let Some(waited) = self.waited.filter(|_| self.duration.is_some()) {
             write!(f, ", waited {}", Seconds(waited))?;

@@ -35,14 +35,14 @@ impl AttemptLog {
     /// The attempt that answered, if one did: with its candidate, and the provider that served it.
     #[must_use]
     pub fn answer(&self) -> Option<Attempt> {
-        self.0.lines().iter().rev().find(|line| line.gave_answer()).cloned()
+        self.0.lines().iter().rev().find(|line| line.has_answered()).cloned()
     }
 
     /// The candidate that answered, if one did.
     #[must_use]
     pub fn answered_by(&self) -> Option<Candidate> {
         let lines = self.0.lines();
-        lines.iter().rev().find(|line| line.gave_answer())?.candidate.clone()
+        lines.iter().rev().find(|line| line.has_answered())?.candidate.clone()
     }
 
     /// Marks the answer of this candidate as one that failed above the attempt: whole on the wire, and of no use. A call that is repeated

@@ -3,15 +3,15 @@
 mod attempting;
 mod cache_mode;
 mod candidate;
+mod candidate_map;
 mod continuation;
 mod first_token_timer;
 mod handle;
 #[cfg(feature = "cost")]
 mod id;
-mod known;
 mod line;
 mod log;
-mod modalities;
+mod media_kinds;
 mod needs;
 mod options;
 mod overrides;
@@ -27,8 +27,9 @@ use std::{fmt, sync::Arc};
 pub(crate) use attempting::CapSpent;
 pub use cache_mode::CacheMode;
 pub use candidate::{Candidate, CandidateError};
+pub(crate) use candidate_map::CandidateMap;
 pub use continuation::ContinueBy;
-pub(crate) use continuation::{Continuation, Learned};
+pub(crate) use continuation::{Continuation, InstructionOnly};
 pub(crate) use first_token_timer::FirstTokenTimer;
 pub use handle::AttemptHandle;
 #[cfg(feature = "cost")]
@@ -36,16 +37,15 @@ pub(crate) use handle::ExchangeEnd;
 pub(crate) use handle::Preparing;
 #[cfg(feature = "cost")]
 pub use id::{CallId, EntryId};
-pub(crate) use known::Known;
 pub use line::{Attempt, Outcome};
 pub use log::AttemptLog;
-pub use modalities::Modalities;
+pub use media_kinds::MediaKinds;
 pub use needs::{Needs, ToolLoop};
 pub use overrides::TimeoutOverrides;
 pub use priority::Priority;
 pub use route::Route;
 pub use router_attempt::RouterAttempt;
-pub use tags::{LONGEST_TAG_NAME, LONGEST_TAG_VALUE, MOST_TAGS, TagError, Tags};
+pub use tags::{MAX_TAG_NAME_BYTES, MAX_TAG_VALUE_BYTES, MAX_TAGS, TagError, Tags};
 pub(crate) use turn::Role;
 #[cfg(feature = "rate-limit")]
 pub(crate) use turn::TurnHandle;

@@ -1,6 +1,6 @@
 //! What a request needs of a model.
 
-use super::Modalities;
+use super::MediaKinds;
 use crate::{PriceCeiling, UsdAmount};
 
 /// A loop in which an upstream calls the model, runs the tools that it names, and calls it again with their results.
@@ -64,9 +64,9 @@ pub struct Needs {
     /// It begins the model's own message, to be continued.
     pub prefill: bool,
     /// What it puts in, beside text.
-    pub input: Modalities,
+    pub input: MediaKinds,
     /// What it wants out, beside text.
-    pub output: Modalities,
+    pub output: MediaKinds,
     /// The API that it is for, by a name that the request and the [`Capability`](crate::Capability) agree on; `None` excludes no candidate.
     pub api: Option<&'static str>,
 }

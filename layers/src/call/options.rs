@@ -11,7 +11,7 @@ use super::{CacheMode, Call, Candidate, Priority, Route, Tags, TimeoutOverrides}
 pub(super) struct Options {
     pub(super) deadline: Option<Instant>,
     /// When the answer must have begun, if that is before the deadline.
-    begins_by: Option<Instant>,
+    first_token_deadline: Option<Instant>,
     pub(super) attempt_limit: Option<u32>,
     tags: Tags,
     account: Route,
@@ -24,7 +24,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             deadline: None,
-            begins_by: None,
+            first_token_deadline: None,
             attempt_limit: None,
             tags: Tags::default(),
             account: Route::FREE,
@@ -52,24 +52,28 @@ impl Call {
         }
     }
 
-    /// When the answer must have begun: by the deadline, or before it if [that is limited](Self::limit_beginning). A call that continues an
+    /// When the answer must have begun: by the deadline, or before it if [that is limited](Self::limit_first_token). A call that continues an
     /// interrupted answer has the time until the deadline.
     #[must_use]
-    pub fn begins_by(&self) -> Option<Instant> {
-        let times = self.options.begins_by.into_iter().chain(self.options.deadline);
+    pub fn first_token_deadline(&self) -> Option<Instant> {
+        let times = self
+            .options
+            .first_token_deadline
+            .into_iter()
+            .chain(self.options.deadline);
         times.min()
     }
 
     /// Brings forward the instant by which the answer must have begun; a later one than the present one changes nothing. A plain answer begins
     /// when it is whole.
-    pub fn limit_beginning(&mut self, instant: Instant) {
-        let known = self.options.begins_by;
-        self.options.begins_by = Some(known.map_or(instant, |known| known.min(instant)));
+    pub fn limit_first_token(&mut self, instant: Instant) {
+        let known = self.options.first_token_deadline;
+        self.options.first_token_deadline = Some(known.map_or(instant, |known| known.min(instant)));
     }
 
     /// The answer has begun: what is called from now on continues it.
     pub(super) const fn has_begun(&mut self) {
-        self.options.begins_by = None;
+        self.options.first_token_deadline = None;
     }
 
     /// Whether the deadline has passed.
@@ -84,10 +88,10 @@ impl Call {
         set.or(self.options.deadline)
     }
 
-    /// Time left until the answer must [have begun](Self::begins_by); `None` without a limit.
+    /// Time left until the answer must [have begun](Self::first_token_deadline); `None` without a limit.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        let instant = self.begins_by()?;
+        let instant = self.first_token_deadline()?;
         Some(instant.saturating_duration_since(crate::util::now()))
     }
 

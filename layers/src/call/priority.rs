@@ -6,6 +6,7 @@
 /// batch. In a full queue an interactive call takes the place of the batch that came last. Nor does an interactive call share one of a
 /// batch, before that one is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Priority {
     /// A person waits for the answer.
     #[default]

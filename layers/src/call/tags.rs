@@ -3,11 +3,11 @@
 use std::{fmt, sync::Arc};
 
 /// The most tags of a call.
-pub const MOST_TAGS: usize = 16;
+pub const MAX_TAGS: usize = 16;
 /// The longest name of a tag, in bytes.
-pub const LONGEST_TAG_NAME: usize = 64;
+pub const MAX_TAG_NAME_BYTES: usize = 64;
 /// The longest value of a tag, in bytes.
-pub const LONGEST_TAG_VALUE: usize = 256;
+pub const MAX_TAG_VALUE_BYTES: usize = 256;
 
 /// Names and values that a call is accounted under, such as `team` = `search`. Sorted by name, cheap to clone.
 ///
@@ -59,7 +59,7 @@ impl Tags {
     ///
     /// # Errors
     ///
-    /// [`TagError`] if a name or a value is not one, or there are over [`MOST_TAGS`].
+    /// [`TagError`] if a name or a value is not one, or there are over [`MAX_TAGS`].
     pub fn new<N: AsRef<str>, V: AsRef<str>>(tags: impl IntoIterator<Item = (N, V)>) -> Result<Self, TagError> {
         let mut all: Vec<Tag> = Vec::new();
         for (name, value) in tags {
@@ -74,7 +74,7 @@ impl Tags {
                 Err(place) => all.insert(place, (name.into(), value.into())),
             }
         }
-        if all.len() > MOST_TAGS {
+        if all.len() > MAX_TAGS {
             return Err(TagError::Many { count: all.len() });
         }
         Ok(Self((!all.is_empty()).then(|| all.into())))
@@ -111,8 +111,8 @@ impl Tags {
 }
 
 fn check(name: &str, value: &str) -> Result<(), TagError> {
-    let cut = || name.chars().take(LONGEST_TAG_NAME).collect::<String>();
-    for (text, most) in [(name, LONGEST_TAG_NAME), (value, LONGEST_TAG_VALUE)] {
+    let cut = || name.chars().take(MAX_TAG_NAME_BYTES).collect::<String>();
+    for (text, most) in [(name, MAX_TAG_NAME_BYTES), (value, MAX_TAG_VALUE_BYTES)] {
         if text.len() > most {
             let (name, bytes) = (cut(), text.len());
             return Err(TagError::Long { name, bytes, most });
@@ -157,7 +157,7 @@ impl fmt::Display for TagError {
                 f,
                 "the value of the tag {name:?} holds a control character: leave it out"
             ),
-            Self::Many { count } => write!(f, "{count} tags are too many: keep to {MOST_TAGS}"),
+            Self::Many { count } => write!(f, "{count} tags are too many: keep to {MAX_TAGS}"),
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Admitted {
 
 /// An answer in progress: it may still be interrupted.
 #[derive(Debug)]
-pub(super) struct Begun {
+pub(super) struct InProgress {
     circuit: Arc<Circuit>,
     pass: Pass,
     number: Option<u64>,
@@ -43,7 +43,7 @@ impl Admitted {
     }
 
     /// The answer has begun.
-    pub(super) fn began(mut self) -> Option<Begun> {
+    pub(super) fn began(mut self) -> Option<InProgress> {
         let circuit = self.circuit.take()?;
         let now = crate::util::now();
         let timer = self.timer.as_ref();
@@ -53,7 +53,7 @@ impl Admitted {
             probe_others(&circuit);
         }
         let pass = self.pass;
-        Some(Begun { circuit, pass, number })
+        Some(InProgress { circuit, pass, number })
     }
 
     /// It failed; `true` if trying the same candidate again would be refused.
@@ -80,15 +80,15 @@ fn probe_others(back: &Circuit) {
 impl Drop for Admitted {
     fn drop(&mut self) {
         if let Some(circuit) = self.circuit.take() {
-            circuit.said_nothing(self.pass);
+            circuit.ended_without_result(self.pass);
         }
     }
 }
 
-impl Begun {
+impl InProgress {
     pub(super) fn interrupted<E: Failure>(self, error: &E) {
         if error.advice().health == Health::Unhealthy {
-            self.circuit.broke_off(self.pass, self.number);
+            self.circuit.interrupted(self.pass, self.number);
         }
     }
 }

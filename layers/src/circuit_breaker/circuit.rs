@@ -12,13 +12,13 @@ use tokio::time::Instant;
 
 use super::{
     CircuitPolicy, CircuitReport, CircuitState,
+    in_flight::InFlightAttempts,
     pass::Pass,
     state::{State, Trial},
-    under_way::UnderWay,
 };
 use crate::{
     Candidate, Route,
-    call::Known,
+    call::CandidateMap,
     util::{Lock, Mark, Window},
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Circuit {
     pub(super) candidate: Candidate,
     pub(super) route: Route,
     pub(super) policy: CircuitPolicy,
-    circuits: Weak<Known<Self>>,
+    circuits: Weak<CandidateMap<Self>>,
     /// Closed, and back at full traffic: attempts pass without the lock.
     pub(super) unguarded: AtomicBool,
     /// Its candidate is called no more: metrics show it as closed.
@@ -45,7 +45,7 @@ pub(super) struct Circuit {
 pub(super) struct Inner {
     pub(super) state: State,
     pub(super) window: Window,
-    pub(super) under_way: UnderWay,
+    pub(super) in_flight: InFlightAttempts,
     /// Attempts in flight although it is not closed, because no other candidate was left.
     last_resorts: u32,
     /// Probes that have failed in a row.
@@ -86,7 +86,7 @@ impl Circuit {
     pub(super) fn new(
         (candidate, route): (Candidate, Route),
         policy: CircuitPolicy,
-        circuits: Weak<Known<Self>>,
+        circuits: Weak<CandidateMap<Self>>,
         now: Instant,
     ) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Circuit {
             inner: Lock::new(Inner {
                 state: State::Closed,
                 window: Window::new(),
-                under_way: UnderWay::new(),
+                in_flight: InFlightAttempts::new(),
                 last_resorts: 0,
                 failed_probes: 0,
                 era: 0,
@@ -177,7 +177,7 @@ impl Circuit {
         let mut inner = self.inner.lock();
         inner.end(pass, now);
         if let Pass::Closed(number) = pass {
-            inner.under_way.succeeded(number);
+            inner.in_flight.succeeded(number);
         }
         let current = inner.era;
         let is_stale = inner.is_stale(pass);
@@ -210,7 +210,7 @@ impl Circuit {
     }
 
     /// All circuits that it is one of, while they are there.
-    pub(super) fn circuits(&self) -> Option<Arc<Known<Self>>> {
+    pub(super) fn circuits(&self) -> Option<Arc<CandidateMap<Self>>> {
         self.circuits.upgrade()
     }
 
@@ -229,7 +229,7 @@ impl Circuit {
         inner.end(pass, now);
         // Those that began before it and may yet succeed: a failure is often quicker than a first token.
         let pending = match pass {
-            Pass::Closed(number) => inner.under_way.failed(number),
+            Pass::Closed(number) => inner.in_flight.failed(number),
             Pass::Probe(_) | Pass::LastResort => 0,
         };
         match (&inner.state, pass) {
@@ -247,7 +247,7 @@ impl Circuit {
     }
 
     /// An answer that had begun was interrupted.
-    pub(super) fn broke_off(&self, pass: Pass, number: Option<u64>) {
+    pub(super) fn interrupted(&self, pass: Pass, number: Option<u64>) {
         let (mut inner, now) = (self.inner.lock(), crate::util::now());
         inner.used = now;
         match (&inner.state, pass) {
@@ -270,10 +270,10 @@ impl Circuit {
     }
 
     /// An attempt ended without a word on the upstream's health.
-    pub(super) fn said_nothing(&self, pass: Pass) {
+    pub(super) fn ended_without_result(&self, pass: Pass) {
         let mut inner = self.inner.lock();
         match pass {
-            Pass::Closed(number) => inner.under_way.said_nothing(number),
+            Pass::Closed(number) => inner.in_flight.ended_without_result(number),
             Pass::Probe(_) | Pass::LastResort => inner.end(pass, crate::util::now()),
         }
     }

@@ -12,13 +12,13 @@ use std::{
 use tokio::time::Instant;
 
 use super::{CircuitError, CircuitPolicy, CircuitReport, circuit::Circuit};
-use crate::{Candidate, Route, call::Known, util::Lock};
+use crate::{Candidate, Route, call::CandidateMap, util::Lock};
 
 /// How long nothing is looked for to be forgotten, once nothing was found.
 const NO_ROOM_FOR: Duration = Duration::from_secs(1);
 
 /// Circuits held at most: a request may name any model, and each takes up to a few kilobytes.
-pub const MOST_CIRCUITS: usize = 10_000;
+pub const MAX_CIRCUITS: usize = 10_000;
 
 /// The circuits of all candidates. Cheap to clone, and shared by all clones: give several stacks the same one, and keep one
 /// to look at.
@@ -28,7 +28,7 @@ pub struct Circuits(Arc<Table>);
 #[derive(Debug)]
 struct Table {
     policy: CircuitPolicy,
-    circuits: Arc<Known<Circuit>>,
+    circuits: Arc<CandidateMap<Circuit>>,
     /// When last there was no room, and nothing to forget: among candidates, and among routes that requests pin.
     full: [Lock<Option<Instant>>; 2],
     /// Others took their place: those that are added are hidden.
@@ -45,7 +45,7 @@ impl Circuits {
         policy.check()?;
         Ok(Self(Arc::new(Table {
             policy,
-            circuits: Arc::new(Known::new(MOST_CIRCUITS)),
+            circuits: Arc::new(CandidateMap::new(MAX_CIRCUITS)),
             full: Default::default(),
             is_hidden: AtomicBool::new(false),
         })))

@@ -4,7 +4,7 @@
 //! number of probes through after a while, closes when they go well, and returns to full traffic in a straight line.
 //!
 //! Only failures that show an unhealthy upstream count ([`Health::Unhealthy`](crate::Health::Unhealthy)). What the caller, its deadline or
-//! its budget caused does not count, nor does a throttled attempt (it pauses, see [`pause`](crate::pause)) or a rejected
+//! its budget caused does not count, nor does a rate-limited attempt (it pauses, see [`pause`](crate::pause)) or a rejected
 //! key (the [key pool](crate::auth) rests that one). An attempt counts as good when its answer begins, and as failed after all
 //! if the answer is interrupted. Failures are often faster than first tokens: so attempts that began before a failure and are still
 //! in flight count as not failed, until one that began after them has succeeded.
@@ -27,21 +27,21 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState};
 //!
 //! let layer = CircuitBreakerLayer::new(CircuitPolicy::new().min_calls(3))?;
-//! let theirs = Theirs::default();
-//! let service = layer.layer(theirs.clone());
+//! let inner = ExampleService::default();
+//! let service = layer.layer(inner.clone());
 //!
 //! for _ in 0..10 {
-//!     let _ = service.clone().oneshot(Ask::of("busy")).await;
+//!     let _ = service.clone().oneshot(ExampleRequest::of("busy")).await;
 //! }
-//! assert_eq!(theirs.asked().len(), 3, "it opened");
+//! assert_eq!(inner.asked().len(), 3, "it opened");
 //!
 //! let circuits = layer.circuits().reports();
 //! assert!(matches!(circuits[0].state, CircuitState::Open { .. }));
@@ -52,6 +52,7 @@
 mod admitted;
 mod circuit;
 mod circuits;
+mod in_flight;
 mod layer;
 mod pass;
 mod policy;
@@ -59,10 +60,9 @@ mod report;
 mod service;
 mod state;
 mod transitions;
-mod under_way;
 mod watch;
 
-pub use circuits::{Circuits, MOST_CIRCUITS};
+pub use circuits::{Circuits, MAX_CIRCUITS};
 pub use layer::CircuitBreakerLayer;
 pub use policy::{CircuitError, CircuitPolicy, CircuitProblem};
 pub use report::{CircuitReport, CircuitState};

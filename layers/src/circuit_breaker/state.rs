@@ -32,7 +32,7 @@ pub(super) struct Trial {
 
 impl State {
     /// Its name in metrics, and how open it is.
-    pub(super) const fn told(&self) -> (&'static str, f64) {
+    pub(super) const fn label_and_level(&self) -> (&'static str, f64) {
         match self {
             Self::Closed => ("closed", 0.0),
             Self::Returning { .. } => ("returning", 0.0),

@@ -90,7 +90,7 @@ impl Circuit {
     pub(super) fn hide(&self) {
         let _inner = self.inner.lock();
         if !self.hidden.swap(true, Ordering::Relaxed) && self.route.is_free() {
-            metering::circuit_shown(&self.candidate, State::Closed.told().1);
+            metering::circuit_shown(&self.candidate, State::Closed.label_and_level().1);
         }
     }
 
@@ -98,7 +98,7 @@ impl Circuit {
     pub(super) fn show(&self) {
         let inner = self.inner.lock();
         if self.hidden.swap(false, Ordering::Relaxed) && self.route.is_free() {
-            metering::circuit_shown(&self.candidate, inner.state.told().1);
+            metering::circuit_shown(&self.candidate, inner.state.label_and_level().1);
         }
     }
 
@@ -113,7 +113,7 @@ impl Circuit {
                 candidate: self.candidate.clone(),
             });
         }
-        let (name, level) = state.told();
+        let (name, level) = state.label_and_level();
         if self.route.is_free() && !self.hidden.load(Ordering::Relaxed) {
             metering::circuit_entered(&self.candidate, name, level);
         }
@@ -123,7 +123,7 @@ impl Circuit {
         if matches!(state, State::Open { .. }) {
             inner.first = next;
         }
-        inner.under_way.begin_anew(next);
+        inner.in_flight.restart(next);
         self.unguarded.store(matches!(state, State::Closed), Ordering::Release);
     }
 }

@@ -5,11 +5,11 @@ use http_body::Body;
 
 use super::{
     CircuitBreakerBody,
-    admitted::{Admitted, Begun},
+    admitted::{Admitted, InProgress},
 };
 use crate::{
     Failure,
-    watch::{Respond, Scope, Watch, WatchBody},
+    watch::{InSpan, Respond, Watch, WatchBody},
 };
 
 /// An attempt that has not begun its answer; without a circuit it tells nothing.
@@ -18,11 +18,11 @@ pub struct CircuitStart(pub(super) Option<Admitted>);
 
 /// An answer that continues: one that is interrupted counts as a failure after all.
 #[derive(Debug)]
-pub struct CircuitWatch(Option<Begun>);
+pub struct CircuitWatch(Option<InProgress>);
 
-impl Scope for CircuitStart {}
+impl InSpan for CircuitStart {}
 
-impl Scope for CircuitWatch {}
+impl InSpan for CircuitWatch {}
 
 impl<B, E> Respond<Response<B>, E> for CircuitStart
 where

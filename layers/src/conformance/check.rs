@@ -21,4 +21,4 @@ pub trait ConformanceCheck<R, F>: Send + Sync {
 
 /// In the extensions of a request: a layer above reads the stream to its end before any of it is shown, so it is checked like a whole answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unshown;
+pub struct BufferedStream;

@@ -6,7 +6,7 @@
 //! health.
 //!
 //! Only whole answers are checked, since nothing of them was shown. A stream passes as it comes, unless [`ConformanceLayer::streams`] is set or a
-//! layer above marks the request with [`Unshown`]: then the layer reads it to its end, checks it, and replays its frames. Such a stream begins
+//! layer above marks the request with [`BufferedStream`]: then the layer reads it to its end, checks it, and replays its frames. Such a stream begins
 //! for its caller when it has ended, and an interruption of it counts as one before the answer began. A stream of more than 16 MiB is not
 //! checked: what was read is shown, and the rest passes.
 //!
@@ -26,8 +26,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
@@ -39,12 +39,12 @@
 //! /// Every answer must be a number.
 //! struct Number;
 //!
-//! impl ConformanceCheck<Ask, Piece> for Number {
-//!     fn applies_to(&self, _: &Ask) -> bool {
+//! impl ConformanceCheck<ExampleRequest, ExampleFrame> for Number {
+//!     fn applies_to(&self, _: &ExampleRequest) -> bool {
 //!         true
 //!     }
 //!
-//!     fn check(&self, _: &Ask, frames: &[Piece]) -> Result<(), Nonconformity> {
+//!     fn check(&self, _: &ExampleRequest, frames: &[ExampleFrame]) -> Result<(), Nonconformity> {
 //!         let text: Vec<u8> = frames.iter().flat_map(|piece| piece.0.to_vec()).collect();
 //!         let text = String::from_utf8_lossy(&text);
 //!         match text.parse::<f64>() {
@@ -54,8 +54,8 @@
 //!     }
 //! }
 //!
-//! let service = ConformanceLayer::new(Number).streams(true).layer(Theirs::default());
-//! let error = service.oneshot(Ask::of("fine")).await.err().ok_or("it is no number")?;
+//! let service = ConformanceLayer::new(Number).streams(true).layer(ExampleService::default());
+//! let error = service.oneshot(ExampleRequest::of("fine")).await.err().ok_or("it is no number")?;
 //! assert_eq!(error.kind, FailureKind::Nonconformant);
 //! # Ok(())
 //! # }
@@ -67,7 +67,7 @@ mod layer;
 mod service;
 
 pub use crate::protocol::{AnswerText, Nonconformity};
-pub use check::{ConformanceCheck, Unshown};
+pub use check::{BufferedStream, ConformanceCheck};
 pub use future::ConformanceFuture;
 pub use layer::ConformanceLayer;
 pub use service::Conformance;

@@ -6,7 +6,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::{ConformanceBody, ConformanceCheck, ConformanceFuture, Unshown};
+use super::{BufferedStream, ConformanceBody, ConformanceCheck, ConformanceFuture};
 use crate::{
     Failure, Frame, LayerError, LlmRequest,
     util::{inner_accessors, ready_as_inner},
@@ -58,7 +58,7 @@ where
     ready_as_inner!();
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
-        let is_shown = request.body().is_streaming() && request.extensions().get::<Unshown>().is_none();
+        let is_shown = request.body().is_streaming() && request.extensions().get::<BufferedStream>().is_none();
         let is_checked = (self.streams || !is_shown) && self.check.applies_to(request.body());
         // A copy costs a reference count; the request itself is sent.
         let checked = is_checked.then(|| (Arc::clone(&self.check), request.body().clone()));

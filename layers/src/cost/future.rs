@@ -132,7 +132,7 @@ impl<R: LlmRequest, E: From<LayerError>> Admit<R, E> for Reserving<R> {
                 Err(refusal) => refusal,
             };
             let call = request.body().call();
-            match self.patience.after(&refusal, call.begins_by()) {
+            match self.patience.after(&refusal, call.first_token_deadline()) {
                 Next::Ask => self.ask(request.body()),
                 Next::Pause(pause) => {
                     meter.waits(pause);

@@ -57,7 +57,7 @@ impl CostLayer {
     }
 
     /// The shortest answer, in tokens, that a lowered `max_tokens` may leave: if not even that fits, the attempt is refused.
-    /// [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) by default.
+    /// [`DEFAULT_MIN_OUTPUT_TOKENS`](crate::DEFAULT_MIN_OUTPUT_TOKENS) by default.
     #[must_use]
     pub fn min_output_tokens(self, tokens: u64) -> Self {
         self.set(|settings| settings.min_output_tokens = tokens.max(1))
@@ -75,7 +75,7 @@ impl CostLayer {
     /// The longest time that an attempt waits for reservations to end, if its money is not spent but only reserved: up to a day, and never
     /// past the call's deadline. Zero by default: then it is refused at once, with a hint of one second. An attempt waits only if no other
     /// candidate could answer instead. In this process those that wait are served in the order in which they came, up to
-    /// [`MOST_WAITING`](crate::budget::MOST_WAITING) of them; one that does not wait takes what is free.
+    /// [`MAX_QUEUED_RESERVATIONS`](crate::budget::MAX_QUEUED_RESERVATIONS) of them; one that does not wait takes what is free.
     #[must_use]
     pub fn max_reservation_wait(self, wait: Duration) -> Self {
         self.set(|settings| settings.max_reservation_wait = wait.min(LONGEST_WAIT))

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     plan::{Limited, Plan},
     settings::Settings,
-    taken::Taken,
+    usage_tracker::UsageTracker,
 };
 use crate::{
     AttemptHandle, Candidate, Degraded, Failure, FailureKind, Frame, LayerError, LlmRequest, OutputLimit, Stage,
@@ -16,10 +16,10 @@ use crate::{
     budget::Reservation,
     call::Preparing,
     ledger::{CallId, EntryOutcome},
-    metering::Held,
+    metering::ReservedGauge,
     prices::PromptEstimate,
     util::bounded_name,
-    watch::{Scope, Watch},
+    watch::{InSpan, Watch},
 };
 
 /// Runs from the reservation of an attempt to its entry. However it ends, dropped included, there is one entry if the attempt was sent,
@@ -34,7 +34,7 @@ pub(super) struct Running {
     pub(super) line: Option<AttemptHandle>,
     pub(super) reservation: Option<Reservation>,
     /// Shown as held as long as this runs.
-    pub(super) held: Option<Held>,
+    pub(super) held: Option<ReservedGauge>,
     pub(super) limited: Limited,
     /// The price that is used if the model's own is unknown.
     pub(super) assumed: Option<WorstCasePrice>,
@@ -52,7 +52,7 @@ pub(super) struct Running {
     /// Whether the service below was called: it was sent then, unless that service says otherwise on the attempt's line.
     pub(super) sent: bool,
     pub(super) first_token: Option<Duration>,
-    pub(super) taken: Taken,
+    pub(super) taken: UsageTracker,
     pub(super) generation_id: Option<Box<str>>,
     pub(super) provider: Option<Box<str>>,
     /// What the account could pay for, says the failure.
@@ -94,7 +94,7 @@ impl Meter {
             needs,
             sent: false,
             first_token: None,
-            taken: Taken::default(),
+            taken: UsageTracker::default(),
             generation_id: None,
             provider: None,
             affordable_tokens: None,
@@ -144,7 +144,7 @@ impl Meter {
     /// Money is reserved, and the answer may be shorter for it.
     pub(super) fn reserve(&mut self, reservation: Reservation, limited: Limited, plan: &Plan) {
         let Some(running) = &mut self.0 else { return };
-        running.held = Some(Held::new(reservation.amount()));
+        running.held = Some(ReservedGauge::new(reservation.amount()));
         running.reservation = Some(reservation);
         running.limited = limited;
         running.assumed = plan.assumed;
@@ -301,7 +301,7 @@ impl<D: Frame, E: Failure> Watch<D, E> for Meter {
     }
 }
 
-impl Scope for Meter {}
+impl InSpan for Meter {}
 
 impl Running {
     pub(super) const fn clamped_to(&self) -> Option<u64> {

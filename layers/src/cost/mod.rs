@@ -4,7 +4,7 @@
 //! one that is discarded is still on the bill. Before an attempt the most it can cost is reserved on every [budget](crate::budget)
 //! it is recorded on. If that does not fit, the attempt is refused with the tokens that would fit, so that another candidate can give the whole
 //! answer. If no other candidate is left ([`Call::may_shorten`](crate::Call::may_shorten)), it waits for reservations to end, up to
-//! [`CostLayer::max_reservation_wait`], and then `max_tokens` is lowered to what fits, to [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at
+//! [`CostLayer::max_reservation_wait`], and then `max_tokens` is lowered to what fits, to [`DEFAULT_MIN_OUTPUT_TOKENS`](crate::DEFAULT_MIN_OUTPUT_TOKENS) at
 //! least: the attempt's line says so, and the response is marked as [`Degraded`](crate::Degraded). Afterwards the reservation ends and one
 //! [`Entry`](crate::ledger::Entry) goes to the [ledger](crate::ledger), whatever became of the attempt.
 //!
@@ -45,8 +45,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
@@ -58,13 +58,13 @@
 //!
 //! // A dollar a day for each tenant; every request is taken to cost 60 cents at most.
 //! let budgets = Budgets::new([Budget::usd("tenant-day", "1.00")?.per(Window::Day).each("tenant")])?;
-//! let sixty_cents = WorstCasePrice { fixed: "0.60".parse()?, ..WorstCasePrice::default() };
+//! let sixty_cents = WorstCasePrice::new().fixed("0.60".parse()?);
 //! let service = CostLayer::new()
 //!     .budgets(budgets)
 //!     .unknown_price(UnknownPrice::Assume(sixty_cents))
-//!     .layer(Theirs::default());
+//!     .layer(ExampleService::default());
 //!
-//! let mut ask = Ask::of("gpt-5");
+//! let mut ask = ExampleRequest::of("gpt-5");
 //! ask.body_mut().call.set_tags(Tags::new([("tenant", "acme")])?);
 //! let first = service.clone().oneshot(ask.clone()).await;
 //! assert!(first.is_ok());
@@ -77,7 +77,6 @@
 //! # }
 //! ```
 
-mod book;
 mod future;
 mod layer;
 mod meter;
@@ -85,8 +84,9 @@ mod patience;
 mod plan;
 mod service;
 mod settings;
-mod taken;
+mod settlement;
 mod tools;
+mod usage_tracker;
 
 pub use layer::{CostIfBudgetedLayer, CostLayer};
 pub use service::{Cost, CostIfBudgeted};

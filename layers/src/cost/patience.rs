@@ -105,7 +105,7 @@ impl Patience {
         if self.limit.is_zero() {
             return budgets.reserve(ask);
         }
-        let until = self.until(request.call().begins_by());
+        let until = self.until(request.call().first_token_deadline());
         let decision = budgets.reserve_queued(ask, until);
         if matches!(decision, Decision::Later(_)) && budgets.has_queue() {
             self.in_turn.get_or_insert_with(Instant::now);

@@ -21,7 +21,7 @@ pub(super) struct Limits<R> {
 /// What is reserved for one attempt.
 #[derive(Debug)]
 pub(super) struct Plan {
-    tariff: WorstCasePrice,
+    worst_case: WorstCasePrice,
     /// Tokens of the prompt, at most.
     prompt: u64,
     /// Tokens of the answer, at most.
@@ -91,8 +91,8 @@ impl Plan {
             return Err(LayerError::UnboundedTool { tool });
         }
         let quote = quote(settings, request, candidate, at);
-        let tariff = match settings.unknown_price.resolve(quote) {
-            Ok(tariff) => tariff,
+        let worst_case = match settings.unknown_price.resolve(quote) {
+            Ok(worst_case) => worst_case,
             Err(()) if only_warns => None,
             Err(()) => {
                 return Err(LayerError::UnknownPrice {
@@ -103,24 +103,29 @@ impl Plan {
         };
         // The default is written into no request that no budget limits: its answer may be as long as the model's longest.
         let default_output = settings.default_output_tokens.filter(|_| !only_warns);
-        let mut plan = match tariff {
-            Some(tariff) => Self::by(tariff, default_output, settings.min_output_tokens, request),
+        let mut plan = match worst_case {
+            Some(worst_case) => Self::by(worst_case, default_output, settings.min_output_tokens, request),
             None => Self::without_reservation(),
         };
         plan.only_warns = only_warns;
         if !matches!(quote, Quote::Known(_)) {
-            plan.assumed = tariff;
+            plan.assumed = worst_case;
         }
         plan.lines = lines;
         plan.alternatives = alternatives;
         Ok(Some(plan))
     }
 
-    fn by<R: LlmRequest>(tariff: WorstCasePrice, default_output: Option<u64>, min_output: u64, request: &R) -> Self {
+    fn by<R: LlmRequest>(
+        worst_case: WorstCasePrice,
+        default_output: Option<u64>,
+        min_output: u64,
+        request: &R,
+    ) -> Self {
         let needs = request.needs();
         let prompt = needs.most_prompt_tokens.max(needs.prompt_tokens);
         let asked = request.max_tokens();
-        let answer = match (asked.or(default_output), tariff.max_answer) {
+        let answer = match (asked.or(default_output), worst_case.max_answer) {
             // A model gives no longer answer than it can, whatever the request says.
             (Some(asked), Some(longest)) => asked.min(longest),
             (Some(asked), None) => asked,
@@ -128,14 +133,20 @@ impl Plan {
             (None, None) => UNBOUNDED_ANSWER,
         };
         // Each choice has an answer of its own.
-        let answer_token = tariff.answer_token.checked_mul(needs.choices.max(1)).unwrap_or(ENDLESS);
-        let tariff = WorstCasePrice { answer_token, ..tariff };
-        let tell = asked.is_none() && (default_output.is_some() || tariff.max_answer.is_none());
+        let answer_token = worst_case
+            .answer_token
+            .checked_mul(needs.choices.max(1))
+            .unwrap_or(ENDLESS);
+        let worst_case = WorstCasePrice {
+            answer_token,
+            ..worst_case
+        };
+        let tell = asked.is_none() && (default_output.is_some() || worst_case.max_answer.is_none());
         let shortest = answer.min(min_output);
         if let Some(tool_loop) = needs.tool_loop.filter(|tool_loop| tool_loop.steps > 0) {
-            let tools = Tools::of(&tool_loop, tariff, prompt, answer);
+            let tools = Tools::of(&tool_loop, worst_case, prompt, answer);
             return Self {
-                tariff: tools.tariff,
+                worst_case: tools.worst_case,
                 prompt,
                 answer,
                 // Its tools are limited, and not its answer.
@@ -150,9 +161,9 @@ impl Plan {
                 tools: Some(tools),
             };
         }
-        let cost = |answer| tariff.cost(prompt, answer).unwrap_or(ENDLESS);
+        let cost = |answer| worst_case.cost(prompt, answer).unwrap_or(ENDLESS);
         Self {
-            tariff,
+            worst_case,
             prompt,
             answer,
             shortest,
@@ -168,14 +179,14 @@ impl Plan {
     }
 
     const fn without_reservation() -> Self {
-        let tariff = WorstCasePrice {
+        let worst_case = WorstCasePrice {
             fixed: UsdAmount::ZERO,
             prompt_token: UsdAmount::ZERO,
             answer_token: UsdAmount::ZERO,
             max_answer: None,
         };
         Self {
-            tariff,
+            worst_case,
             prompt: 0,
             answer: u64::MAX,
             shortest: u64::MAX,
@@ -222,7 +233,7 @@ impl Plan {
         let counts_reserved = waits && refusal.is_reserved();
         let fits = refusal
             .free(counts_reserved)
-            .and_then(|free| self.tariff.answer_within(free, self.prompt))
+            .and_then(|free| self.worst_case.answer_within(free, self.prompt))
             .filter(|tokens| *tokens >= self.shortest && !is_hedge && self.is_priced());
         let mut refusal = if is_hedge {
             refusal
@@ -258,15 +269,15 @@ impl Plan {
         if self.only_warns {
             return Ok(Limited::No);
         }
-        let told = |is_told: bool, tokens| {
-            if is_told {
+        let check = |is_lowered: bool, tokens| {
+            if is_lowered {
                 Ok(())
             } else {
                 Err(LayerError::CannotShorten { tokens })
             }
         };
         if self.tell && (self.tools.is_some() || held.amount() >= self.want) {
-            told((limits.max_tokens)(request, self.answer), self.answer)?;
+            check((limits.max_tokens)(request, self.answer), self.answer)?;
         }
         if let Some(tools) = &self.tools {
             let is_cut = held.amount() < self.want;
@@ -289,9 +300,9 @@ impl Plan {
                 Limited::No
             });
         }
-        let fits = self.tariff.answer_within(held.amount(), self.prompt).unwrap_or(0);
+        let fits = self.worst_case.answer_within(held.amount(), self.prompt).unwrap_or(0);
         let fits = fits.min(self.answer);
-        told((limits.max_tokens)(request, fits), fits)?;
+        check((limits.max_tokens)(request, fits), fits)?;
         Ok(Limited::Shortened(fits))
     }
 }

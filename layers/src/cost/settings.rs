@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use http::HeaderName;
 
-use crate::{MIN_OUTPUT_TOKENS, PriceList, Quote, WorstCasePrice, budget::Budgets, ledger::Ledger};
+use crate::{DEFAULT_MIN_OUTPUT_TOKENS, PriceList, Quote, WorstCasePrice, budget::Budgets, ledger::Ledger};
 
 /// The `max_tokens` of a request that names none, if a budget applies, by default: more than nearly every answer has, and far less than the
 /// longest answer of a model, which would otherwise be reserved.
@@ -51,7 +51,7 @@ impl Default for Settings {
             budgets: None,
             ledger: None,
             unknown_price: UnknownPrice::default(),
-            min_output_tokens: MIN_OUTPUT_TOKENS,
+            min_output_tokens: DEFAULT_MIN_OUTPUT_TOKENS,
             default_output_tokens: Some(DEFAULT_OUTPUT_TOKENS),
             max_reservation_wait: Duration::ZERO,
             allow_unreserved_tools: false,
@@ -75,7 +75,7 @@ impl Settings {
     /// Has the budgets count models under the names of the price list.
     pub(super) fn name_models(&self) {
         if let (Some(budgets), Some(prices)) = (&self.budgets, &self.prices) {
-            budgets.name_models_by(Arc::clone(prices));
+            budgets.use_model_names_of(Arc::clone(prices));
         }
     }
 }
@@ -84,7 +84,7 @@ impl UnknownPrice {
     /// The price to reserve by; `Err` if the attempt is refused, `None` if nothing is reserved.
     pub(super) const fn resolve(self, quote: Quote) -> Result<Option<WorstCasePrice>, ()> {
         match (quote, self) {
-            (Quote::Known(tariff), _) | (_, Self::Assume(tariff)) => Ok(Some(tariff)),
+            (Quote::Known(worst_case), _) | (_, Self::Assume(worst_case)) => Ok(Some(worst_case)),
             (_, Self::Allow) => Ok(None),
             (_, Self::Refuse) => Err(()),
         }

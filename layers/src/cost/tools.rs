@@ -16,7 +16,7 @@ const MICRO: i128 = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Tools {
     /// The price of what comes on top of the limit.
-    pub(super) tariff: WorstCasePrice,
+    pub(super) worst_case: WorstCasePrice,
     /// What comes on top of the limit, all tools of one step included.
     pub(super) base: UsdAmount,
     /// What is requested of the budgets.
@@ -29,15 +29,15 @@ impl Tools {
     pub(super) fn of(tool_loop: &ToolLoop, price: WorstCasePrice, prompt: u64, answer: u64) -> Self {
         let turns = |turns| of_turns(price, turns, tool_loop.steps);
         let cost = |price: WorstCasePrice| price.cost(prompt, answer).unwrap_or(ENDLESS);
-        let tariff = turns(TURNS_BEYOND_LIMIT);
-        let base = cost(tariff);
+        let worst_case = turns(TURNS_BEYOND_LIMIT);
+        let base = cost(worst_case);
         let whole = cost(turns(tool_loop.steps.saturating_add(1)));
         // Without a limit of its own, a loop may cost as much as what comes on top of the limit anyway.
         let limit = tool_loop.max_cost.unwrap_or(base);
         let limited = base.saturating_add(limit);
         if tool_loop.is_bounded && whole <= limited {
             return Self {
-                tariff,
+                worst_case,
                 base: base.min(whole),
                 want: whole,
                 limit: None,
@@ -45,7 +45,7 @@ impl Tools {
         }
         let holds_itself = tool_loop.is_bounded && tool_loop.max_cost.is_some();
         Self {
-            tariff,
+            worst_case,
             base,
             want: limited,
             limit: (!holds_itself).then_some(limit),

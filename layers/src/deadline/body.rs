@@ -40,7 +40,7 @@ pub struct DeadlineBody<B> {
 #[derive(Debug)]
 struct Progress {
     next_look: Instant,
-    longest_pause: Duration,
+    max_pause: Duration,
     /// When the answer had to have begun, and how long that was.
     begins: (Instant, Duration),
     has_shown: bool,
@@ -50,10 +50,10 @@ impl Progress {
     /// `None` if it may pause without an end.
     fn of(begins: Beginning) -> Option<Self> {
         // An instant has an end.
-        let longest_pause = begins.longest_pause?.min(A_DAY);
+        let max_pause = begins.max_pause?.min(A_DAY);
         Some(Self {
-            next_look: begins.at.checked_sub(longest_pause).unwrap_or(begins.at),
-            longest_pause,
+            next_look: begins.at.checked_sub(max_pause).unwrap_or(begins.at),
+            max_pause,
             begins: (begins.at, begins.limit),
             has_shown: false,
         })
@@ -64,7 +64,7 @@ impl Progress {
         if now < self.next_look {
             return None;
         }
-        self.next_look = now + self.longest_pause;
+        self.next_look = now + self.max_pause;
         let has_shown = std::mem::take(&mut self.has_shown);
         (!has_shown && now >= self.begins.0).then_some(self.begins.1)
     }

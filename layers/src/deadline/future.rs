@@ -22,7 +22,7 @@ type Clock = Option<(Instant, Duration)>;
 pub(super) struct Beginning {
     pub(super) at: Instant,
     pub(super) limit: Duration,
-    pub(super) longest_pause: Option<Duration>,
+    pub(super) max_pause: Option<Duration>,
 }
 
 /// The future of [`Deadline`](super::Deadline).

@@ -11,14 +11,14 @@ use super::{Deadline, limits::Own};
 pub const DEADLINE_HEADER: HeaderName = HeaderName::from_static("x-request-timeout-ms");
 
 /// How long an answer whose beginning alone was limited may show nothing, by default: twice the idle timeout's default.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+pub const DEFAULT_MAX_PAUSE: Duration = Duration::from_secs(60);
 
 /// Gives a call one deadline. See the [module](super).
 #[derive(Debug, Clone)]
 pub struct DeadlineLayer {
     pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
-    pub(super) longest_pause: Option<Duration>,
+    pub(super) max_pause: Option<Duration>,
 }
 
 impl DeadlineLayer {
@@ -28,21 +28,21 @@ impl DeadlineLayer {
         Self {
             own: Own::Whole(total),
             header: Some(DEADLINE_HEADER),
-            longest_pause: Some(LONGEST_PAUSE),
+            max_pause: Some(DEFAULT_MAX_PAUSE),
         }
     }
 
     /// At most `limit` until the answer begins, and as long on top as the request has the model
     /// [reason](crate::LlmRequest::reasoning_time). An answer that has begun has one more second for each 10 tokens of
     /// [its limit](crate::LlmRequest::max_tokens), an hour at most, and an hour without a limit: a stream that flows is not cut, and one that
-    /// does not has an end: once that time is over, it ends if it shows nothing for the [maximum pause](Self::longest_pause). No longer
+    /// does not has an end: once that time is over, it ends if it shows nothing for the [maximum pause](Self::max_pause). No longer
     /// than the caller's header says.
     #[must_use]
-    pub const fn until_begun(limit: Duration) -> Self {
+    pub const fn until_first_token(limit: Duration) -> Self {
         Self {
             own: Own::Beginning(limit),
             header: Some(DEADLINE_HEADER),
-            longest_pause: Some(LONGEST_PAUSE),
+            max_pause: Some(DEFAULT_MAX_PAUSE),
         }
     }
 
@@ -52,7 +52,7 @@ impl DeadlineLayer {
         Self {
             own: Own::None,
             header: Some(DEADLINE_HEADER),
-            longest_pause: Some(LONGEST_PAUSE),
+            max_pause: Some(DEFAULT_MAX_PAUSE),
         }
     }
 
@@ -60,8 +60,8 @@ impl DeadlineLayer {
     /// limit. Signs of life do not count, only what the answer shows. Give at least the idle timeout of the layers inside, or it ends what they
     /// would wait for; a longer one of the [request](crate::Call::set_timeouts) counts by itself.
     #[must_use]
-    pub fn longest_pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
-        self.longest_pause = pause.into();
+    pub fn max_pause(mut self, pause: impl Into<Option<Duration>>) -> Self {
+        self.max_pause = pause.into();
         self
     }
 
@@ -81,7 +81,7 @@ impl<S> Layer<S> for DeadlineLayer {
             inner,
             own: self.own,
             header: self.header.clone(),
-            longest_pause: self.longest_pause,
+            max_pause: self.max_pause,
         }
     }
 }

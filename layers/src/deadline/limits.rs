@@ -58,7 +58,7 @@ impl Limits {
     pub(super) fn set(&self, call: &mut Call, now: Instant) {
         let at = |limit: Option<Duration>| limit.and_then(|limit| now.checked_add(limit));
         if let Some(beginning) = at(self.beginning) {
-            call.limit_beginning(beginning);
+            call.limit_first_token(beginning);
         }
         if let Some(whole) = at(self.whole) {
             call.limit_deadline(whole);

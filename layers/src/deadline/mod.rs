@@ -4,7 +4,7 @@
 //! [`Call::deadline`](crate::Call::deadline) and never wait past it. The deadline is the earliest of the layer's own limit,
 //! the caller's header, and one set on the request before.
 //!
-//! [`DeadlineLayer::until_begun`] bounds the beginning of an answer instead: then one that has begun has an end of its own, later the longer it
+//! [`DeadlineLayer::until_first_token`] bounds the beginning of an answer instead: then one that has begun has an end of its own, later the longer it
 //! may be.
 //!
 //! The header holds the time that is left: milliseconds (`30000`, `30000ms`) or seconds (`30s`, `1.5s`). It can only bring the
@@ -28,17 +28,17 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{FailureKind, Phase, deadline::{DEADLINE_HEADER, DeadlineLayer}};
 //!
-//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(Theirs::default());
+//! let service = DeadlineLayer::new(Duration::from_secs(90)).layer(ExampleService::default());
 //!
-//! let mut request = Ask::of("silent");
+//! let mut request = ExampleRequest::of("silent");
 //! request.headers_mut().insert(DEADLINE_HEADER, "30s".parse()?);
 //! let error = service.oneshot(request).await.err().ok_or("it is silent")?;
 //! assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline));
@@ -57,5 +57,5 @@ mod service;
 
 pub use body::DeadlineBody;
 pub use future::DeadlineFuture;
-pub use layer::{DEADLINE_HEADER, DeadlineLayer, LONGEST_PAUSE};
+pub use layer::{DEADLINE_HEADER, DEFAULT_MAX_PAUSE, DeadlineLayer};
 pub use service::Deadline;

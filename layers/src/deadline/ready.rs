@@ -16,20 +16,20 @@ impl DeadlineLayer {
     /// A service that is ready at once costs no timer and no clock.
     ///
     /// ```
-    /// # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-    /// # use theirs::*;
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+    /// # use example::*;
     /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use std::time::Duration;
     /// use tower::{Layer, Service, limit::ConcurrencyLimit};
     /// use tower_llm_layers::{FailureKind, Phase, deadline::DeadlineLayer};
     ///
-    /// let one = ConcurrencyLimit::new(Theirs::default(), 1);
+    /// let one = ConcurrencyLimit::new(ExampleService::default(), 1);
     /// let mut busy = one.clone();
-    /// std::future::poll_fn(|cx| Service::<http::Request<Ask>>::poll_ready(&mut busy, cx)).await.map_err(|_| "not ready")?;
+    /// std::future::poll_fn(|cx| Service::<http::Request<ExampleRequest>>::poll_ready(&mut busy, cx)).await.map_err(|_| "not ready")?;
     ///
     /// let layer = DeadlineLayer::new(Duration::from_secs(1));
-    /// let (mut service, mut request) = (layer.layer(one), Ask::of("fine"));
+    /// let (mut service, mut request) = (layer.layer(one), ExampleRequest::of("fine"));
     /// let error = layer.ready(&mut service, &mut request).await.err().ok_or("it is busy")?;
     /// assert_eq!(error.kind, FailureKind::Timeout(Phase::Deadline));
     /// # Ok(())
@@ -57,7 +57,7 @@ impl DeadlineLayer {
         let limits = Limits::of(self.own, self.header.as_ref(), request)?;
         let call = request.body_mut().call_mut();
         limits.set(call, now);
-        let deadline = call.begins_by();
+        let deadline = call.first_token_deadline();
         let ready = poll_fn(|cx| service.poll_ready(cx));
         match deadline {
             None => ready.await,

@@ -22,7 +22,7 @@ pub struct Deadline<S> {
     pub(super) inner: S,
     pub(super) own: Own,
     pub(super) header: Option<HeaderName>,
-    pub(super) longest_pause: Option<Duration>,
+    pub(super) max_pause: Option<Duration>,
 }
 
 impl<S> Deadline<S> {
@@ -66,7 +66,7 @@ where
             Ok(limits) => {
                 limits.set(call, now);
                 let clock = |at: Option<Instant>| at.map(|at| (at, at.saturating_duration_since(now)));
-                let (begins, ends) = (clock(call.begins_by()), clock(call.deadline()));
+                let (begins, ends) = (clock(call.first_token_deadline()), clock(call.deadline()));
                 match begins {
                     // Nothing is sent if no time is left for an answer.
                     Some((_, left)) if left.is_zero() => DeadlineFuture::refused(elapsed(left), opened),
@@ -74,7 +74,7 @@ where
                         let begins = begins.map(|(at, limit)| Beginning {
                             at,
                             limit,
-                            longest_pause: self.longest_pause.map(|pause| pause.max(idle)),
+                            max_pause: self.max_pause.map(|pause| pause.max(idle)),
                         });
                         DeadlineFuture::started(self.inner.call(request), (begins, ends), opened)
                     }

@@ -19,8 +19,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use http::Request;
@@ -30,14 +30,14 @@
 //! #[derive(Clone)]
 //! struct Sorry;
 //!
-//! impl Degradation<Ask, Piece> for Sorry {
-//!     fn canned(&self, _: &Request<Ask>, _: FailureKind) -> Option<Vec<Piece>> {
-//!         Some(vec![Piece("Please try again in a minute.".into())])
+//! impl Degradation<ExampleRequest, ExampleFrame> for Sorry {
+//!     fn canned(&self, _: &Request<ExampleRequest>, _: FailureKind) -> Option<Vec<ExampleFrame>> {
+//!         Some(vec![ExampleFrame("Please try again in a minute.".into())])
 //!     }
 //! }
 //!
-//! let service = DegradeLayer::new(Sorry).layer(Theirs::default());
-//! let response = service.oneshot(Ask::of("busy")).await.map_err(|error| error.message)?;
+//! let service = DegradeLayer::new(Sorry).layer(ExampleService::default());
+//! let response = service.oneshot(ExampleRequest::of("busy")).await.map_err(|error| error.message)?;
 //! let mark = response.extensions().get::<Degraded>().ok_or("it is marked")?;
 //! assert_eq!((mark.source, mark.reason), (DegradedSource::CannedReply, Some(FailureKind::Overloaded)));
 //! # Ok(())

@@ -23,8 +23,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{ServiceBuilder, ServiceExt};
@@ -34,8 +34,8 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(EventsLayer::new(sender))
 //!     .layer(AttemptLayer::new())
-//!     .service(Theirs::default());
-//! drop(service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?);
+//!     .service(ExampleService::default());
+//! drop(service.oneshot(ExampleRequest::of("gpt-5")).await.map_err(|error| error.message)?);
 //! let event = receiver.recv().await.ok_or("no event")?;
 //! assert!(matches!(event.kind, EventKind::AttemptEnded(attempt) if attempt.outcome == Outcome::Dropped));
 //! # Ok(())

@@ -2,6 +2,7 @@
 
 /// May the same candidate be tried again?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum RetryAdvice {
     /// It would fail the same way.
     Never,
@@ -19,12 +20,13 @@ pub enum RetryAdvice {
 
 /// May another candidate answer instead?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FallbackAdvice {
     /// Every candidate would fail the same way.
     Never,
     /// Any next candidate.
     Any,
-    /// Only one that is paid from another pool (see [`Scope`]).
+    /// Only one that is paid from another pool (see [`FailureScope`]).
     OtherPool,
     /// Only one with a larger context.
     LargerContext,
@@ -38,6 +40,7 @@ pub enum FallbackAdvice {
 
 /// What a failure says of the upstream's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Health {
     /// Nothing: the caller, its budget or its request caused it.
     Neutral,
@@ -51,6 +54,7 @@ pub enum Health {
 
 /// What follows from a failure: see [`FailureKind::advice`](super::FailureKind::advice).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Advice {
     /// May the same call be repeated?
     pub retry: RetryAdvice,
@@ -62,9 +66,23 @@ pub struct Advice {
     pub health: Health,
 }
 
+impl Advice {
+    /// All four parts. For a failure that differs from its kind in one, change that field of [`FailureKind::advice`](super::FailureKind::advice).
+    #[must_use]
+    pub const fn new(retry: RetryAdvice, fall_back: FallbackAdvice, degrade: bool, health: Health) -> Self {
+        Self {
+            retry,
+            fall_back,
+            degrade,
+            health,
+        }
+    }
+}
+
 /// How far a failure reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scope {
+#[non_exhaustive]
+pub enum FailureScope {
     /// This model at this upstream.
     #[default]
     Candidate,

@@ -10,7 +10,7 @@ mod status;
 
 use std::{fmt, str::FromStr};
 
-pub use advice::{Advice, FallbackAdvice, Health, RetryAdvice, Scope};
+pub use advice::{Advice, FailureScope, FallbackAdvice, Health, RetryAdvice};
 pub use phase::Phase;
 
 use crate::UnknownName;

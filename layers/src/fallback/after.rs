@@ -7,10 +7,10 @@ use tower_service::Service;
 
 use super::{
     FallbackFuture,
-    beside::{advance, pass_over},
     future::Next,
-    lane::Turn,
-    verdict::{is_local, says_more},
+    hedging::{advance, pass_over},
+    lane::CandidateTurn,
+    verdict::{is_local, is_more_informative},
 };
 use crate::{
     Failure, FailureKind, LayerError, LlmRequest,
@@ -25,7 +25,7 @@ where
     R: LlmRequest,
 {
     /// One has failed: the other one continues, or the next candidate is called. Returns the error if no candidate is left.
-    pub(super) fn after(self: Pin<&mut Self>, error: S::Error, turn: &Turn) -> Option<S::Error> {
+    pub(super) fn after(self: Pin<&mut Self>, error: S::Error, turn: &CandidateTurn) -> Option<S::Error> {
         let this = self.project();
         let others = &mut **this.others;
         let Some(original) = others.original.as_ref().map(Request::body) else {
@@ -126,7 +126,7 @@ where
         let is_more = others
             .before
             .as_ref()
-            .is_none_or(|before| !says_more(&**before, &error));
+            .is_none_or(|before| !is_more_informative(&**before, &error));
         if (!matches!(role, Role::InOrder { .. }) || others.cursor.repeats()) && is_more {
             others.before = Some(Box::new(error));
         }

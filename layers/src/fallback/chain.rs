@@ -12,6 +12,7 @@ pub trait Capabilities: Any + Send + Sync {
 
 /// What to do with the model that the request names itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum RequestedModel {
     /// It goes first, at the first candidate's upstream; the chain follows.
     #[default]

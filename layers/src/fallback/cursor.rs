@@ -8,7 +8,7 @@ use super::{
     same_model::is_same_model,
 };
 use crate::{
-    Candidate, CandidateError, ContinueBy, Failure, FailureKind, FallbackAdvice, LlmRequest, Needs, Scope,
+    Candidate, CandidateError, ContinueBy, Failure, FailureKind, FailureScope, FallbackAdvice, LlmRequest, Needs,
     call::Continuation,
     protocol::{in_pool_of, requested},
 };
@@ -321,10 +321,10 @@ impl Cursor {
                 .extend(known.and_then(|known| known.price).map(Ban::PriceFrom)),
         }
         match error.scope() {
-            Scope::Candidate => {}
-            Scope::Upstream if error.marks().has_other_key() => {}
-            Scope::Pool => self.bans.push(Ban::Pool(in_pool_of(error, failed))),
-            Scope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
+            FailureScope::Candidate => {}
+            FailureScope::Upstream if error.marks().has_other_key() => {}
+            FailureScope::Pool => self.bans.push(Ban::Pool(in_pool_of(error, failed))),
+            FailureScope::Upstream => self.bans.push(Ban::Upstream(failed.clone())),
         }
         // If the router answered, it has tried the list that was sent along; if it did not, none of it was tried.
         let reached = !matches!(

@@ -15,11 +15,11 @@ use tower_service::Service;
 
 use super::{
     Chain, Hedge,
-    beside::{beside, learn_model, pass_over, routes_of, take_beside},
     cursor::Cursor,
-    lane::{Lane, Turn},
+    hedging::{beside, learn_model, pass_over, routes_of, take_beside},
+    lane::{CandidateTurn, Lane},
     shortened::Largest,
-    verdict::{given_up, says_more},
+    verdict::{given_up, is_more_informative},
 };
 use crate::{AttemptLog, Candidate, Failure, LayerError, LlmRequest, call::Role, protocol::publish};
 
@@ -35,12 +35,12 @@ where
     pub(super) lane: Option<Lane<S::Future>>,
     pub(super) next: Next,
     /// On the heap, since each layer above moves the future.
-    pub(super) others: Box<Others<S, R>>,
+    pub(super) others: Box<RemainingCandidates<S, R>>,
     opened: Option<AttemptLog>,
 }
 
 /// What it takes to call other candidates than the one whose turn it is.
-pub(super) struct Others<S, R>
+pub(super) struct RemainingCandidates<S, R>
 where
     S: Service<Request<R>>,
 {
@@ -71,7 +71,7 @@ pub(super) enum Next {
     /// Ask this candidate once the service is ready.
     Ask(Candidate, Role),
     /// Send a hedge, likewise.
-    AskBeside,
+    StartHedge,
     /// Fail, because no candidate can take the request.
     NoCandidate(LayerError),
     /// It has ended.
@@ -90,7 +90,7 @@ where
         hedge: Option<Hedge>,
         opened: Option<AttemptLog>,
     ) -> Self {
-        let mut others = Box::new(Others {
+        let mut others = Box::new(RemainingCandidates {
             beside: None,
             delay: None,
             late: None,
@@ -147,7 +147,7 @@ where
                 }
             };
             let told = routes_of(request.body(), others.hedge.is_some());
-            match Turn::give(&mut request, candidate, &others.cursor, role) {
+            match CandidateTurn::give(&mut request, candidate, &others.cursor, role) {
                 Ok(turn) => break (turn, told),
                 Err(candidate) => {
                     let reason = learn_model(&mut others.cursor, request.body(), &candidate);
@@ -177,7 +177,7 @@ where
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let next = match &self.next {
             Next::Ask(candidate, _) => Some(candidate),
-            Next::Nothing | Next::AskBeside | Next::NoCandidate(_) | Next::Silence => None,
+            Next::Nothing | Next::StartHedge | Next::NoCandidate(_) | Next::Silence => None,
         };
         f.debug_struct("FallbackFuture")
             .field("candidate", &self.lane.as_ref().map(Lane::candidate))
@@ -223,7 +223,11 @@ where
                         if let Some(error) = self.as_mut().after(error, &turn) {
                             let this = self.project();
                             *this.next = Next::Silence;
-                            let before = this.others.before.take().filter(|before| says_more(&**before, &error));
+                            let before = this
+                                .others
+                                .before
+                                .take()
+                                .filter(|before| is_more_informative(&**before, &error));
                             let error = before.map_or(error, |before| *before);
                             return Poll::Ready(publish(this.opened, Err(given_up(error))));
                         }
@@ -233,7 +237,7 @@ where
             }
             match &mut *self.as_mut().project().next {
                 Next::Nothing => {}
-                Next::Ask(..) | Next::AskBeside => {
+                Next::Ask(..) | Next::StartHedge => {
                     if let Err(error) = ready!(self.as_mut().poll_ask(cx)) {
                         let this = self.project();
                         *this.next = Next::Silence;
@@ -260,13 +264,13 @@ where
             };
             ready!(late.as_mut().poll(cx));
             others.late = None;
-            self.as_mut().ask_beside();
+            self.as_mut().start_hedge();
         }
     }
 }
 
 /// How one of those asked ended.
-type Ended<B, E> = Result<Response<B>, (E, Turn)>;
+type Ended<B, E> = Result<Response<B>, (E, CandidateTurn)>;
 
 impl<S, R, B> FallbackFuture<S, R>
 where
@@ -293,7 +297,7 @@ where
     }
 
     /// It is late: a hedge is to be sent, if that is allowed.
-    fn ask_beside(self: Pin<&mut Self>) {
+    fn start_hedge(self: Pin<&mut Self>) {
         let this = self.project();
         let others = &**this.others;
         let original = others.original.as_ref().map(Request::body);
@@ -305,7 +309,7 @@ where
             return;
         };
         if hedge.has_share() {
-            *this.next = Next::AskBeside;
+            *this.next = Next::StartHedge;
         } else {
             tracing::debug!(model = candidate.model(), "no hedge: the hedge ratio is used up");
         }
@@ -324,7 +328,7 @@ where
                 ready?;
                 (candidate, role)
             }
-            Next::AskBeside => {
+            Next::StartHedge => {
                 let original = others.original.as_ref().map(Request::body);
                 let late = this.lane.as_ref().as_pin_ref().map(|lane| lane.get_ref().turn());
                 let found = match (ready, original, others.hedge.as_ref(), late) {
@@ -362,7 +366,7 @@ where
             return Poll::Pending;
         };
         let told = routes_of(request.body(), others.hedge.is_some());
-        let turn = match Turn::give(&mut request, candidate, &others.cursor, role) {
+        let turn = match CandidateTurn::give(&mut request, candidate, &others.cursor, role) {
             Ok(turn) => turn,
             Err(candidate) => {
                 let reason = learn_model(&mut others.cursor, request.body(), &candidate);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::track::Track;
-use crate::{Candidate, Route, call::Known, util::Share};
+use crate::{Candidate, Route, call::CandidateMap, util::Share};
 
 /// Candidates whose times are kept at most, and a tenth of that for routes that requests pin: a request may name any model, and each takes under
 /// a kilobyte. Beyond that, the least recently used are evicted.
@@ -27,7 +27,7 @@ const MOST_SAVED: f64 = 10.0;
 ///
 /// A dropped attempt may still be charged. Therefore hedges are bounded by a share of the calls, by the call's cap on attempts, and
 /// by the budgets: each attempt is reserved in full, and a hedge that does not fit is not sent. None goes to a candidate
-/// most of whose last attempts failed, were throttled or refused, because more load does not help then; but 30 s after its last failure one
+/// most of whose last attempts failed, were rate limited or refused, because more load does not help then; but 30 s after its last failure one
 /// hedge is sent as a probe.
 ///
 /// Clones share what was measured and the share that is left.
@@ -49,7 +49,7 @@ struct Shared {
     /// How often a track was looked up.
     uses: AtomicU64,
     /// Of streamed and of plain calls.
-    tracks: [Known<Track>; 2],
+    tracks: [CandidateMap<Track>; 2],
 }
 
 impl Hedge {
@@ -73,7 +73,7 @@ impl Hedge {
             shared: Arc::new(Shared {
                 saved: Share::new(SAVED_AT_FIRST, MOST_SAVED),
                 uses: AtomicU64::new(0),
-                tracks: [MOST_TRACKS; 2].map(Known::new),
+                tracks: [MOST_TRACKS; 2].map(CandidateMap::new),
             }),
         }
     }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Whose turn it is, and which models went along with it for the router to try.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct CandidateTurn {
     pub(super) candidate: Candidate,
     /// By which the log finds its attempts.
     pub(super) number: u32,
@@ -32,11 +32,11 @@ pub(super) struct Turn {
 pub(super) struct Lane<F> {
     #[pin]
     future: F,
-    turn: Turn,
+    turn: CandidateTurn,
     timed: Option<(Arc<Track>, Instant)>,
 }
 
-impl Turn {
+impl CandidateTurn {
     /// Makes the request this candidate's. The candidate comes back if the request keeps another model.
     pub(super) fn give<R: LlmRequest>(
         request: &mut Request<R>,
@@ -128,7 +128,12 @@ fn mark<R: LlmRequest>(request: &R, candidate: &Candidate, chain: &Chain) -> Opt
 
 impl<F> Lane<F> {
     #[inline]
-    pub(super) fn new(future: F, turn: Turn, hedge: Option<&Hedge>, (route, streaming): (Route, bool)) -> Self {
+    pub(super) fn new(
+        future: F,
+        turn: CandidateTurn,
+        hedge: Option<&Hedge>,
+        (route, streaming): (Route, bool),
+    ) -> Self {
         let track = hedge.and_then(|hedge| hedge.track(&turn.candidate, route, streaming));
         Self {
             future,
@@ -150,7 +155,10 @@ impl<F> Lane<F> {
     }
 
     /// Polls it; at its end, what its candidate is known for is brought up to date.
-    pub(super) fn poll<B, E>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<Response<B>, (E, Turn)>>
+    pub(super) fn poll<B, E>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<B>, (E, CandidateTurn)>>
     where
         F: Future<Output = Result<Response<B>, E>>,
         E: Failure,
@@ -172,7 +180,7 @@ impl<F> Lane<F> {
         }
         Poll::Ready(result.map_err(|error| {
             let along = std::mem::take(&mut this.turn.along);
-            let turn = Turn {
+            let turn = CandidateTurn {
                 candidate: this.turn.candidate.clone(),
                 number: this.turn.number,
                 along,

@@ -1,6 +1,6 @@
 //! The chain of candidates: another model, or another upstream, if one fails.
 //!
-//! Whether to move on follows from the *kind* of the failure and its [scope](crate::Scope), never from how many retries are
+//! Whether to move on follows from the *kind* of the failure and its [scope](crate::FailureScope), never from how many retries are
 //! left: a quota that is gone is gone for every candidate of the same pool, a rejected key for every candidate of the same
 //! upstream, a prompt that is too long for every candidate with no larger context. With [`Capabilities`], candidates that
 //! cannot take the request at all are passed over before anything is sent.
@@ -11,7 +11,7 @@
 //! interrupted candidate after all others, and only once more.
 //!
 //! If money is short, an affordable candidate comes before a shorter answer: each candidate is called for the whole answer first. When none
-//! is left, the one that could give the largest answer, of [`MIN_OUTPUT_TOKENS`](crate::MIN_OUTPUT_TOKENS) at least, has one more turn. Its
+//! is left, the one that could give the largest answer, of [`DEFAULT_MIN_OUTPUT_TOKENS`](crate::DEFAULT_MIN_OUTPUT_TOKENS) at least, has one more turn. Its
 //! answer carries [`Degraded`](crate::Degraded) if it was shortened.
 //!
 //! With a [`Hedge`] the next candidate is tried in parallel if the first token is late.
@@ -29,8 +29,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
@@ -41,21 +41,21 @@
 //!     Candidate::new("router", "gpt-5")?,
 //!     Candidate::new("openai", "gpt-5")?, // straight to the provider, should the router be down
 //! ])?;
-//! let theirs = Theirs::default();
-//! let service = FallbackLayer::new(chain).layer(theirs.clone());
+//! let inner = ExampleService::default();
+//! let service = FallbackLayer::new(chain).layer(inner.clone());
 //!
-//! service.oneshot(Ask::of("")).await.map_err(|error| error.message)?;
-//! assert_eq!(theirs.asked(), ["busy", "gpt-5"]);
+//! service.oneshot(ExampleRequest::of("")).await.map_err(|error| error.message)?;
+//! assert_eq!(inner.asked(), ["busy", "gpt-5"]);
 //! # Ok(())
 //! # }
 //! ```
 
 mod after;
-mod beside;
 mod chain;
 mod cursor;
 mod future;
 mod hedge;
+mod hedging;
 mod interrupted;
 mod lane;
 mod layer;

@@ -1,6 +1,6 @@
 //! The turn that comes after all others: the largest answer that money still carries.
 
-use crate::{Candidate, Failure, FailureKind, LlmRequest, MIN_OUTPUT_TOKENS, RetryAdvice};
+use crate::{Candidate, DEFAULT_MIN_OUTPUT_TOKENS, Failure, FailureKind, LlmRequest, RetryAdvice};
 
 /// The candidate that could give the largest answer, of those that were refused for want of money.
 #[derive(Debug, Default)]
@@ -35,8 +35,8 @@ impl Largest {
         let Some(tokens) = error.affordable_tokens() else {
             return;
         };
-        let is_worth_it =
-            !by_balance || (tokens >= MIN_OUTPUT_TOKENS && original.max_tokens().is_none_or(|asked| asked > tokens));
+        let is_worth_it = !by_balance
+            || (tokens >= DEFAULT_MIN_OUTPUT_TOKENS && original.max_tokens().is_none_or(|asked| asked > tokens));
         let is_larger = self.found.as_ref().is_none_or(|found| found.tokens < tokens);
         if is_worth_it && is_larger {
             self.found = Some(Box::new(Shortened {

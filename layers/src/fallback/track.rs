@@ -32,13 +32,13 @@ const PROBE_AFTER: Duration = Duration::from_secs(30);
 /// How soon a candidate begins its answers, and how often it fails.
 #[derive(Debug, Default)]
 pub(super) struct Track {
-    known: Lock<Known>,
+    known: Lock<LatencyStats>,
     /// The number of the use that was the last.
     used: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct LatencyStats {
     times: Vec<Duration>,
     next: usize,
     p95: Option<Duration>,
@@ -114,7 +114,7 @@ impl Track {
     }
 }
 
-impl Known {
+impl LatencyStats {
     /// Whether most of its last attempts failed.
     fn is_degraded(&self) -> bool {
         self.failures > DEGRADED

@@ -17,7 +17,7 @@ pub(super) fn is_local<E: Failure>(error: &E) -> bool {
 
 /// Whether a failure says more to the caller than a later one: that a candidate was not called is reported only if there is nothing else to
 /// tell, and of two that were not called, the one that is called again first.
-pub(super) fn says_more<E: Failure>(before: &E, later: &E) -> bool {
+pub(super) fn is_more_informative<E: Failure>(before: &E, later: &E) -> bool {
     let not_called = |error: &E| {
         matches!(error.kind(), FailureKind::CircuitOpen | FailureKind::ConcurrencyLimited) || error.marks().is_paused()
     };

@@ -17,7 +17,7 @@ use crate::{AttemptHandle, Frame, LayerError, Stage};
 
 /// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
 /// hundred bytes; the bound keeps a broken upstream from filling memory.
-pub const MOST_HELD_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 
 /// Frames read in one go before others get a turn.
 const FRAMES_A_TURN: usize = 64;
@@ -174,7 +174,7 @@ where
                 }
                 Stage::Preamble | Stage::Trailer => {
                     self.bytes = self.bytes.saturating_add(data.size_in_bytes());
-                    if self.bytes > MOST_HELD_BYTES {
+                    if self.bytes > MAX_HELD_BYTES {
                         let frames = self.held.len();
                         return Poll::Ready(Err(LayerError::NeverBegan { frames }.into()));
                     }

@@ -13,7 +13,7 @@
 //!
 //! [`LayerError::FinishReason`](crate::LayerError::FinishReason) if the answer ended for a reason that counts as a failure,
 //! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) if the answer ends before it begins,
-//! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MOST_HELD_BYTES`] of frames had nothing to show, and the body's
+//! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MAX_HELD_BYTES`] of frames had nothing to show, and the body's
 //! own error if it fails first.
 //!
 //! # Cancellation
@@ -23,19 +23,19 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{FailureKind, first_token::FirstTokenLayer};
 //!
-//! let service = FirstTokenLayer::new().layer(Theirs::default());
+//! let service = FirstTokenLayer::new().layer(ExampleService::default());
 //!
 //! // Two blank frames and an end are no answer, whatever the status said.
-//! let error = service.clone().oneshot(Ask::of("blank")).await.err().ok_or("it is blank")?;
+//! let error = service.clone().oneshot(ExampleRequest::of("blank")).await.err().ok_or("it is blank")?;
 //! assert_eq!(error.kind, FailureKind::EmptyResponse);
-//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! assert!(service.oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```
@@ -44,15 +44,15 @@
 //! not compile, because the timed body is not `Unpin`:
 //!
 //! ```compile_fail,E0277
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use {theirs::*, std::time::Duration, tower::{ServiceBuilder, ServiceExt}};
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use {example::*, std::time::Duration, tower::{ServiceBuilder, ServiceExt}};
 //! # use tower_llm_layers::{first_token::FirstTokenLayer, timeout::AttemptTimeoutLayer};
 //! # async fn wrong() {
 //! let service = ServiceBuilder::new()
 //!     .layer(FirstTokenLayer::new())
 //!     .layer(AttemptTimeoutLayer::new(Duration::from_secs(10)))
-//!     .service(Theirs::default());
-//! service.oneshot(Ask::of("gpt-5")).await;
+//!     .service(ExampleService::default());
+//! service.oneshot(ExampleRequest::of("gpt-5")).await;
 //! # }
 //! ```
 
@@ -63,6 +63,6 @@ mod layer;
 mod service;
 
 pub use body::FirstTokenBody;
-pub use future::{FirstTokenFuture, MOST_HELD_BYTES};
+pub use future::{FirstTokenFuture, MAX_HELD_BYTES};
 pub use layer::FirstTokenLayer;
 pub use service::FirstToken;

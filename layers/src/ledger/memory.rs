@@ -12,10 +12,10 @@ use super::{
 use crate::util::Lock;
 
 /// Entries kept by default.
-pub const MAX_ENTRIES: usize = 10_000;
+pub const DEFAULT_MAX_ENTRIES: usize = 10_000;
 
 /// Groups kept for each way to group, by default: what would open another is counted under [`OTHERS`].
-pub const MAX_GROUPS: usize = 1_000;
+pub const DEFAULT_MAX_GROUPS: usize = 1_000;
 
 /// The group of what fits into no other.
 pub const OTHERS: &str = "(others)";
@@ -39,10 +39,10 @@ struct Kept {
 }
 
 impl MemoryLedger {
-    /// Keeps [`MAX_ENTRIES`] entries.
+    /// Keeps [`DEFAULT_MAX_ENTRIES`] entries.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_room(MAX_ENTRIES, MAX_GROUPS)
+        Self::with_room(DEFAULT_MAX_ENTRIES, DEFAULT_MAX_GROUPS)
     }
 
     /// Keeps so many entries, and so many groups of each kind.

@@ -14,7 +14,7 @@ pub use crate::call::{CallId, EntryId};
 pub use correction::Correction;
 pub(crate) use entry::difference_per_mille;
 pub use entry::{Entry, EntryOutcome, EntryState};
-pub use memory::{MAX_ENTRIES, MAX_GROUPS, MemoryLedger, OTHERS};
+pub use memory::{DEFAULT_MAX_ENTRIES, DEFAULT_MAX_GROUPS, MemoryLedger, OTHERS};
 pub use sink::{Ledger, Tee};
 pub use spend::{GroupBy, Spend, SpendRow};
 pub use traced::TracingLedger;

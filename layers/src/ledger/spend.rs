@@ -38,7 +38,7 @@ pub struct Spend {
     /// Of the cost, for attempts that gave no whole answer: dropped ones, and failed ones.
     pub lost: UsdAmount,
     /// The sum of |estimate − bill| over entries of which both are known.
-    pub off_by: UsdAmount,
+    pub estimate_error: UsdAmount,
     /// Tokens of prompts.
     pub prompt_tokens: u64,
     /// Of these, read from a cache.
@@ -61,7 +61,7 @@ impl Spend {
     #[must_use]
     pub fn from_sums(
         attempts: u64,
-        [cost, estimated, lost, off_by]: [UsdAmount; 4],
+        [cost, estimated, lost, estimate_error]: [UsdAmount; 4],
         [prompt, cached, answer]: [u64; 3],
     ) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Spend {
             cost,
             estimated,
             lost,
-            off_by,
+            estimate_error,
             prompt_tokens: prompt,
             cached_tokens: cached,
             answer_tokens: answer,
@@ -138,7 +138,7 @@ impl Spend {
         }
         if let (Some(bill), Some(estimate)) = (entry.bill, entry.estimate) {
             let off = bill.max(estimate).saturating_sub(bill.min(estimate));
-            self.off_by = change(self.off_by, off);
+            self.estimate_error = change(self.estimate_error, off);
         }
     }
 

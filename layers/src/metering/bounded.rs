@@ -48,13 +48,14 @@ impl Bounded {
         }
     }
 
-    /// The name as a label. `counts`: it is a name that exists, and may take a place.
-    pub(crate) fn label(&self, name: &str, counts: bool) -> SharedString {
-        let found = if counts {
-            self.known_or_new(name)
-        } else {
-            self.known(name)
-        };
+    /// The name as a label.
+    pub(crate) fn label(&self, name: &str) -> SharedString {
+        self.label_if(name, || true)
+    }
+
+    /// The same. `counts`: whether a name that is not known yet exists, and may take a place.
+    pub(crate) fn label_if(&self, name: &str, counts: impl FnOnce() -> bool) -> SharedString {
+        let found = self.known(name).or_else(|| counts().then(|| self.add(name)).flatten());
         found.map_or(SharedString::const_str(OTHER), SharedString::from)
     }
 
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
 
     fn told(names: &Bounded, name: &str, counts: bool) -> String {
-        names.label(name, counts).into_owned()
+        names.label_if(name, || counts).into_owned()
     }
 
     #[test]

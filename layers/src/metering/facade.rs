@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, SharedString};
 
-use super::kept::with_handle;
+use super::handle_cache::with_handle;
 
 pub(crate) type Labels = Vec<Label>;
 

@@ -6,10 +6,10 @@ pub(crate) use bounded::Bounded;
 use facade::set;
 #[cfg(feature = "metrics")]
 pub(crate) use facade::{Labels, change, count, histogram, label, sample, shared};
-#[cfg(feature = "cost")]
-pub(crate) use held::Held;
 #[cfg(feature = "metrics")]
-pub use kept::keep_handles;
+pub use handle_cache::keep_handles;
+#[cfg(feature = "cost")]
+pub(crate) use reserved_gauge::ReservedGauge;
 #[cfg(all(feature = "cost", feature = "metrics"))]
 pub use standing::record_budgets;
 #[cfg(feature = "metrics")]
@@ -21,10 +21,10 @@ pub mod names;
 mod bounded;
 #[cfg(feature = "metrics")]
 mod facade;
-#[cfg(feature = "cost")]
-mod held;
 #[cfg(feature = "metrics")]
-mod kept;
+mod handle_cache;
+#[cfg(feature = "cost")]
+mod reserved_gauge;
 #[cfg(feature = "metrics")]
 mod standing;
 

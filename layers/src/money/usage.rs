@@ -71,9 +71,9 @@ impl TokenUsage {
     /// This report after an earlier one of the same answer. Of each figure the later one counts; one that it does not have stays as it was.
     pub(crate) fn after(self, earlier: Option<Self>) -> Self {
         let Some(earlier) = earlier else { return self };
-        let is_told = |usage: &Self| usage.bill().is_some_and(|bill| bill > UsdAmount::ZERO);
+        let is_reported = |usage: &Self| usage.bill().is_some_and(|bill| bill > UsdAmount::ZERO);
         // A charge of zero is a figure that is not there yet, or not any more.
-        let is_later = is_told(&self) || (self.bill().is_some() && !is_told(&earlier));
+        let is_later = is_reported(&self) || (self.bill().is_some() && !is_reported(&earlier));
         let charges = if is_later { self } else { earlier };
         let of = |later: u64, earlier: u64| if later == 0 { earlier } else { later };
         Self {

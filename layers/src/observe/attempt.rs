@@ -3,22 +3,22 @@
 use tracing::{Level, Span, field::Empty};
 
 use super::{
+    call_observation::{CallObservation, span_if_enabled},
     names,
     one_attempt::OneAttempt,
     record::Record,
-    seen::{Seen, span_if_heard},
     title::{Title, whole},
 };
 use crate::{Candidate, LlmRequest};
 
 /// The record of one attempt, for [`AttemptLayer`](crate::attempt::AttemptLayer).
 pub(crate) fn begin_attempt<R: LlmRequest>(request: &R, number: u32) -> Record {
-    let span = span_if_heard(|| span(request, number));
+    let span = span_if_enabled(|| span(request, number));
     if span.is_disabled() && !cfg!(feature = "metrics") {
         return Record::nothing();
     }
     let attempt = OneAttempt::of(request);
-    let seen = Seen::of(request, &span);
+    let seen = CallObservation::of(request, &span);
     Record::attempt(span, seen, attempt)
 }
 

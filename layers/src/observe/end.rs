@@ -7,15 +7,15 @@ use crate::{Failure, FailureKind};
 pub(super) enum End {
     /// The whole answer came.
     Answered,
-    /// It failed, before or after the answer began.
-    Failed(FailureKind, Option<u16>),
+    /// It failed, before or after the answer began: with this kind, status and fault.
+    Failed(FailureKind, Option<u16>, Fault),
     /// The caller left.
     Cancelled,
 }
 
 impl End {
     pub(super) fn failed<E: Failure>(error: &E) -> Self {
-        Self::Failed(error.kind(), error.status())
+        Self::Failed(error.kind(), error.status(), Fault::of(error))
     }
 
     pub(super) const fn outcome(self) -> &'static str {
@@ -30,7 +30,7 @@ impl End {
     pub(super) const fn error_type(self) -> Option<&'static str> {
         match self {
             Self::Answered => None,
-            Self::Failed(kind, _) => Some(kind.as_str()),
+            Self::Failed(kind, ..) => Some(kind.as_str()),
             Self::Cancelled => Some(FailureKind::Cancelled.as_str()),
         }
     }
@@ -46,14 +46,59 @@ impl End {
 
     pub(super) const fn http_status(self) -> Option<u16> {
         match self {
-            Self::Failed(_, status) => status,
+            Self::Failed(_, status, _) => status,
             Self::Answered | Self::Cancelled => None,
         }
     }
 
-    /// Whether the model is likely one: a name that was only mistyped takes no label's place.
+    /// Of an attempt that was sent: whether it says that its model exists. A name that was only mistyped takes no label's place.
     #[cfg(feature = "metrics")]
     pub(super) const fn names_a_model(self) -> bool {
-        !matches!(self, Self::Failed(FailureKind::BadRequest | FailureKind::NoEndpoint, _))
+        match self {
+            Self::Answered => true,
+            Self::Failed(kind, ..) => knows_the_model(kind),
+            Self::Cancelled => false,
+        }
+    }
+
+    /// For `llm.fault`: `None` unless it failed.
+    #[cfg(feature = "metrics")]
+    pub(super) const fn fault(self) -> Option<&'static str> {
+        match self {
+            Self::Failed(_, _, Fault::Caller) => Some("caller"),
+            Self::Failed(_, _, Fault::Service) => Some("service"),
+            Self::Answered | Self::Cancelled => None,
+        }
+    }
+}
+
+/// Whether an attempt that was sent and failed so says that its model exists.
+#[cfg(feature = "metrics")]
+pub(super) const fn knows_the_model(kind: FailureKind) -> bool {
+    !(matches!(kind, FailureKind::BadRequest | FailureKind::NoEndpoint) || kind.is_personal())
+}
+
+/// What caused a failure of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// The caller's own request, limit or budget.
+    Caller,
+    /// An upstream, or this service.
+    Service,
+}
+
+impl Fault {
+    fn of<E: Failure>(error: &E) -> Self {
+        let is_callers = match error.kind() {
+            FailureKind::BadRequest
+            | FailureKind::BudgetExceeded
+            | FailureKind::ContentFiltered
+            | FailureKind::ContextLengthExceeded => true,
+            // A limit or a condition of the caller's own refuses before any candidate is chosen: no layer has given up on a chain.
+            FailureKind::RateLimited => error.marks().is_local() && !error.marks().is_exhausted(),
+            FailureKind::NoEndpoint => error.is_personal() && !error.marks().is_exhausted(),
+            _ => false,
+        };
+        if is_callers { Self::Caller } else { Self::Service }
     }
 }

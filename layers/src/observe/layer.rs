@@ -24,7 +24,7 @@ impl ObserveLayer {
     #[must_use]
     pub fn tags<N: AsRef<str>>(self, names: impl IntoIterator<Item = N>) -> Self {
         Self {
-            settings: Arc::new(Settings::telling(names)),
+            settings: Arc::new(Settings::recording(names)),
         }
     }
 

@@ -12,8 +12,8 @@
 //! registers them with the recorder, and `keep_handles` looks each of its series up once a thread.
 //!
 //! **What is never recorded:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
-//! Model names come from requests, so the labels distinguish two hundred of them, and the rest is `other`. Names that only ever failed as
-//! unknown take no place. Spans have the names as they came.
+//! Model names come from requests, so the labels distinguish two hundred of them, and the rest is `other`. A name takes a place once an attempt at it
+//! has answered, or has failed for another reason than the name or the caller. Spans have the names as they came.
 //!
 //! An answer counts as answered when its end was seen, even if the caller leaves before the last frame.
 //!
@@ -36,8 +36,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{ServiceBuilder, ServiceExt};
@@ -50,14 +50,15 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(ObserveLayer::new().tags(["team"]))
 //!     .layer(AttemptLayer::new())
-//!     .service(Theirs::default());
-//! let response = service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//!     .service(ExampleService::default());
+//! let response = service.oneshot(ExampleRequest::of("gpt-5")).await.map_err(|error| error.message)?;
 //! assert!(response.extensions().get::<AttemptLog>().is_some());
 //! # Ok(())
 //! # }
 //! ```
 
 mod attempt;
+mod call_observation;
 mod end;
 mod layer;
 mod metrics;
@@ -66,7 +67,6 @@ mod numbers;
 mod one_attempt;
 mod operation;
 mod record;
-mod seen;
 mod service;
 mod settings;
 mod start;

@@ -4,9 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use metrics::Histogram;
 
-use super::{end::End, names, seen::Seen, settings::Settings, tally::Tally};
+use super::{
+    call_observation::CallObservation,
+    end::{End, knows_the_model},
+    names,
+    settings::Settings,
+    tally::Tally,
+};
 use crate::{
-    AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Tags,
+    AttemptLog, Candidate, Degraded, FailureKind, LlmRequest, Outcome, Tags,
     metering::{Labels, change, count, histogram, label, sample, shared},
 };
 
@@ -23,6 +29,7 @@ pub(super) struct Numbers {
 /// What the operation came to.
 pub(super) struct Sums<'a> {
     pub(super) outcome: &'static str,
+    pub(super) log: Option<&'a AttemptLog>,
     pub(super) tally: &'a Tally,
     pub(super) resumptions: usize,
     pub(super) cached: Option<&'static str>,
@@ -61,12 +68,12 @@ impl Numbers {
         }
     }
 
-    fn labels(&self, seen: &Seen, candidate: Option<&Candidate>, is_model: bool) -> Labels {
+    fn labels(&self, seen: &CallObservation, candidate: Option<&Candidate>, log: Option<&AttemptLog>) -> Labels {
         let mut labels = Labels::with_capacity(8);
         labels.push(label(names::OPERATION, seen.operation));
         labels.extend(self.settings.labels(&self.tags));
         if let Some(model) = &self.asked {
-            let model = self.settings.asked.label(model, is_model);
+            let model = self.settings.asked.label_if(model, || is_model(model, seen, log));
             labels.push(label(names::REQUEST_MODEL, model));
         }
         if let Some(candidate) = candidate {
@@ -74,16 +81,16 @@ impl Numbers {
         }
         let answering = candidate.filter(|_| seen.is_of_a_model()).map(Candidate::model);
         if let Some(model) = seen.model.as_deref().or(answering) {
-            let model = self.settings.answered.label(model, true);
+            let model = self.settings.answered.label(model);
             labels.push(label(names::RESPONSE_MODEL, model));
         }
         labels
     }
 
-    pub(super) fn chunk_after(&mut self, gap: Duration, seen: &Seen, log: Option<&AttemptLog>) {
+    pub(super) fn chunk_after(&mut self, gap: Duration, seen: &CallObservation, log: Option<&AttemptLog>) {
         if self.pace.is_none() {
             let candidate = log.and_then(AttemptLog::answered_by);
-            let labels = self.labels(seen, candidate.as_ref(), true);
+            let labels = self.labels(seen, candidate.as_ref(), log);
             self.pace = Some(histogram(names::TIME_PER_OUTPUT_CHUNK, &labels));
         }
         if let Some(pace) = &self.pace {
@@ -91,9 +98,9 @@ impl Numbers {
         }
     }
 
-    pub(super) fn end(self, seen: &Seen, end: End, sums: &Sums<'_>) {
+    pub(super) fn end(self, seen: &CallObservation, end: End, sums: &Sums<'_>) {
         let tally = sums.tally;
-        let mut labels = self.labels(seen, tally.candidate.as_ref(), end.names_a_model());
+        let mut labels = self.labels(seen, tally.candidate.as_ref(), sums.log);
         drop(self.active);
         if let Some(first) = seen.first.filter(|_| seen.streamed) {
             sample(names::TIME_TO_FIRST_CHUNK, &labels, first.as_secs_f64());
@@ -130,12 +137,31 @@ impl Numbers {
             names::INFERENCE_DURATION
         };
         sample(duration, &labels, seen.elapsed().as_secs_f64());
+        labels.extend(end.fault().map(|fault| label(names::FAULT, fault)));
         labels.push(label(names::OUTCOME, sums.outcome));
         count(names::OPERATIONS, &labels, 1);
     }
 }
 
-impl Seen {
+/// Whether the requested model is likely one: an attempt at it has begun to answer, or has failed in a way that says so. If the chain has other
+/// names, whether one of its models has answered in its place. What was only refused, or never sent, takes no label's place.
+fn is_model(asked: &str, seen: &CallObservation, log: Option<&AttemptLog>) -> bool {
+    let lines = log.map(AttemptLog::attempts).unwrap_or_default();
+    let of_it = |candidate: &Candidate| candidate.model() == asked;
+    let mut lines = lines
+        .iter()
+        .filter(|line| line.candidate.as_ref().is_none_or(of_it))
+        .peekable();
+    if lines.peek().is_none() {
+        return seen.is_of_a_model();
+    }
+    lines.any(|line| match line.outcome {
+        Outcome::Failed(kind) if line.first_token.is_none() => line.is_sent && knows_the_model(kind),
+        _ => line.first_token.is_some() || line.has_answered(),
+    })
+}
+
+impl CallObservation {
     fn embeds(&self) -> bool {
         self.operation == "embeddings"
     }

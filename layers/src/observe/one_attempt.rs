@@ -2,7 +2,7 @@
 
 use tracing::Span;
 
-use super::{end::End, names, seen::Seen};
+use super::{call_observation::CallObservation, end::End, names};
 #[cfg(feature = "metrics")]
 use crate::Candidate;
 use crate::LlmRequest;
@@ -31,7 +31,7 @@ impl OneAttempt {
     }
 
     #[cfg_attr(not(feature = "metrics"), expect(clippy::unused_self, reason = "for the numbers"))]
-    pub(super) fn end(self, span: &Span, seen: &Seen, end: End) {
+    pub(super) fn end(self, span: &Span, seen: &CallObservation, end: End) {
         span.record(names::OUTCOME, end.outcome());
         #[cfg(feature = "metrics")]
         self.count(seen, end);
@@ -40,7 +40,7 @@ impl OneAttempt {
     }
 
     #[cfg(feature = "metrics")]
-    fn count(&self, seen: &Seen, end: End) {
+    fn count(&self, seen: &CallObservation, end: End) {
         use crate::metering::{Bounded, Labels, count, label, sample, shared};
 
         /// Models that have a label of their own: one set, as there is one recorder.
@@ -53,7 +53,7 @@ impl OneAttempt {
         }
         let model = self.candidate.as_ref().map(Candidate::model);
         if let Some(model) = model.or(self.asked.as_deref()) {
-            let model = MODELS.label(model, end.names_a_model());
+            let model = MODELS.label_if(model, || seen.first.is_some() || end.names_a_model());
             labels.push(label(names::REQUEST_MODEL, model));
         }
         if let Some(first) = seen.first.filter(|_| seen.streamed) {

@@ -3,7 +3,7 @@
 use http::Extensions;
 use tracing::Span;
 
-use super::{end::End, names, seen::Seen, tally::Tally, title::whole};
+use super::{call_observation::CallObservation, end::End, names, tally::Tally, title::whole};
 use crate::{AttemptLog, Candidate, Degraded, FailureKind, Resumed};
 
 /// What is known of an operation beside what is seen of its answer.
@@ -41,11 +41,11 @@ impl Operation {
 
     /// A frame that shows something came so long after the one before.
     #[cfg(feature = "metrics")]
-    pub(super) fn chunk_after(&mut self, gap: std::time::Duration, seen: &Seen) {
+    pub(super) fn chunk_after(&mut self, gap: std::time::Duration, seen: &CallObservation) {
         self.numbers.chunk_after(gap, seen, self.log.as_ref());
     }
 
-    pub(super) fn end(mut self, span: &Span, seen: &Seen, end: End, summary: Option<&str>) {
+    pub(super) fn end(mut self, span: &Span, seen: &CallObservation, end: End, summary: Option<&str>) {
         // Known only at the end: a cheaper model may have continued the answer.
         if self.degraded.is_none() {
             self.degraded = self.resumed.as_ref().and_then(Resumed::degraded);
@@ -113,6 +113,7 @@ impl Operation {
             end,
             &super::numbers::Sums {
                 outcome,
+                log,
                 tally: &tally,
                 resumptions,
                 cached: self.cached,

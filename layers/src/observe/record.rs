@@ -5,10 +5,10 @@ use std::fmt;
 use http::Extensions;
 use tracing::{Span, span::Entered};
 
-use super::{end::End, names, one_attempt::OneAttempt, operation::Operation, seen::Seen};
+use super::{call_observation::CallObservation, end::End, names, one_attempt::OneAttempt, operation::Operation};
 use crate::{
     Failure, Frame,
-    watch::{Scope, Watch},
+    watch::{InSpan, Watch},
 };
 
 /// Runs from the start to the end. Empty if no subscriber is interested, and after the end was recorded.
@@ -17,7 +17,7 @@ pub struct Record(Option<Box<Running>>);
 
 struct Running {
     span: Span,
-    seen: Seen,
+    seen: CallObservation,
     whose: Whose,
 }
 
@@ -27,12 +27,12 @@ enum Whose {
 }
 
 impl Record {
-    pub(super) fn operation(span: Span, seen: Seen, operation: Operation) -> Self {
+    pub(super) fn operation(span: Span, seen: CallObservation, operation: Operation) -> Self {
         let whose = Whose::Operation(operation);
         Self(Some(Box::new(Running { span, seen, whose })))
     }
 
-    pub(super) fn attempt(span: Span, seen: Seen, attempt: OneAttempt) -> Self {
+    pub(super) fn attempt(span: Span, seen: CallObservation, attempt: OneAttempt) -> Self {
         let whose = Whose::Attempt(attempt);
         Self(Some(Box::new(Running { span, seen, whose })))
     }
@@ -88,10 +88,10 @@ impl Record {
 
     /// The caller has left: called after all that is below was dropped, so that its end is known.
     pub(super) fn left(&mut self) {
-        self.end(Seen::left, None);
+        self.end(CallObservation::left, None);
     }
 
-    fn end(&mut self, how: impl FnOnce(&Seen) -> End, summary: Option<&str>) {
+    fn end(&mut self, how: impl FnOnce(&CallObservation) -> End, summary: Option<&str>) {
         let Some(running) = self.0.take() else { return };
         let Running { span, seen, whose } = *running;
         let end = how(&seen);
@@ -103,7 +103,7 @@ impl Record {
     }
 }
 
-impl Scope for Record {
+impl InSpan for Record {
     /// All events until this is dropped belong to the span.
     fn enter(&self) -> Option<Entered<'_>> {
         self.0.as_ref().map(|running| running.span.enter())

@@ -9,7 +9,7 @@ use super::{ObserveBody, ObserveFuture, settings::Settings, start::OperationStar
 use crate::{
     Failure, Frame, LlmRequest,
     util::{inner_accessors, ready_as_inner, still},
-    watch::{Scope, WatchFuture},
+    watch::{InSpan, WatchFuture},
 };
 
 /// The service of [`ObserveLayer`](super::ObserveLayer).

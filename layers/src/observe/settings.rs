@@ -40,7 +40,7 @@ impl RecordedTag {
 }
 
 impl Settings {
-    pub(super) fn telling<N: AsRef<str>>(tags: impl IntoIterator<Item = N>) -> Self {
+    pub(super) fn recording<N: AsRef<str>>(tags: impl IntoIterator<Item = N>) -> Self {
         let mut settings = Self::default();
         settings
             .tags
@@ -49,20 +49,20 @@ impl Settings {
     }
 
     pub(super) fn recorded_names(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().map(|told| &*told.name)
+        self.tags.iter().map(|tag| &*tag.name)
     }
 
     /// Those of the tags that are recorded.
-    pub(super) fn told<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(super) fn recorded<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.recorded_names().filter_map(|name| Some((name, tags.get(name)?)))
     }
 
     /// The same, as labels.
     #[cfg(feature = "metrics")]
     pub(super) fn labels<'a>(&'a self, tags: &'a Tags) -> impl Iterator<Item = metrics::Label> + 'a {
-        self.tags.iter().filter_map(|told| {
-            let value = told.values.label(tags.get(&told.name)?, true);
-            Some(crate::metering::label(Arc::clone(&told.label), value))
+        self.tags.iter().filter_map(|tag| {
+            let value = tag.values.label(tags.get(&tag.name)?);
+            Some(crate::metering::label(Arc::clone(&tag.label), value))
         })
     }
 }

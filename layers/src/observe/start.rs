@@ -7,17 +7,18 @@ use http_body::Body;
 use tracing::{Level, Span, field::Empty, span::Entered};
 
 use super::{
-    ObserveBody, names,
+    ObserveBody,
+    call_observation::{CallObservation, span_if_enabled},
+    names,
     operation::Operation,
     record::Record,
-    seen::{Seen, span_if_heard},
     settings::Settings,
     title::{Title, ToldTags, whole},
 };
 use crate::{
     AttemptLog, Failure, Frame, LlmRequest,
     protocol::publish,
-    watch::{Respond, Scope, WatchBody},
+    watch::{InSpan, Respond, WatchBody},
 };
 
 /// An operation whose response has not come.
@@ -35,7 +36,7 @@ impl OperationStart {
     }
 }
 
-impl Scope for OperationStart {
+impl InSpan for OperationStart {
     fn enter(&self) -> Option<Entered<'_>> {
         self.record.enter()
     }
@@ -65,13 +66,13 @@ where
 }
 
 fn begin<R: LlmRequest>(settings: &Arc<Settings>, request: &mut R) -> (Record, Option<AttemptLog>) {
-    let span = span_if_heard(|| span(settings, request));
+    let span = span_if_enabled(|| span(settings, request));
     // The line at the end needs no span.
     let has_line = tracing::enabled!(target: names::OPERATION_TARGET, Level::INFO);
     if span.is_disabled() && !has_line && !cfg!(feature = "metrics") {
         return (Record::nothing(), None);
     }
-    let seen = Seen::of(request, &span);
+    let seen = CallObservation::of(request, &span);
     #[cfg(feature = "metrics")]
     let numbers = super::numbers::Numbers::begin(settings, request);
     let call = request.call_mut();

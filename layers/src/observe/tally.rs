@@ -42,12 +42,12 @@ impl Tally {
             }
             let Some(cost) = line.cost else { continue };
             add(&mut tally.cost, cost);
-            let wasted = !answering.contains(&index) && !line.gave_answer();
+            let wasted = !answering.contains(&index) && !line.has_answered();
             add(&mut tally.wasted, if wasted { cost } else { UsdAmount::ZERO });
         }
-        let told = begun_last.and_then(|index| sent.get(index)).copied();
-        let told = told.or_else(|| sent.last().copied()).or_else(|| lines.last());
-        tally.candidate = told.and_then(|line| line.candidate.clone());
+        let last = begun_last.and_then(|index| sent.get(index)).copied();
+        let last = last.or_else(|| sent.last().copied()).or_else(|| lines.last());
+        tally.candidate = last.and_then(|line| line.candidate.clone());
         tally
     }
 }

@@ -22,14 +22,14 @@ pub(super) struct ToldTags<'a>(&'a Settings, &'a Tags);
 impl<'a> ToldTags<'a> {
     /// Empty if there are none.
     pub(super) fn of(settings: &'a Settings, tags: &'a Tags) -> Option<Self> {
-        let any = settings.told(tags).next().is_some();
+        let any = settings.recorded(tags).next().is_some();
         any.then_some(Self(settings, tags))
     }
 }
 
 impl fmt::Display for ToldTags<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, (name, value)) in self.0.told(self.1).enumerate() {
+        for (index, (name, value)) in self.0.recorded(self.1).enumerate() {
             let space = if index == 0 { "" } else { " " };
             write!(f, "{space}{name}={value}")?;
         }

@@ -16,7 +16,7 @@ use crate::{
     Call, Candidate, Failure, LayerError, LlmRequest,
     events::candidate_skipped,
     metering,
-    watch::{Admit, Respond, Scope},
+    watch::{Admit, InSpan, Respond},
 };
 
 /// Its name among the queues.
@@ -26,17 +26,17 @@ const QUEUE: &str = "pause";
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A call that may have to wait.
-pub struct Held {
+pub struct PauseWait {
     pauses: Pauses,
     /// What is in its way; taken once it waits for that.
-    held: Option<verdict::Held>,
+    held: Option<verdict::ActivePause>,
     since: Instant,
     max_wait: Duration,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Held {
-    pub(super) fn new(pauses: Pauses, held: verdict::Held, max_wait: Duration) -> Self {
+impl PauseWait {
+    pub(super) fn new(pauses: Pauses, held: verdict::ActivePause, max_wait: Duration) -> Self {
         Self {
             pauses,
             held: Some(held),
@@ -72,7 +72,7 @@ impl Held {
     }
 
     /// How long to wait now; `None` if another candidate can answer, or if that is too long.
-    fn wait(&self, call: &Call, held: verdict::Held) -> Option<Duration> {
+    fn wait(&self, call: &Call, held: verdict::ActivePause) -> Option<Duration> {
         if !(call.is_alone() || call.is_last_resort()) {
             return None;
         }
@@ -88,7 +88,7 @@ impl Held {
         Some(wait + spread.mul_f64(fastrand::f64()))
     }
 
-    fn refusal<R: LlmRequest>(body: &R, held: verdict::Held) -> LayerError {
+    fn refusal<R: LlmRequest>(body: &R, held: verdict::ActivePause) -> LayerError {
         let candidate = body.call().candidate();
         metering::refused(QUEUE, held.kind.as_str());
         LayerError::Paused {
@@ -105,19 +105,19 @@ impl Held {
     }
 }
 
-impl<R, E> Admit<R, E> for Held
+impl<R, E> Admit<R, E> for PauseWait
 where
     R: LlmRequest,
     E: Failure + From<LayerError>,
 {
-    type Respond = Passed;
+    type Respond = PauseObservation;
 
-    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Passed, E>> {
+    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<PauseObservation, E>> {
         Poll::Ready(match ready!(self.poll_pass(request.body(), cx)) {
             Ok(ticket) => {
                 metering::waited(QUEUE, self.since.elapsed());
                 tracing::debug!(waited = ?self.since.elapsed(), "pause passed");
-                Ok(Passed(ticket))
+                Ok(PauseObservation(ticket))
             }
             Err(refusal) => {
                 tracing::debug!(why = %refusal, "not called");
@@ -135,9 +135,9 @@ where
     }
 }
 
-impl fmt::Debug for Held {
+impl fmt::Debug for PauseWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held")
+        f.debug_struct("PauseWait")
             .field("since", &self.since)
             .finish_non_exhaustive()
     }
@@ -145,11 +145,11 @@ impl fmt::Debug for Held {
 
 /// The ticket of a call that has passed; `None` if it names no model.
 #[derive(Debug)]
-pub struct Passed(pub(super) Option<Ticket>);
+pub struct PauseObservation(pub(super) Option<Ticket>);
 
-impl Scope for Passed {}
+impl InSpan for PauseObservation {}
 
-impl<B, E: Failure> Respond<Response<B>, E> for Passed {
+impl<B, E: Failure> Respond<Response<B>, E> for PauseObservation {
     type Response = Response<B>;
 
     #[inline]

@@ -1,7 +1,7 @@
 //! What an upstream said of its limits is remembered: a candidate that asked for a pause is not called again before it is over.
 //!
 //! Three things are remembered, for a candidate, for all that is paid from its [pool](crate::Candidate::pool), or for its whole upstream, as
-//! the failure's [`Scope`](crate::Scope) says:
+//! the failure's [`FailureScope`](crate::FailureScope) says:
 //!
 //! * [`RateLimited`](crate::FailureKind::RateLimited) with a hint pauses until then, with one probe a minute: a hint of a day may be a
 //!   mistake. Without a hint, the third in a row pauses for 1 s, and each further one for twice as long, up to 60 s.
@@ -18,7 +18,7 @@
 //! when the candidate is called again.
 //!
 //! State is kept for each candidate and [`Route`](crate::Route): what a caller pins (its provider, its account) pauses no other call. Up to
-//! [`MOST_PAUSES`] pauses are held.
+//! [`MAX_PAUSES`] pauses are held.
 //!
 //! # Place
 //!
@@ -35,15 +35,15 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::pause::PauseLayer;
 //!
-//! let service = PauseLayer::new().layer(Theirs::default());
-//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! let service = PauseLayer::new().layer(ExampleService::default());
+//! assert!(service.oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```
@@ -57,9 +57,9 @@ mod ticket;
 mod verdict;
 
 pub use layer::PauseLayer;
-pub use pauses::{MOST_PAUSES, PauseReport, Pauses};
+pub use pauses::{MAX_PAUSES, PauseReport, Pauses};
 pub use service::Pause;
 pub use status::RateLimitStatus;
 
 /// The future of [`Pause`].
-pub type PauseFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Held>;
+pub type PauseFuture<S, R> = crate::watch::AdmitFuture<S, R, future::PauseWait>;

@@ -15,16 +15,16 @@ use tokio::time::Instant;
 
 use super::{
     RateLimitStatus,
-    verdict::{Held, Verdict},
+    verdict::{ActivePause, Verdict},
 };
 use crate::{
-    Candidate, Failure, FailureKind, Route, Scope,
+    Candidate, Failure, FailureKind, FailureScope, Route,
     protocol::in_pool_of,
     util::{Seconds, Standing},
 };
 
 /// Pauses held at most: a request may name any model. Beyond them, the one that ends first is forgotten.
-pub const MOST_PAUSES: usize = 10_000;
+pub const MAX_PAUSES: usize = 10_000;
 
 /// What upstreams said of their limits. Cheap to clone, and shared by all clones.
 #[derive(Clone, Default)]
@@ -51,11 +51,11 @@ pub struct PauseReport {
     /// The candidate that met it.
     pub candidate: Candidate,
     /// How far it reaches: this candidate, its pool, or its upstream.
-    pub scope: Scope,
+    pub scope: FailureScope,
     /// What the upstream said.
     pub kind: FailureKind,
     /// When a call may pass again, as a probe or since it is over.
-    pub next_look: Duration,
+    pub next_probe_in: Duration,
     /// When it is over by itself.
     pub ends_in: Duration,
 }
@@ -63,11 +63,11 @@ pub struct PauseReport {
 impl fmt::Display for PauseReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.scope {
-            Scope::Candidate => write!(f, "{}", self.candidate)?,
-            Scope::Pool => write!(f, "all that is paid from the pool of {}", self.candidate)?,
-            Scope::Upstream => write!(f, "all of {}", self.candidate.upstream())?,
+            FailureScope::Candidate => write!(f, "{}", self.candidate)?,
+            FailureScope::Pool => write!(f, "all that is paid from the pool of {}", self.candidate)?,
+            FailureScope::Upstream => write!(f, "all of {}", self.candidate.upstream())?,
         }
-        let (next, ends) = (Seconds(self.next_look), Seconds(self.ends_in));
+        let (next, ends) = (Seconds(self.next_probe_in), Seconds(self.ends_in));
         write!(f, ": paused ({}), next attempt in {next}, over in {ends}", self.kind)
     }
 }
@@ -90,12 +90,12 @@ impl Reach {
         Self([own, candidate.quota_hash() ^ apart, upstream])
     }
 
-    const fn of(self, scope: Scope) -> u64 {
+    const fn of(self, scope: FailureScope) -> u64 {
         let [candidate, pool, upstream] = self.0;
         match scope {
-            Scope::Candidate => candidate,
-            Scope::Pool => pool,
-            Scope::Upstream => upstream,
+            FailureScope::Candidate => candidate,
+            FailureScope::Pool => pool,
+            FailureScope::Upstream => upstream,
         }
     }
 }
@@ -119,7 +119,7 @@ impl Pauses {
                 candidate: verdict.candidate.clone(),
                 scope: verdict.scope,
                 kind: verdict.kind,
-                next_look: rest.next_look().saturating_duration_since(now),
+                next_probe_in: rest.next_look().saturating_duration_since(now),
                 ends_in: ends.saturating_duration_since(now),
             })
         });
@@ -181,16 +181,16 @@ impl Pauses {
     }
 
     /// Lets a call pass, with the newest era and whether it is a probe, or says what is in its way.
-    pub(super) fn admit(&self, reach: Reach) -> Result<(u64, bool), Held> {
+    pub(super) fn admit(&self, reach: Reach) -> Result<(u64, bool), ActivePause> {
         let is_probe = self.0.held.load(Ordering::Acquire) > 0 && self.look(reach)?;
         Ok((self.0.era.load(Ordering::Relaxed), is_probe))
     }
 
     #[cold]
-    fn look(&self, reach: Reach) -> Result<bool, Held> {
+    fn look(&self, reach: Reach) -> Result<bool, ActivePause> {
         let now = Instant::now();
         let mut verdicts = self.lock();
-        let mut worst: Option<Held> = None;
+        let mut worst: Option<ActivePause> = None;
         let mut is_probe = false;
         for key in reach.0 {
             let Some(verdict) = verdicts.get_mut(&key) else {
@@ -220,16 +220,16 @@ impl Pauses {
     /// An attempt that began in this era failed so.
     pub(super) fn failed<E: Failure>(&self, candidate: &Candidate, reach: Reach, begun: u64, error: &E) {
         let (scope, paid_from) = (error.scope(), in_pool_of(error, candidate));
-        if scope == Scope::Pool && paid_from.pool() != candidate.pool() {
+        if scope == FailureScope::Pool && paid_from.pool() != candidate.pool() {
             // It leads to a pool that is not its own: both are known by it, and what its own pool pays for is not touched.
             self.pause((&paid_from, scope), reach.with_pool_of(&paid_from), begun, error);
-            self.pause((candidate, Scope::Candidate), reach, begun, error);
+            self.pause((candidate, FailureScope::Candidate), reach, begun, error);
         } else {
             self.pause((candidate, scope), reach, begun, error);
         }
     }
 
-    fn pause<E: Failure>(&self, (candidate, scope): (&Candidate, Scope), reach: Reach, begun: u64, error: &E) {
+    fn pause<E: Failure>(&self, (candidate, scope): (&Candidate, FailureScope), reach: Reach, begun: u64, error: &E) {
         let (kind, now) = (error.kind(), Instant::now());
         let mut verdicts = self.lock();
         make_room(&mut verdicts);
@@ -273,10 +273,10 @@ impl Pauses {
             }
         }
         if let Some(status) = status {
-            let key = reach.of(Scope::Candidate);
+            let key = reach.of(FailureScope::Candidate);
             if slows {
                 make_room(&mut verdicts);
-                let new = || Verdict::new(candidate.clone(), Scope::Candidate, now);
+                let new = || Verdict::new(candidate.clone(), FailureScope::Candidate, now);
                 verdicts.entry(key).or_insert_with(new).slow_down(status, now);
             } else if let Some(verdict) = verdicts.get_mut(&key) {
                 verdict.slow_down(status, now);
@@ -311,7 +311,7 @@ impl Pauses {
 
 /// Forgets a tenth if there are too many: a caller that names ever new models pays for it once in so many calls.
 fn make_room(verdicts: &mut HashMap<u64, Verdict, RandomState>) {
-    if verdicts.len() < MOST_PAUSES {
+    if verdicts.len() < MAX_PAUSES {
         return;
     }
     let mut all: Vec<_> = verdicts
@@ -319,7 +319,7 @@ fn make_room(verdicts: &mut HashMap<u64, Verdict, RandomState>) {
         .map(|(key, verdict)| (verdict.worth(), verdict.touched, *key))
         .collect();
     all.sort_unstable();
-    for (.., key) in all.iter().take(MOST_PAUSES / 10) {
+    for (.., key) in all.iter().take(MAX_PAUSES / 10) {
         verdicts.remove(key);
     }
 }

@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::{
     PauseFuture, Pauses,
-    future::{Held, Passed},
+    future::{PauseObservation, PauseWait},
     ticket::Ticket,
 };
 use crate::{Failure, LayerError, LlmRequest, util::inner_accessors};
@@ -48,9 +48,9 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         match Ticket::take(&self.pauses, request.body()) {
-            Ok(ticket) => PauseFuture::calling(self.inner.call(request), Passed(ticket)),
+            Ok(ticket) => PauseFuture::calling(self.inner.call(request), PauseObservation(ticket)),
             Err(held) => {
-                let waiting = Held::new(self.pauses.clone(), held, self.max_wait);
+                let waiting = PauseWait::new(self.pauses.clone(), held, self.max_wait);
                 PauseFuture::waiting(&mut self.inner, request, waiting)
             }
         }

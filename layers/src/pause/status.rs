@@ -5,6 +5,7 @@ use std::time::Duration;
 /// How little is left of a limit of the upstream, by the headers of a success. The transport puts it into the extensions of the response, if
 /// the headers say so readably: what is unknown is left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RateLimitStatus {
     /// Calls that are left until the reset.
     pub remaining: u64,
@@ -21,6 +22,16 @@ const LONGEST_GAP: Duration = Duration::from_secs(60);
 const FEW: u64 = 5;
 
 impl RateLimitStatus {
+    /// So many calls are left of this limit, if it is known, until the reset.
+    #[must_use]
+    pub const fn new(remaining: u64, limit: Option<u64>, reset: Duration) -> Self {
+        Self {
+            remaining,
+            limit,
+            reset,
+        }
+    }
+
     /// The time between calls by which what is left lasts until the reset; `None` while there is plenty: a tenth of the limit.
     pub(crate) fn gap(&self) -> Option<Duration> {
         let few = self.limit.map_or(FEW, |limit| limit / 10);

@@ -1,6 +1,6 @@
 //! One call that has passed.
 
-use super::{Pauses, RateLimitStatus, pauses::Reach, verdict::Held};
+use super::{Pauses, RateLimitStatus, pauses::Reach, verdict::ActivePause};
 use crate::{Candidate, Failure, FailureKind, LlmRequest, protocol::with_candidate};
 
 /// Tells once what became of the attempt; a probe that is dropped before leaves the next call to be the probe.
@@ -16,7 +16,7 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// Lets the call pass, or says what is in its way; `Ok(None)` if it names no model.
-    pub(super) fn take<R: LlmRequest>(pauses: &Pauses, request: &R) -> Result<Option<Self>, Held> {
+    pub(super) fn take<R: LlmRequest>(pauses: &Pauses, request: &R) -> Result<Option<Self>, ActivePause> {
         let ticket = with_candidate(request, |candidate| {
             let reach = Reach::new(candidate, request.pinned_route(), request.call().account());
             Some(pauses.admit(reach).map(|(era, is_probe)| Self {

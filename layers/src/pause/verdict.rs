@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::RateLimitStatus;
 use crate::{
-    Candidate, FailureKind, Scope,
+    Candidate, FailureKind, FailureScope,
     util::{Rest, Standing},
 };
 
@@ -26,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Verdict {
     /// The candidate that met it, and how far it reaches.
     pub(super) candidate: Candidate,
-    pub(super) scope: Scope,
+    pub(super) scope: FailureScope,
     pub(super) kind: FailureKind,
     /// Rate limits without a hint, in a row.
     bare: u32,
@@ -48,7 +48,7 @@ struct Pace {
 
 /// Why no call may pass now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct ActivePause {
     pub(super) kind: FailureKind,
     /// When it is looked at again.
     pub(super) next_look: Duration,
@@ -59,7 +59,7 @@ pub(super) struct Held {
 }
 
 impl Verdict {
-    pub(super) const fn new(candidate: Candidate, scope: Scope, now: Instant) -> Self {
+    pub(super) const fn new(candidate: Candidate, scope: FailureScope, now: Instant) -> Self {
         Self {
             candidate,
             scope,
@@ -74,10 +74,10 @@ impl Verdict {
     }
 
     /// Why no call may pass now; `Ok(true)` if the next one is a probe.
-    pub(super) fn look(&mut self, now: Instant) -> Result<bool, Held> {
+    pub(super) fn look(&mut self, now: Instant) -> Result<bool, ActivePause> {
         self.forget_past(now);
         if let Some(pace) = self.pace.filter(|pace| pace.next > now) {
-            return Err(Held {
+            return Err(ActivePause {
                 kind: FailureKind::RateLimited,
                 next_look: pace.next - now,
                 ends_in: pace.next - now,
@@ -87,7 +87,7 @@ impl Verdict {
         match self.rest.map(|rest| rest.standing(now)) {
             None | Some(Standing::Over) => Ok(false),
             Some(Standing::ProbeDue) => Ok(true),
-            Some(Standing::Resting(next_look)) => Err(Held {
+            Some(Standing::Resting(next_look)) => Err(ActivePause {
                 kind: self.kind,
                 next_look,
                 ends_in: self
@@ -177,9 +177,9 @@ impl Verdict {
     pub(super) fn reaches(&self, candidate: &Candidate) -> bool {
         let is_of_upstream = self.candidate.upstream() == candidate.upstream();
         match self.scope {
-            Scope::Candidate => is_of_upstream && self.candidate.model() == candidate.model(),
-            Scope::Pool => self.candidate.pool() == candidate.pool(),
-            Scope::Upstream => is_of_upstream,
+            FailureScope::Candidate => is_of_upstream && self.candidate.model() == candidate.model(),
+            FailureScope::Pool => self.candidate.pool() == candidate.pool(),
+            FailureScope::Upstream => is_of_upstream,
         }
     }
 

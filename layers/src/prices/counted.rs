@@ -1,6 +1,6 @@
 //! What is believed of an upstream's counts, and what stands for the rest: one rule for money and for limits on tokens.
 
-use crate::{Modalities, Needs, TokenUsage};
+use crate::{MediaKinds, Needs, TokenUsage};
 
 /// The largest factor by which the estimate of a prompt may exceed the truth. The estimate is a quarter of the bytes; no tokenizer in use
 /// packs 32 bytes of ordinary text into one token.
@@ -11,10 +11,10 @@ const PICTURE_TOKENS: u64 = 1_000;
 
 /// What is not text and no picture is taken for one short piece of its kind: a document of a page or two, half a minute of sound, a quarter of a
 /// minute of film.
-const OTHER_MEDIA_TOKENS: [(Modalities, u64); 3] = [
-    (Modalities::FILE, 2_000),
-    (Modalities::AUDIO, 1_000),
-    (Modalities::VIDEO, 4_000),
+const OTHER_MEDIA_TOKENS: [(MediaKinds, u64); 3] = [
+    (MediaKinds::FILE, 2_000),
+    (MediaKinds::AUDIO, 1_000),
+    (MediaKinds::VIDEO, 4_000),
 ];
 
 /// Tokens of a prompt, roughly, as far as they can be known before an upstream has counted them.
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn media_are_part_of_an_estimate_and_doubt_no_count() {
         let mut needs = Needs::of_prompt(80, 320);
-        (needs.images, needs.input) = (2, Modalities::IMAGE.with(Modalities::FILE));
+        (needs.images, needs.input) = (2, MediaKinds::IMAGE.with(MediaKinds::FILE));
         let prompt = PromptEstimate::of(&needs);
         assert_eq!(prompt.tokens(), 80 + 2_000 + 2_000);
         assert_eq!(prompt.counted(0), 4_080);

@@ -10,11 +10,9 @@ use crate::{Candidate, Needs, PriceTier, TokenUsage, UsdAmount, UtcTime};
 /// ```
 /// use tower_llm_layers::{Candidate, FixedPrices, UsdAmount, WorstCasePrice};
 ///
-/// let price = WorstCasePrice {
-///     prompt_token: "0.000001".parse()?,
-///     answer_token: "0.000010".parse()?,
-///     ..WorstCasePrice::default()
-/// };
+/// let price = WorstCasePrice::new()
+///     .prompt_token("0.000001".parse()?)
+///     .answer_token("0.000010".parse()?);
 /// let prices = FixedPrices::new([(Candidate::new("openai", "gpt-5")?, price)]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

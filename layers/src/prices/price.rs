@@ -6,6 +6,7 @@ use crate::{Candidate, Needs, TokenUsage, UsdAmount, UsdError, UtcTime};
 
 /// The most that one request can cost at one candidate: a straight line in the tokens of prompt and answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct WorstCasePrice {
     /// Whatever the tokens: the request, pictures, searches.
     pub fixed: UsdAmount,
@@ -18,6 +19,45 @@ pub struct WorstCasePrice {
 }
 
 impl WorstCasePrice {
+    /// Free of charge, and without a longest answer: each part that costs something is set by its method.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            fixed: UsdAmount::ZERO,
+            prompt_token: UsdAmount::ZERO,
+            answer_token: UsdAmount::ZERO,
+            max_answer: None,
+        }
+    }
+
+    /// Sets the part that does not depend on the tokens. Zero by default.
+    #[must_use]
+    pub const fn fixed(mut self, amount: UsdAmount) -> Self {
+        self.fixed = amount;
+        self
+    }
+
+    /// Sets the price of a token of prompt. Zero by default.
+    #[must_use]
+    pub const fn prompt_token(mut self, price: UsdAmount) -> Self {
+        self.prompt_token = price;
+        self
+    }
+
+    /// Sets the price of a token of answer. Zero by default.
+    #[must_use]
+    pub const fn answer_token(mut self, price: UsdAmount) -> Self {
+        self.answer_token = price;
+        self
+    }
+
+    /// Sets the longest answer, in tokens. `None` by default: unknown.
+    #[must_use]
+    pub const fn max_answer(mut self, tokens: Option<u64>) -> Self {
+        self.max_answer = tokens;
+        self
+    }
+
     /// Whether no part of it is below zero.
     #[must_use]
     pub const fn can_be(&self) -> bool {
@@ -51,6 +91,7 @@ impl WorstCasePrice {
 
 /// What a price list says of a candidate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Quote {
     /// It costs this at most.
     Known(WorstCasePrice),
@@ -119,18 +160,18 @@ mod tests {
 
     #[test]
     fn an_answer_that_fits_never_costs_more_than_the_amount() {
-        let tariff = WorstCasePrice {
+        let worst_case = WorstCasePrice {
             fixed: usd("0.01"),
             prompt_token: usd("0.000003"),
             answer_token: usd("0.000015"),
             max_answer: None,
         };
-        assert_eq!(tariff.answer_within(usd("0.0129"), 1000), None);
-        assert_eq!(tariff.answer_within(usd("0.013"), 1000), Some(0));
-        let fits = tariff.answer_within(usd("0.05"), 1000).unwrap();
-        assert!(tariff.cost(1000, fits).unwrap() <= usd("0.05"));
-        assert!(tariff.cost(1000, fits + 1).unwrap() > usd("0.05"));
+        assert_eq!(worst_case.answer_within(usd("0.0129"), 1000), None);
+        assert_eq!(worst_case.answer_within(usd("0.013"), 1000), Some(0));
+        let fits = worst_case.answer_within(usd("0.05"), 1000).unwrap();
+        assert!(worst_case.cost(1000, fits).unwrap() <= usd("0.05"));
+        assert!(worst_case.cost(1000, fits + 1).unwrap() > usd("0.05"));
         assert_eq!(WorstCasePrice::default().answer_within(usd("0"), 1), Some(u64::MAX));
-        assert_eq!(tariff.answer_within(usd("1"), u64::MAX), None);
+        assert_eq!(worst_case.answer_within(usd("1"), u64::MAX), None);
     }
 }

@@ -27,7 +27,7 @@ pub trait CacheKey {
     /// part of the key beside what [`write_key`](Self::write_key) writes. One that is left out here by mistake costs a miss; one that is
     /// ignored by mistake gives a caller another one's answer.
     ///
-    /// It is not called for a header that [changes no answer](changes_no_answer) anywhere.
+    /// It is not called for a header that [changes no answer](is_irrelevant_header) anywhere.
     fn ignores_header(&self, name: &HeaderName) -> bool {
         let _ = name;
         false
@@ -41,7 +41,7 @@ pub trait CacheKey {
 /// of the client and its trace (`user-agent`, `traceparent`, `tracestate`, `baggage`, `b3`, `x-request-id`, `x-correlation-id`), and those
 /// that the layers read themselves (`cache-control`, `idempotency-key`, `x-request-timeout-ms`).
 #[must_use]
-pub fn changes_no_answer(name: &HeaderName) -> bool {
+pub fn is_irrelevant_header(name: &HeaderName) -> bool {
     matches!(
         name.as_str(),
         "host"

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Modalities, Needs};
+use crate::{MediaKinds, Needs};
 
 /// A set of APIs, by their names: eight at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,9 +55,9 @@ pub struct Capability {
     /// Continues a message that was begun for it.
     pub prefill: Option<bool>,
     /// What it takes, beside text.
-    pub input: Option<Modalities>,
+    pub input: Option<MediaKinds>,
     /// What it gives, beside text.
-    pub output: Option<Modalities>,
+    pub output: Option<MediaKinds>,
     /// The APIs that its upstream supports.
     pub apis: Option<Apis>,
     /// Price of the answer's tokens, in any unit that is the same for all candidates; only compared.
@@ -110,7 +110,7 @@ impl Capability {
         let sides = [(needs.input, self.input, "take"), (needs.output, self.output, "give")];
         sides.iter().find_map(|(needed, able, verb)| {
             let missing = needed.without((*able)?);
-            (!missing.is_text()).then(|| other(format!("it does not {verb} {missing}")))
+            (!missing.is_empty()).then(|| other(format!("it does not {verb} {missing}")))
         })
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         let needs = Needs {
             prompt_tokens: 1_000_000,
             tools: true,
-            input: Modalities::IMAGE,
+            input: MediaKinds::IMAGE,
             ..Needs::default()
         };
         assert_eq!(Capability::default().lacks(&needs), None);
@@ -162,7 +162,7 @@ mod tests {
         let small = Capability {
             context_length: Some(100),
             tools: Some(false),
-            input: Some(Modalities::TEXT),
+            input: Some(MediaKinds::default()),
             ..Capability::default()
         };
         let long = Needs {
@@ -177,9 +177,9 @@ mod tests {
         };
         assert!(small.lacks(&tools).unwrap().contains("tools"));
         let image = Needs {
-            input: Modalities::IMAGE,
+            input: MediaKinds::IMAGE,
             ..Needs::default()
         };
-        assert!(small.lacks(&image).unwrap().contains("text+image"));
+        assert!(small.lacks(&image).unwrap().contains("take image"));
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Response;
 
 use super::LayerError;
-use crate::{Advice, AttemptLog, Candidate, FailureKind, Health, RouterAttempt, Scope, TokenUsage};
+use crate::{Advice, AttemptLog, Candidate, FailureKind, FailureScope, Health, RouterAttempt, TokenUsage};
 
 /// The only part of an error that layers read.
 ///
@@ -103,11 +103,11 @@ pub trait Failure: Sized {
     }
 
     /// How far the failure reaches.
-    fn scope(&self) -> Scope {
-        Scope::Candidate
+    fn scope(&self) -> FailureScope {
+        FailureScope::Candidate
     }
 
-    /// The pool that a failure of [`Scope::Pool`] is about, if it is not this candidate's own: an upstream may serve a model that is paid
+    /// The pool that a failure of [`FailureScope::Pool`] is about, if it is not this candidate's own: an upstream may serve a model that is paid
     /// from elsewhere. `None`, the default, means [its own](crate::Candidate::pool).
     fn pool_behind(&self, candidate: &Candidate) -> Option<String> {
         let _ = candidate;
@@ -115,7 +115,7 @@ pub trait Failure: Sized {
     }
 
     /// Whether a rate limit counts by the key's account, so that another key of a pool may serve the same candidate: then the key rests for
-    /// that candidate, or for its [pool](Scope::Pool), and not the candidate for all keys.
+    /// that candidate, or for its [pool](FailureScope::Pool), and not the candidate for all keys.
     fn limits_key(&self) -> bool {
         false
     }
@@ -132,7 +132,7 @@ pub trait Failure: Sized {
 
     /// The same failure for another caller that waited for the same answer. By default it keeps kind, status, hint and summary.
     #[must_use]
-    fn for_another(&self) -> Self
+    fn for_coalesced(&self) -> Self
     where
         Self: From<LayerError>,
     {
@@ -258,7 +258,7 @@ impl FailureMarks {
 
 /// The candidate, paid from the pool that the failure is about.
 pub(crate) fn in_pool_of<E: Failure>(error: &E, candidate: &Candidate) -> Candidate {
-    let behind = (error.scope() == Scope::Pool).then(|| error.pool_behind(candidate));
+    let behind = (error.scope() == FailureScope::Pool).then(|| error.pool_behind(candidate));
     match behind.flatten() {
         Some(pool) => candidate.clone().with_pool(&pool),
         None => candidate.clone(),

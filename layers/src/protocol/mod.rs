@@ -16,7 +16,7 @@ mod request;
 mod requested;
 
 pub use block::{Block, BlockEdge, BlockKind, Splice};
-pub use cache_key::{CacheKey, KeyWriter, changes_no_answer};
+pub use cache_key::{CacheKey, KeyWriter, is_irrelevant_header};
 pub use capability::{Apis, Capability};
 pub use failure::{Failure, FailureMarks};
 pub(crate) use failure::{in_pool_of, publish};
@@ -29,6 +29,6 @@ pub use idempotency_key::BadIdempotencyKey;
 pub use key_extractor::{GlobalKey, KeyExtractor};
 pub use layer_error::LayerError;
 pub use nonconformity::{AnswerText, Nonconformity};
-pub use request::{Budgeted, Continuable, LlmRequest, MIN_OUTPUT_TOKENS, ProviderRouting};
+pub use request::{Budgeted, Continuable, DEFAULT_MIN_OUTPUT_TOKENS, LlmRequest, ProviderRouting};
 pub(crate) use request::{candidate_of, route_of, with_candidate};
 pub(crate) use requested::requested;

@@ -134,7 +134,7 @@ pub(crate) fn with_candidate<R: LlmRequest, T>(request: &R, look: impl FnOnce(&C
 }
 
 /// The shortest answer, in tokens, that a request is shortened to when money is short, by default: less is seldom of use.
-pub const MIN_OUTPUT_TOKENS: u64 = 256;
+pub const DEFAULT_MIN_OUTPUT_TOKENS: u64 = 256;
 
 /// What the health of a request's candidate is kept apart by: what the request pins, and its account.
 pub(crate) fn route_of<R: LlmRequest>(request: &R) -> Route {
@@ -175,7 +175,7 @@ pub trait Continuable: Sized {
     /// How this candidate continues an interrupted answer. By default the request begins its message with what was shown; one that does not
     /// take that continues by instruction, and is not tried otherwise for an hour.
     #[must_use]
-    fn way_of(candidate: &Candidate) -> ContinueBy {
+    fn continue_by(candidate: &Candidate) -> ContinueBy {
         let _ = candidate;
         ContinueBy::Prefill
     }

@@ -130,7 +130,7 @@ impl ProviderHealth {
                     failures,
                     uptime: 1.0 - f64::from(failures) / f64::from(calls.max(1)),
                     first_token: provider.state.first_token(1),
-                    state: provider.state.told(),
+                    state: provider.state.report(),
                 });
             }
         }

@@ -135,7 +135,7 @@ impl State {
         self.verdict = Verdict::Ignored { until: Instant::now() };
     }
 
-    pub(super) fn told(&self) -> ProviderState {
+    pub(super) fn report(&self) -> ProviderState {
         let now = Instant::now();
         match self.verdict {
             Verdict::Healthy => ProviderState::Healthy,

@@ -1,4 +1,4 @@
-//! What an attempt tells of its provider.
+//! What an attempt shows of its provider.
 
 use http::Response;
 use http_body::Body;
@@ -8,10 +8,10 @@ use crate::{
     Advice, AttemptHandle, Candidate, Failure, FailureKind, Frame, Health, LlmRequest, RetryAdvice, RouterAttempt,
     Stage,
     call::FirstTokenTimer,
-    watch::{Respond, Scope, Watch, WatchBody},
+    watch::{InSpan, Respond, Watch, WatchBody},
 };
 
-/// An attempt whose answer has not begun; without a candidate it tells nothing.
+/// An attempt whose answer has not begun; without a candidate it records nothing.
 #[derive(Debug, Default)]
 pub struct ProviderStart(Option<Box<Observation>>);
 
@@ -61,7 +61,7 @@ impl Observation {
     }
 
     /// Nothing is counted twice.
-    fn tell(&mut self, served: Option<&str>, failed: Option<bool>) {
+    fn record(&mut self, served: Option<&str>, failed: Option<bool>) {
         if std::mem::replace(&mut self.is_recorded, true) {
             return;
         }
@@ -100,13 +100,13 @@ impl Observation {
         }
         let counts = matches!(error.advice().health, Health::Unhealthy | Health::Paused) && !error.marks().is_local();
         let served = error.provider().map(Box::from).or_else(|| self.served_by());
-        self.tell(served.as_deref(), counts.then_some(true));
+        self.record(served.as_deref(), counts.then_some(true));
     }
 }
 
-impl Scope for ProviderStart {}
+impl InSpan for ProviderStart {}
 
-impl Scope for ProviderWatch {}
+impl InSpan for ProviderWatch {}
 
 impl<B, E> Respond<Response<B>, E> for ProviderStart
 where
@@ -117,18 +117,18 @@ where
     type Response = Response<ProviderHealthBody<B>>;
 
     fn respond(self, result: Result<Response<B>, E>) -> Result<Self::Response, E> {
-        let mut told = self.0;
+        let mut observation = self.0;
         match result {
             Ok(response) => {
-                if let Some(told) = &mut told {
-                    told.first_token = told.timer.take().map(|timer| timer.took());
+                if let Some(observation) = &mut observation {
+                    observation.first_token = observation.timer.take().map(|timer| timer.took());
                 }
-                Ok(response.map(|body| WatchBody::new(body, ProviderWatch(told))))
+                Ok(response.map(|body| WatchBody::new(body, ProviderWatch(observation))))
             }
             Err(mut error) => {
-                if let Some(told) = &mut told {
-                    if error.kind() == FailureKind::NoEndpoint && !told.routing.ignore.is_empty() {
-                        told.health.lift(&told.candidate);
+                if let Some(observation) = &mut observation {
+                    if error.kind() == FailureKind::NoEndpoint && !observation.routing.ignore.is_empty() {
+                        observation.health.lift(&observation.candidate);
                         // It was our own doing: the same candidate may answer without it.
                         let retry = RetryAdvice::Once;
                         let advice = Advice {
@@ -137,7 +137,7 @@ where
                         };
                         error.marks_mut().set_advice(advice);
                     }
-                    told.failed(&error);
+                    observation.failed(&error);
                 }
                 Err(error)
             }
@@ -149,23 +149,27 @@ impl<D: Frame, E: Failure> Watch<D, E> for ProviderWatch {
     fn frame(&mut self, frame: &D) {
         // They come with the end of an answer.
         let may_have = frame.finishes_answer() || matches!(frame.stage(), Stage::Finish | Stage::Trailer);
-        if let Some(told) = self.0.as_mut().filter(|told| may_have && told.routed.is_empty()) {
-            told.routed = frame.router_attempts();
+        if let Some(observation) = self
+            .0
+            .as_mut()
+            .filter(|observation| may_have && observation.routed.is_empty())
+        {
+            observation.routed = frame.router_attempts();
         }
     }
 
     fn failed(&mut self, error: &E) {
-        if let Some(told) = &mut self.0 {
-            told.failed(error);
+        if let Some(observation) = &mut self.0 {
+            observation.failed(error);
         }
     }
 
     fn ended(&mut self) {
-        if let Some(told) = &mut self.0
-            && !told.is_recorded
+        if let Some(observation) = &mut self.0
+            && !observation.is_recorded
         {
-            let served = told.served_by();
-            told.tell(served.as_deref(), Some(false));
+            let served = observation.served_by();
+            observation.record(served.as_deref(), Some(false));
         }
     }
 }
@@ -173,6 +177,6 @@ impl<D: Frame, E: Failure> Watch<D, E> for ProviderWatch {
 impl Drop for Observation {
     /// A probe that has said nothing gives its place back.
     fn drop(&mut self) {
-        self.tell(None, None);
+        self.record(None, None);
     }
 }

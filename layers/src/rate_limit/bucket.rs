@@ -48,7 +48,7 @@ impl RateWait {
     const fn of_tokens(rate: Rate, wait: TokenWait) -> Self {
         Self {
             time: wait.time,
-            limit: told(rate, "tokens"),
+            limit: limit_parts(rate, "tokens"),
             is_claimed: wait.is_claimed,
         }
     }
@@ -56,14 +56,14 @@ impl RateWait {
     const fn of_requests(rate: Rate, time: Duration) -> Self {
         Self {
             time,
-            limit: told(rate, "requests"),
+            limit: limit_parts(rate, "requests"),
             is_claimed: false,
         }
     }
 }
 
-/// A limit as a refusal tells it.
-const fn told(rate: Rate, unit: &'static str) -> (u32, &'static str, Duration) {
+/// A limit as a refusal reports it.
+const fn limit_parts(rate: Rate, unit: &'static str) -> (u32, &'static str, Duration) {
     (rate.amount(), unit, rate.per())
 }
 

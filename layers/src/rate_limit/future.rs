@@ -22,14 +22,14 @@ use super::{
 use crate::{
     Failure, Frame, LayerError, LlmRequest, metering,
     prices::PromptEstimate,
-    watch::{Admit, Respond, Scope, WatchBody},
+    watch::{Admit, InSpan, Respond, WatchBody},
 };
 
 /// Its name among the queues.
 const QUEUE: &str = "rate_limit";
 
 /// A call that waits for its turn.
-pub struct Queued {
+pub struct RateLimitWait {
     bucket: Arc<Bucket>,
     prompt: PromptEstimate,
     answer: u64,
@@ -52,7 +52,7 @@ enum StepEnd {
     Shared(Result<Box<dyn RateLimitPermit>, LimitWait>),
 }
 
-impl Queued {
+impl RateLimitWait {
     pub(super) fn new(
         bucket: Arc<Bucket>,
         (prompt, answer): (PromptEstimate, u64),
@@ -223,29 +223,29 @@ fn refused(full: LimitWait) -> LayerError {
     LayerError::RateLimited { limit, retry_after }
 }
 
-impl fmt::Debug for Queued {
+impl fmt::Debug for RateLimitWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queued")
+        f.debug_struct("RateLimitWait")
             .field("since", &self.since)
             .finish_non_exhaustive()
     }
 }
 
-impl<R, E> Admit<R, E> for Queued
+impl<R, E> Admit<R, E> for RateLimitWait
 where
     R: LlmRequest,
     E: Failure + From<LayerError>,
 {
-    type Respond = Granted;
+    type Respond = RateLimitGuard;
 
-    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Granted, E>> {
+    fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<RateLimitGuard, E>> {
         let granted = ready!(self.poll_pass(request, cx));
         Poll::Ready(match granted {
             Ok(grant) => {
                 let grant = grant.of_turn(request.body().call().turn_handle());
                 metering::waited(QUEUE, self.since.elapsed());
                 tracing::debug!(waited = ?self.since.elapsed(), "rate limit passed");
-                Ok(Granted(Some((grant, self.prompt))))
+                Ok(RateLimitGuard(Some((grant, self.prompt))))
             }
             Err(refusal) => {
                 let mut error = E::from(refusal);
@@ -258,11 +258,11 @@ where
 
 /// What a call took of the limits, and the tokens of its prompt; `None` without a limit.
 #[derive(Debug)]
-pub struct Granted(pub(super) Option<(Grant, PromptEstimate)>);
+pub struct RateLimitGuard(pub(super) Option<(Grant, PromptEstimate)>);
 
-impl Scope for Granted {}
+impl InSpan for RateLimitGuard {}
 
-impl<B, E> Respond<Response<B>, E> for Granted
+impl<B, E> Respond<Response<B>, E> for RateLimitGuard
 where
     B: http_body::Body<Error = E>,
     B::Data: Frame,

@@ -1,6 +1,6 @@
 //! Requests and tokens per interval, and concurrent calls, for each key.
 //!
-//! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyExtractor`]). The same
+//! A key is whatever the caller extracts: a tenant, an API key, a model, or nothing, for one limit over all ([`KeyExtractor`](crate::KeyExtractor)). The same
 //! layer serves twice: outside fallback for a tenant's own limits, and inside retry for an upstream's ([`PerCandidate`]), so that
 //! each attempt counts.
 //!
@@ -31,19 +31,19 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
 //! use tower::{Layer, ServiceExt};
-//! use tower_llm_layers::rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer};
+//! use tower_llm_layers::{GlobalKey, rate_limit::{Limits, Rate, RateLimitLayer}};
 //!
 //! let limits = Limits::new().requests(Rate::new(60, Duration::from_secs(60))?.burst(1)?);
-//! let service = RateLimitLayer::new(limits, GlobalKey)?.layer(Theirs::default());
+//! let service = RateLimitLayer::new(limits, GlobalKey)?.layer(ExampleService::default());
 //!
-//! assert!(service.clone().oneshot(Ask::of("gpt-5")).await.is_ok());
-//! let refused = service.oneshot(Ask::of("gpt-5")).await.err().unwrap();
+//! assert!(service.clone().oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
+//! let refused = service.oneshot(ExampleRequest::of("gpt-5")).await.err().unwrap();
 //! assert_eq!(refused.message, "over 60 requests in 60 s: retry in 1 s");
 //! # Ok(())
 //! # }
@@ -72,13 +72,11 @@ pub use service::RateLimit;
 pub use standing::{ConcurrencyStanding, LimitReport, LimitStanding, LimitUse, RateStanding};
 pub use store::{Admitting, LimitStore, LimitWait, RateLimitPermit, WaitReason};
 
-pub use crate::{GlobalKey, KeyExtractor};
-
 /// When a call may try again for what calls in flight hold: one may end at any time.
 const SOON: Duration = Duration::from_secs(1);
 
 /// The future of [`RateLimit`].
-pub type RateLimitFuture<S, R> = crate::watch::AdmitFuture<S, R, future::Queued>;
+pub type RateLimitFuture<S, R> = crate::watch::AdmitFuture<S, R, future::RateLimitWait>;
 
 /// The body of [`RateLimit`]: corrects the tokens at its end, however it ends.
 pub type RateLimitBody<B> = crate::watch::WatchBody<B, watch::TokensWatch>;

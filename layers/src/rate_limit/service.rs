@@ -6,13 +6,13 @@ use http::{Request, Response};
 use tower_service::Service;
 
 use super::{
-    KeyExtractor, LimitReport, RateLimitBody, RateLimitFuture,
-    future::{Granted, Queued},
+    LimitReport, RateLimitBody, RateLimitFuture,
+    future::{RateLimitGuard, RateLimitWait},
     layer::Settings,
     limiter::Limiter,
 };
 use crate::{
-    Failure, Frame, LayerError, LlmRequest,
+    Failure, Frame, KeyExtractor, LayerError, LlmRequest,
     prices::PromptEstimate,
     util::{inner_accessors, ready_as_inner},
 };
@@ -66,7 +66,7 @@ where
             Some((limiter.bucket(key)?, shared))
         });
         let Some((bucket, shared)) = limited else {
-            return RateLimitFuture::calling(self.inner.call(request), Granted(None));
+            return RateLimitFuture::calling(self.inner.call(request), RateLimitGuard(None));
         };
         let report = self.settings.reports.then(|| request.extensions().get::<LimitReport>());
         if let (Some(Some(report)), None, Some(limiter)) = (report, &shared, &self.limiter) {
@@ -84,13 +84,13 @@ where
             match bucket.admit(prompt.tokens().saturating_add(answer), None) {
                 Ok(grant) => {
                     let grant = grant.of_turn(request.body().call().turn_handle());
-                    let granted = Granted(Some((grant, prompt)));
+                    let granted = RateLimitGuard(Some((grant, prompt)));
                     return RateLimitFuture::calling(self.inner.call(request), granted);
                 }
                 Err(full) => Some(full),
             }
         };
-        let queued = Queued::new(bucket, (prompt, answer), full, shared, self.settings);
+        let queued = RateLimitWait::new(bucket, (prompt, answer), full, shared, self.settings);
         RateLimitFuture::waiting(&mut self.inner, request, queued)
     }
 }

@@ -15,19 +15,19 @@ use super::{Limits, Rate, bucket::Bucket};
 /// layer, e.g. since a cached response served it, or if it has no key.
 ///
 /// ```
-/// # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-/// # use theirs::*;
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+/// # use example::*;
 /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
 /// use tower::{Layer, ServiceExt};
-/// use tower_llm_layers::rate_limit::{GlobalKey, LimitReport, Limits, Rate, RateLimitLayer};
+/// use tower_llm_layers::{GlobalKey, rate_limit::{LimitReport, Limits, Rate, RateLimitLayer}};
 ///
 /// let limits = Limits::new().requests(Rate::new(60, Duration::from_secs(60))?.burst(10)?);
-/// let service = RateLimitLayer::new(limits, GlobalKey)?.report_limits(true).layer(Theirs::default());
+/// let service = RateLimitLayer::new(limits, GlobalKey)?.report_limits(true).layer(ExampleService::default());
 ///
 /// let report = LimitReport::default();
-/// let mut request = Ask::of("gpt-5");
+/// let mut request = ExampleRequest::of("gpt-5");
 /// request.extensions_mut().insert(report.clone());
 /// assert!(service.oneshot(request).await.is_ok());
 ///
@@ -50,6 +50,7 @@ enum Source {
 
 /// What a store says was used of a key's limits, the call at hand included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitUse {
     /// When all requests that were taken are refilled.
     pub requests_full_in: Duration,
@@ -57,6 +58,18 @@ pub struct LimitUse {
     pub tokens_full_in: Duration,
     /// Calls in flight.
     pub in_flight: u32,
+}
+
+impl LimitUse {
+    /// The time until both rates are full again, and the calls in flight.
+    #[must_use]
+    pub const fn new(requests_full_in: Duration, tokens_full_in: Duration, in_flight: u32) -> Self {
+        Self {
+            requests_full_in,
+            tokens_full_in,
+            in_flight,
+        }
+    }
 }
 
 /// How far each limit of a key is used now. A limit that is not set is not there.

@@ -18,6 +18,7 @@ pub type Admitting = Pin<Box<dyn Future<Output = Result<Box<dyn RateLimitPermit>
 
 /// When a call could pass, and what is in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LimitWait {
     /// After this long; a guess, but for a rate.
     pub wait: Duration,
@@ -25,6 +26,14 @@ pub struct LimitWait {
     pub reason: WaitReason,
     /// How far the limits are used, if the store says so.
     pub used: Option<LimitUse>,
+}
+
+impl LimitWait {
+    /// A wait for this reason; `used` is `None` if the store does not say how far the limits are used.
+    #[must_use]
+    pub fn new(wait: Duration, reason: WaitReason, used: Option<LimitUse>) -> Self {
+        Self { wait, reason, used }
+    }
 }
 
 /// What is in a call's way.

@@ -5,7 +5,7 @@ use crate::{
     Frame, TokenUsage,
     money::MOST_TOKENS,
     prices::{PromptEstimate, ShownTokens},
-    watch::{Scope, Watch},
+    watch::{InSpan, Watch},
 };
 
 /// Counts the tokens of an answer, and corrects what was taken for it at its end, however it ends.
@@ -65,7 +65,7 @@ impl TokensWatch {
     }
 }
 
-impl Scope for TokensWatch {}
+impl InSpan for TokensWatch {}
 
 impl<D: Frame, E> Watch<D, E> for TokensWatch {
     fn frame(&mut self, frame: &D) {

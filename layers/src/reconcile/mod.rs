@@ -30,5 +30,5 @@ mod tests;
 
 pub use error::{ReconcilerError, ReconcilerProblem};
 pub use reconciler::{MAX_AGE, MAX_PENDING, MAX_REQUESTS, Reconciler, ReconcilerBuilder};
-pub use schedule::{FIRST_WAIT, LONGEST_WAIT, MOST_REFUSALS};
+pub use schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, MOST_REFUSALS};
 pub use source::{Bill, BillError, BillFuture, BillSource};

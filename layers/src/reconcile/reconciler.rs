@@ -19,7 +19,7 @@ use tokio::{
 use super::{
     Bill, BillError, BillSource, ReconcilerError,
     error::check,
-    schedule::{FIRST_WAIT, LONGEST_WAIT, MOST_REFUSALS, spread, waits},
+    schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, MOST_REFUSALS, spread, waits},
 };
 use crate::{
     UtcTime,
@@ -69,8 +69,8 @@ struct Work {
     max_age: Duration,
     waits: (Duration, Duration),
     pending: AtomicUsize,
-    turned_away: AtomicU64,
-    given_up: AtomicU64,
+    rejected: AtomicU64,
+    expired: AtomicU64,
 }
 
 impl ReconcilerBuilder {
@@ -110,7 +110,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// From the end of an attempt to the first question, from 1 ms to the [longest wait](Self::longest_wait); [`FIRST_WAIT`] by default. Each
+    /// From the end of an attempt to the first question, from 1 ms to the [longest wait](Self::longest_wait); [`INITIAL_BILL_DELAY`] by default. Each
     /// further wait is twice as long.
     #[must_use]
     pub const fn first_wait(mut self, wait: Duration) -> Self {
@@ -118,7 +118,7 @@ impl ReconcilerBuilder {
         self
     }
 
-    /// The longest wait between two questions, after which the bill is given up, from 1 ms to 1 day; [`LONGEST_WAIT`] by default.
+    /// The longest wait between two questions, after which the bill is given up, from 1 ms to 1 day; [`MAX_BILL_DELAY`] by default.
     #[must_use]
     pub const fn longest_wait(mut self, wait: Duration) -> Self {
         self.longest_wait = wait;
@@ -143,8 +143,8 @@ impl ReconcilerBuilder {
                 max_age: self.max_age,
                 waits: (self.first_wait, self.longest_wait),
                 pending: AtomicUsize::new(0),
-                turned_away: AtomicU64::new(0),
-                given_up: AtomicU64::new(0),
+                rejected: AtomicU64::new(0),
+                expired: AtomicU64::new(0),
             }),
             tasks: Arc::default(),
             runtime,
@@ -163,8 +163,8 @@ impl Reconciler {
             max_pending: MAX_PENDING,
             max_requests: MAX_REQUESTS,
             max_age: MAX_AGE,
-            first_wait: FIRST_WAIT,
-            longest_wait: LONGEST_WAIT,
+            first_wait: INITIAL_BILL_DELAY,
+            longest_wait: MAX_BILL_DELAY,
         }
     }
 
@@ -183,14 +183,14 @@ impl Reconciler {
 
     /// How many did not fit, and were settled at their estimate.
     #[must_use]
-    pub fn turned_away(&self) -> u64 {
-        self.work.turned_away.load(Ordering::Relaxed)
+    pub fn rejected(&self) -> u64 {
+        self.work.rejected.load(Ordering::Relaxed)
     }
 
     /// How many bills did not come, those that were left to a later run included.
     #[must_use]
-    pub fn given_up(&self) -> u64 {
-        self.work.given_up.load(Ordering::Relaxed)
+    pub fn expired(&self) -> u64 {
+        self.work.expired.load(Ordering::Relaxed)
     }
 
     fn take_up(&self, entry: Entry) {
@@ -203,8 +203,8 @@ impl Reconciler {
         if UtcTime::now().since(entry.ended) > self.work.max_age {
             return self.work.give_up(&entry, "the entry is too old for one");
         }
-        let Some(place) = Place::take(&self.work) else {
-            let before = self.work.turned_away.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = PendingSlot::take(&self.work) else {
+            let before = self.work.rejected.fetch_add(1, Ordering::Relaxed);
             if before == 0 {
                 tracing::error!(
                     target: "llm::cost",
@@ -221,9 +221,9 @@ impl Reconciler {
 }
 
 /// One of the places to wait in. Dropped with its task, whatever ends that.
-struct Place(Arc<Work>);
+struct PendingSlot(Arc<Work>);
 
-impl Place {
+impl PendingSlot {
     fn take(work: &Arc<Work>) -> Option<Self> {
         let taken = work
             .pending
@@ -234,13 +234,13 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for PendingSlot {
     fn drop(&mut self) {
         self.0.pending.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-async fn reconcile(place: Place, entry: Entry) {
+async fn reconcile(place: PendingSlot, entry: Entry) {
     let work = &place.0;
     let mut reason = "the upstream does not know it yet".to_owned();
     let (first, longest) = work.waits;
@@ -305,7 +305,7 @@ impl Work {
     }
 
     fn report(&self, entry: &Entry, reason: &str, message: &'static str) {
-        self.given_up.fetch_add(1, Ordering::Relaxed);
+        self.expired.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(
             target: "llm::cost",
             entry = %entry.id,
@@ -345,8 +345,8 @@ impl fmt::Debug for Reconciler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconciler")
             .field("pending", &self.pending())
-            .field("turned_away", &self.turned_away())
-            .field("given_up", &self.given_up())
+            .field("rejected", &self.rejected())
+            .field("expired", &self.expired())
             .finish_non_exhaustive()
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 /// From the end of an attempt to the first question for its bill. It is seldom there sooner.
-pub const FIRST_WAIT: Duration = Duration::from_millis(500);
+pub const INITIAL_BILL_DELAY: Duration = Duration::from_millis(500);
 
 /// The longest wait between two questions; after it the bill is given up. The first ten come over eight and a half minutes, the
 /// last ten minutes later: bills have been seen to take over eight.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
+pub const MAX_BILL_DELAY: Duration = Duration::from_secs(600);
 
 /// How often an account may refuse the question for one bill before the bill is left to a later run. By default that takes half an hour, and
 /// about an hour together with all tries: a process that requests what others have left must leave an entry alone for longer than that.
@@ -44,26 +44,26 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_the_longest_and_end_with_it() {
-        let waits: Vec<_> = waits(FIRST_WAIT, LONGEST_WAIT).collect();
+        let waits: Vec<_> = waits(INITIAL_BILL_DELAY, MAX_BILL_DELAY).collect();
         assert_eq!(waits.len(), 12);
-        let mut plain = FIRST_WAIT;
+        let mut plain = INITIAL_BILL_DELAY;
         for wait in waits {
             let share = wait.as_secs_f64() / plain.as_secs_f64();
             assert!((0.8..=1.2).contains(&share), "{wait:?} for {plain:?}");
-            plain = (plain * 2).min(LONGEST_WAIT);
+            plain = (plain * 2).min(MAX_BILL_DELAY);
         }
     }
 
     #[test]
     fn a_first_wait_past_the_longest_is_cut() {
-        assert_eq!(waits(LONGEST_WAIT * 2, LONGEST_WAIT).count(), 1);
+        assert_eq!(waits(MAX_BILL_DELAY * 2, MAX_BILL_DELAY).count(), 1);
     }
 
     #[test]
     fn the_waits_end_and_overflow_by_no_input() {
         for (first, longest, count) in [
             (Duration::ZERO, Duration::ZERO, 1),
-            (Duration::ZERO, LONGEST_WAIT, 21),
+            (Duration::ZERO, MAX_BILL_DELAY, 21),
             (Duration::ZERO, Duration::MAX, 28),
             (Duration::MAX, Duration::MAX, 1),
             (Duration::MAX, Duration::ZERO, 1),

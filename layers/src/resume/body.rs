@@ -13,7 +13,7 @@ use http_body::{Body, Frame as BodyFrame, SizeHint};
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::resumable::{ResumableAnswer, Show};
+use super::resumable::{Emit, ResumableAnswer};
 use crate::{Continuable, Failure, Frame, LlmRequest, attempt::Continued};
 
 /// How many steps one turn may take without anything to show.
@@ -102,17 +102,17 @@ where
             match read {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => match resumable.read(data) {
-                        Show::One(frame) => return Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
-                        Show::Several(frames) => *this.next = frames,
-                        Show::Nothing => {}
-                        Show::Restart => self.as_mut().not_resumed(),
+                        Emit::One(frame) => return Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
+                        Emit::Several(frames) => *this.next = frames,
+                        Emit::Nothing => {}
+                        Emit::Restart => self.as_mut().not_resumed(),
                     },
                     Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
                 },
                 Some(Err(error)) => {
                     // Whatever it held ends before another candidate is called.
                     this.inner.set(None);
-                    match resumable.go_on(&error) {
+                    match resumable.resume_request(&error) {
                         Some(request) => *this.asking = Some(Box::new(Asking::Readying(request, error))),
                         None => {
                             *this.resumable = None;
@@ -122,16 +122,16 @@ where
                 }
                 None => {
                     let shown = resumable.close();
-                    if matches!(shown, Show::Restart) {
+                    if matches!(shown, Emit::Restart) {
                         self.as_mut().not_resumed();
                         continue;
                     }
                     *this.resumable = None;
                     this.inner.set(None);
                     match shown {
-                        Show::One(held) => this.next.push_back(held),
-                        Show::Several(held) => *this.next = held,
-                        Show::Nothing | Show::Restart => {}
+                        Emit::One(held) => this.next.push_back(held),
+                        Emit::Several(held) => *this.next = held,
+                        Emit::Nothing | Emit::Restart => {}
                     }
                 }
             }
@@ -199,7 +199,7 @@ where
                 let extensions = response.as_ref().map(Response::extensions);
                 let mark = extensions.and_then(|extensions| extensions.get().cloned());
                 let way = extensions.and_then(|extensions| extensions.get::<Continued>());
-                resumable.goes_on(&error, way.map(|way| way.0).unwrap_or_default(), mark);
+                resumable.begin_resume(&error, way.map(|way| way.0).unwrap_or_default(), mark);
                 *this.cause = Some(Box::new(error));
                 this.inner.set(response.map(Response::into_body));
                 Poll::Ready(Ok(()))

@@ -6,7 +6,7 @@
 //! the chain; one that fell silent is tried after the others, and one that was interrupted twice goes last. The interrupted candidate is
 //! skipped if the process-wide retry ratio is used up.
 //!
-//! Not every model continues its own message. Each candidate continues in [its way](crate::ContinueBy), which [`Continuable::way_of`] says,
+//! Not every model continues its own message. Each candidate continues in [its way](crate::ContinueBy), which [`Continuable::continue_by`] says,
 //! or the chain's catalogue, or what was learned: one that rejects a begun message continues by instruction after the others, and at once
 //! from then on, for an hour. An answer by instruction begins with the last 40 characters that were shown, which are left out.
 //!
@@ -45,8 +45,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{ServiceBuilder, ServiceExt};
@@ -55,8 +55,8 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(ResumeLayer::new())
 //!     .layer(AttemptLayer::new())
-//!     .service(Theirs::default());
-//! let response = service.oneshot(Ask::of("gpt-5")).await.map_err(|error| error.message)?;
+//!     .service(ExampleService::default());
+//! let response = service.oneshot(ExampleRequest::of("gpt-5")).await.map_err(|error| error.message)?;
 //! let resumed = response.extensions().get::<Resumed>().map(Resumed::places);
 //! assert!(resumed.unwrap_or_default().is_empty(), "of one piece so far");
 //! # Ok(())

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     Candidate, Continuable, ContinueBy, Degraded, Failure, FailureKind, Frame, Health, LlmRequest, Phase, Resumed,
     Resumption, Shown, Stage,
-    call::{Continuation, Learned},
+    call::{Continuation, InstructionOnly},
     protocol::is_end,
     util::Lock,
 };
@@ -36,10 +36,10 @@ pub(super) struct ResumableAnswer<S, R, D> {
     /// The join in progress.
     joining: Option<Joining<D>>,
     blocks: Blocks<D>,
-    learned: Arc<Learned>,
+    learned: Arc<InstructionOnly>,
     /// Whether some continuation is being read.
-    goes_on: bool,
-    state: State,
+    is_resuming: bool,
+    state: Continuability,
 }
 
 /// A continuation that is not joined yet.
@@ -54,7 +54,7 @@ struct Joining<D> {
 
 /// Whether the answer could be resumed from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Continuability {
     Open,
     /// The end of the answer has been shown: what may follow is no text.
     Finished,
@@ -63,7 +63,7 @@ enum State {
 }
 
 /// What to show of a frame.
-pub(super) enum Show<D> {
+pub(super) enum Emit<D> {
     One(D),
     /// These, in order: what was held back before the last.
     Several(VecDeque<D>),
@@ -73,7 +73,7 @@ pub(super) enum Show<D> {
 }
 
 impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
-    pub(super) fn new(service: S, original: Request<R>, times: u32, learned: Arc<Learned>) -> Self {
+    pub(super) fn new(service: S, original: Request<R>, times: u32, learned: Arc<InstructionOnly>) -> Self {
         Self {
             service,
             original,
@@ -85,17 +85,17 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             joining: None,
             blocks: Blocks::default(),
             learned,
-            goes_on: false,
-            state: State::Open,
+            is_resuming: false,
+            state: Continuability::Open,
         }
     }
 
     /// Takes note of a frame, and says what to show of it.
-    pub(super) fn read(&mut self, mut frame: D) -> Show<D> {
-        if self.goes_on {
+    pub(super) fn read(&mut self, mut frame: D) -> Emit<D> {
+        if self.is_resuming {
             frame = match self.blocks.fit(frame, self.joining.is_some()) {
                 Fitted::Frame(frame) => frame,
-                Fitted::Nothing => return Show::Nothing,
+                Fitted::Nothing => return Emit::Nothing,
                 Fitted::Unfit => return self.restart(),
             };
         }
@@ -104,24 +104,24 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     }
 
     /// What is shown, with what its blocks need before it.
-    fn in_blocks(&mut self, shown: Show<D>) -> Show<D> {
+    fn in_blocks(&mut self, shown: Emit<D>) -> Emit<D> {
         let frames = match shown {
-            Show::One(frame) if self.blocks.is_first(&frame) => return Show::One(frame),
-            Show::One(frame) => VecDeque::from([frame]),
-            Show::Several(frames) => frames,
-            Show::Nothing | Show::Restart => return shown,
+            Emit::One(frame) if self.blocks.is_first(&frame) => return Emit::One(frame),
+            Emit::One(frame) => VecDeque::from([frame]),
+            Emit::Several(frames) => frames,
+            Emit::Nothing | Emit::Restart => return shown,
         };
         let mut all = VecDeque::with_capacity(frames.len() + 2);
         for frame in frames {
             self.blocks.show(frame, &mut all);
         }
-        Show::Several(all)
+        Emit::Several(all)
     }
 
-    fn take(&mut self, frame: D) -> Show<D> {
+    fn take(&mut self, frame: D) -> Emit<D> {
         let finishes = is_end(&frame);
         if finishes {
-            self.state = State::Finished;
+            self.state = Continuability::Finished;
         }
         // Usage alone is no end: an upstream may report it with the error that interrupts its answer.
         let ends = finishes || frame.stage() == Stage::Trailer;
@@ -129,16 +129,16 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
         let text = match frame.shown() {
             Shown::Text(text) => text.into_owned(),
             // A continuation reasons again: the caller has seen the first reasoning.
-            Shown::Reasoning if self.goes_on && !ends => return Show::Nothing,
-            Shown::Nothing if self.goes_on && !ends && frame.stage() == Stage::Preamble && is_of_no_block() => {
-                return Show::Nothing;
+            Shown::Reasoning if self.is_resuming && !ends => return Emit::Nothing,
+            Shown::Nothing if self.is_resuming && !ends && frame.stage() == Stage::Preamble && is_of_no_block() => {
+                return Emit::Nothing;
             }
-            Shown::Nothing if frame.stage() == Stage::KeepAlive => return Show::One(frame),
+            Shown::Nothing if frame.stage() == Stage::KeepAlive => return Emit::One(frame),
             Shown::Reasoning | Shown::Nothing => return self.after_held(frame),
             // It begins from the start, whatever it says.
-            Shown::Whole if self.goes_on => return self.restart(),
+            Shown::Whole if self.is_resuming => return self.restart(),
             Shown::Whole | Shown::Other => {
-                self.state = State::Closed;
+                self.state = Continuability::Closed;
                 return self.after_held(frame);
             }
         };
@@ -146,10 +146,10 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
         let Some(joining) = &mut self.joining else {
             self.tokens += tokens;
             self.keep(&text);
-            return Show::One(frame);
+            return Emit::One(frame);
         };
         let mut joined = joining.seam.push(&text);
-        if self.state == State::Finished && joined == Joined::Undecided {
+        if self.state == Continuability::Finished && joined == Joined::Undecided {
             if joining.seam.is_silent() && !is_believed(&self.shown, &frame) {
                 return self.not_continued();
             }
@@ -161,7 +161,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             Joined::Undecided => {
                 joining.held = Some(frame);
                 self.held_tokens += tokens;
-                return Show::Nothing;
+                return Emit::Nothing;
             }
         };
         self.joined();
@@ -173,10 +173,10 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             _ => tokens,
         };
         self.keep(&new);
-        if new.is_empty() && self.state != State::Finished {
-            return Show::Nothing;
+        if new.is_empty() && self.state != Continuability::Finished {
+            return Emit::Nothing;
         }
-        Show::One(if new == text { frame } else { frame.with_text(&new) })
+        Emit::One(if new == text { frame } else { frame.with_text(&new) })
     }
 
     /// The continuation is joined.
@@ -187,7 +187,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     }
 
     /// The continuation is an answer from the start.
-    fn restart(&mut self) -> Show<D> {
+    fn restart(&mut self) -> Emit<D> {
         if let Some(joining) = &self.joining
             && joining.way == ContinueBy::Prefill
             && let Some(by) = &joining.place.by
@@ -198,11 +198,11 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     }
 
     /// The continuation has shown nothing, and what was shown is no whole answer.
-    fn not_continued(&mut self) -> Show<D> {
+    fn not_continued(&mut self) -> Emit<D> {
         self.not_joined("continued with nothing")
     }
 
-    fn not_joined(&mut self, what: &str) -> Show<D> {
+    fn not_joined(&mut self, what: &str) -> Emit<D> {
         if let Some(joining) = self.joining.take() {
             let by = joining.place.by.as_ref();
             tracing::warn!(
@@ -213,7 +213,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             );
             self.original.body().call().not_joined(&format!("{what}, not joined"));
         }
-        Show::Restart
+        Emit::Restart
     }
 
     /// Whether a continuation is being joined that has shown nothing so far.
@@ -229,8 +229,8 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     }
 
     /// Shows what is held back and new, as no more text comes; or tells that the continuation is not joined.
-    pub(super) fn close(&mut self) -> Show<D> {
-        if self.state != State::Finished && self.is_silent() {
+    pub(super) fn close(&mut self) -> Emit<D> {
+        if self.state != Continuability::Finished && self.is_silent() {
             // Without a reason to end it is no end.
             return self.not_continued();
         }
@@ -238,9 +238,9 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
         self.in_blocks(shown)
     }
 
-    fn close_seam(&mut self) -> Show<D> {
+    fn close_seam(&mut self) -> Emit<D> {
         let Some(joining) = &mut self.joining else {
-            return Show::Nothing;
+            return Emit::Nothing;
         };
         let (joined, held) = (joining.seam.close(), joining.held.take());
         let Joined::Text(new) = joined else {
@@ -249,46 +249,46 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
         self.joined();
         let tokens = std::mem::take(&mut self.held_tokens);
         let Some(frame) = held.filter(|_| !new.is_empty()) else {
-            return Show::Nothing;
+            return Emit::Nothing;
         };
         self.tokens += tokens;
         self.keep(&new);
-        Show::One(frame.with_text(&new))
+        Emit::One(frame.with_text(&new))
     }
 
-    fn after_held(&mut self, frame: D) -> Show<D> {
+    fn after_held(&mut self, frame: D) -> Emit<D> {
         if self.is_silent() {
             match self.state {
                 // Usage alone: text may still come.
-                State::Open if frame.stage() == Stage::Trailer => return Show::One(frame),
-                State::Finished if !is_believed(&self.shown, &frame) => return self.not_continued(),
-                State::Open | State::Finished | State::Closed => {}
+                Continuability::Open if frame.stage() == Stage::Trailer => return Emit::One(frame),
+                Continuability::Finished if !is_believed(&self.shown, &frame) => return self.not_continued(),
+                Continuability::Open | Continuability::Finished | Continuability::Closed => {}
             }
         }
         match self.close_seam() {
-            Show::One(held) => Show::Several([held, frame].into()),
-            Show::Restart => Show::Restart,
-            _ => Show::One(frame),
+            Emit::One(held) => Emit::Several([held, frame].into()),
+            Emit::Restart => Emit::Restart,
+            _ => Emit::One(frame),
         }
     }
 
     fn keep(&mut self, text: &str) {
         if self.shown.len() + text.len() > MOST_TEXT {
             self.shown = String::new();
-            self.state = State::Closed;
+            self.state = Continuability::Closed;
         }
-        if self.state == State::Open {
+        if self.state == Continuability::Open {
             self.shown.push_str(text);
         }
     }
 
     /// The request that resumes the answer after this failure, if it may be resumed.
-    pub(super) fn go_on<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
+    pub(super) fn resume_request<E: Failure>(&mut self, error: &E) -> Option<Request<R>> {
         self.interrupt();
         // A timeout of the call's own says nothing of the upstream, and the answer is interrupted all the same.
         let is_own = error.marks().is_own_timeout();
         let hurts = is_own || matches!(error.advice().health, Health::Unhealthy | Health::Paused);
-        if self.state != State::Open || !self.blocks.is_continuable() || self.times_left == 0 || !hurts {
+        if self.state != Continuability::Open || !self.blocks.is_continuable() || self.times_left == 0 || !hurts {
             return None;
         }
         let original = self.original.body();
@@ -301,7 +301,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             let left = most.checked_sub(self.tokens).filter(|left| *left > 0)?;
             // An answer that cannot be shortened may come out longer; its parts are distinguished all the same.
             if let Some(body) = body.budgeted() {
-                let _is_told = body.set_max_tokens(left.max(FEWEST_TOKENS).min(most));
+                let _is_set = body.set_max_tokens(left.max(FEWEST_TOKENS).min(most));
             }
         }
         let broke = call.attempts().and_then(|log| log.shown());
@@ -319,7 +319,7 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
             fell_silent,
             begun_by_caller: original.needs().prefill,
             last: last_of(&self.shown).to_owned(),
-            table: R::way_of,
+            table: R::continue_by,
             learned: Arc::clone(&self.learned),
             refused: Lock::default(),
         }));
@@ -334,8 +334,8 @@ impl<S, R: LlmRequest + Continuable, D: Frame> ResumableAnswer<S, R, D> {
     }
 
     /// A candidate has begun to continue the answer, asked in this way.
-    pub(super) fn goes_on<E: Failure>(&mut self, after: &E, way: ContinueBy, mark: Option<Degraded>) {
-        self.goes_on = true;
+    pub(super) fn begin_resume<E: Failure>(&mut self, after: &E, way: ContinueBy, mark: Option<Degraded>) {
+        self.is_resuming = true;
         self.blocks.begin();
         let log = self.original.body().call().attempts();
         self.joining = Some(Joining {

@@ -137,7 +137,7 @@ impl Seam {
         if let Some(opening) = &mut self.opening {
             opening.end();
         }
-        if self.way == ContinueBy::Instruction && !self.said().is_empty() {
+        if self.way == ContinueBy::Instruction && !self.held_text().is_empty() {
             let is_whole = self.script.as_ref().is_some_and(Script::is_whole);
             return if is_whole {
                 Joined::Text(self.take_new())
@@ -231,7 +231,7 @@ impl Seam {
     }
 
     /// What is held without the white space before it.
-    fn said(&self) -> &str {
+    fn held_text(&self) -> &str {
         self.held.get(self.lead..).unwrap_or_default()
     }
 
@@ -249,10 +249,10 @@ impl Seam {
     fn new_text(&self) -> &str {
         if self.way == ContinueBy::Instruction {
             let read = self.script.as_ref().map_or(0, Script::read_bytes);
-            return self.said().get(read..).unwrap_or_default();
+            return self.held_text().get(read..).unwrap_or_default();
         }
         match self.repeated() {
-            Some(again) => self.said().get(again.len()..).unwrap_or_default(),
+            Some(again) => self.held_text().get(again.len()..).unwrap_or_default(),
             // Nothing more came, and it was about to say all of that again.
             None if self.is_begun_again() => "",
             None => &self.held,
@@ -262,7 +262,7 @@ impl Seam {
     /// Whether this is the beginning of a repetition, and nothing else. A continuation in the middle of a sentence begins with a space or
     /// within a word; one that has whole words of what was shown has none of its own.
     fn is_begun_again(&self) -> bool {
-        let said = self.said();
+        let said = self.held_text();
         let is_inside = self.lead == 0 && !ends_sentence(&self.tail);
         let ends = self.ends.iter().filter(|end| !end.is_in_word);
         let mut ends = ends.filter_map(|end| self.tail.get(end.at..));
@@ -271,7 +271,7 @@ impl Seam {
 
     /// The longest end of what was shown that is repeated.
     fn repeated(&self) -> Option<&str> {
-        let said = self.said();
+        let said = self.held_text();
         let mut ends = self.ends.iter().filter_map(|end| self.tail.get(end.at..));
         ends.find(|old| repeats(said, old))
     }

@@ -9,7 +9,7 @@ use tower_service::Service;
 use super::{ResumeBody, ResumeFuture, resumable::ResumableAnswer};
 use crate::{
     Continuable, Failure, Frame, LlmRequest,
-    call::Learned,
+    call::InstructionOnly,
     util::{inner_accessors, ready_as_inner},
 };
 
@@ -18,7 +18,7 @@ use crate::{
 pub struct Resume<S> {
     pub(super) inner: S,
     pub(super) times: u32,
-    pub(super) learned: Arc<Learned>,
+    pub(super) learned: Arc<InstructionOnly>,
 }
 
 impl<S> Resume<S> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Delays, RetryPolicy, budget::Withdrawn};
-use crate::{Failure, LlmRequest, MIN_OUTPUT_TOKENS, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
+use crate::{DEFAULT_MIN_OUTPUT_TOKENS, Failure, LlmRequest, RetryAdvice, call::ATTEMPTS_SPENT, util::Seconds};
 
 /// What to do after a failure.
 pub(super) enum Decision {
@@ -131,7 +131,7 @@ fn affordable<E: Failure, R: LlmRequest>(error: &E, request: &R) -> Option<u64> 
     }
     let tokens = error
         .affordable_tokens()
-        .filter(|tokens| *tokens >= MIN_OUTPUT_TOKENS)?;
+        .filter(|tokens| *tokens >= DEFAULT_MIN_OUTPUT_TOKENS)?;
     request
         .max_tokens()
         .is_none_or(|asked| asked > tokens)

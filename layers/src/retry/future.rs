@@ -119,7 +119,7 @@ where
                         Err(error) => error,
                     };
                     let Some(request) = this.again.as_mut() else {
-                        say_end(&error, *this.attempts, None);
+                        log_end(&error, *this.attempts, None);
                         return Poll::Ready(publish(this.opened, give_up(error)));
                     };
                     let mut history = History {
@@ -152,7 +152,7 @@ where
                     let Some(refusal) = refusal.take() else {
                         return Poll::Pending;
                     };
-                    say_end(&refusal, 0, None);
+                    log_end(&refusal, 0, None);
                     return Poll::Ready(publish(this.opened, give_up(refusal)));
                 }
                 StateProjection::Waiting(timer) => {
@@ -210,7 +210,7 @@ fn note_wait<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, w
 }
 
 fn note_end<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, reason: Option<String>) {
-    say_end(error, attempts, reason.as_deref());
+    log_end(error, attempts, reason.as_deref());
     if let Some(reason) = reason {
         request
             .call()
@@ -218,6 +218,6 @@ fn note_end<R: LlmRequest, E: Failure>(request: &R, error: &E, attempts: u32, re
     }
 }
 
-fn say_end<E: Failure>(error: &E, attempts: u32, reason: Option<&str>) {
+fn log_end<E: Failure>(error: &E, attempts: u32, reason: Option<&str>) {
     tracing::info!(kind = error.kind().as_str(), attempts, reason, "not retrying");
 }

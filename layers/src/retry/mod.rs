@@ -23,8 +23,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
@@ -35,11 +35,11 @@
 //!     .max_attempts(3)
 //!     .schedule(Exponential::new(Duration::from_millis(200), Duration::from_secs(5)))
 //!     .budget(RetryBudget::new(0.1, 2.0));
-//! let theirs = Theirs::default();
-//! let service = layer.layer(theirs.clone());
+//! let inner = ExampleService::default();
+//! let service = layer.layer(inner.clone());
 //!
-//! service.oneshot(Ask::of("shaky")).await.map_err(|error| error.message)?;
-//! assert_eq!(theirs.asked(), ["shaky", "shaky"]);
+//! service.oneshot(ExampleRequest::of("shaky")).await.map_err(|error| error.message)?;
+//! assert_eq!(inner.asked(), ["shaky", "shaky"]);
 //! # Ok(())
 //! # }
 //! ```

@@ -13,19 +13,19 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use tower::{Layer, ServiceExt};
 //! use tower_llm_layers::{Tags, tagging::TaggingLayer};
 //!
-//! let service = TaggingLayer::new(|request: &http::Request<Ask>| {
+//! let service = TaggingLayer::new(|request: &http::Request<ExampleRequest>| {
 //!     let tenant = request.headers().get("x-tenant")?.to_str().ok()?;
 //!     Tags::new([("tenant", tenant)]).ok()
 //! })
-//! .layer(Theirs::default());
-//! assert!(service.oneshot(Ask::of("gpt-5")).await.is_ok());
+//! .layer(ExampleService::default());
+//! assert!(service.oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
 //! # Ok(())
 //! # }
 //! ```

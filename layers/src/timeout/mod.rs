@@ -23,8 +23,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::time::Duration;
@@ -37,9 +37,9 @@
 //! let service = ServiceBuilder::new()
 //!     .layer(timeouts)
 //!     .layer(FirstTokenLayer::new())
-//!     .service(Theirs::default());
+//!     .service(ExampleService::default());
 //!
-//! let error = service.oneshot(Ask::of("silent")).await.err().ok_or("it is silent")?;
+//! let error = service.oneshot(ExampleRequest::of("silent")).await.err().ok_or("it is silent")?;
 //! assert_eq!(error.message, "no first token in 15 s");
 //! # Ok(())
 //! # }

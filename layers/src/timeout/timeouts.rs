@@ -6,11 +6,20 @@ use crate::{Phase, TimeoutOverrides};
 
 /// The slowest stream that is still worth waiting for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MinThroughput {
     /// Tokens that must come within each window.
     pub tokens: u32,
     /// The window: time spent waiting for the upstream, not the reader's own.
     pub window: Duration,
+}
+
+impl MinThroughput {
+    /// At least so many tokens within each window.
+    #[must_use]
+    pub const fn new(tokens: u32, window: Duration) -> Self {
+        Self { tokens, window }
+    }
 }
 
 /// The limits of one attempt; `None` is no limit.

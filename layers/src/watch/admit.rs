@@ -11,7 +11,7 @@ use http::Request;
 use pin_project::pin_project;
 use tower_service::Service;
 
-use super::{Respond, Scope, WatchFuture};
+use super::{InSpan, Respond, WatchFuture};
 
 /// What a call waits for before it is made: a place, a reservation, a key.
 ///
@@ -33,7 +33,7 @@ use super::{Respond, Scope, WatchFuture};
 /// ```
 pub trait Admit<R, E> {
     /// What becomes of the call's result, once the call is made.
-    type Respond: Scope;
+    type Respond: InSpan;
 
     /// Waits until the call may be made, and may change its request. Not called again once it is ready.
     fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Self::Respond, E>>;

@@ -13,7 +13,7 @@ use tracing::span::Entered;
 use crate::util::still;
 
 /// Looks at a body as it is read. It is dropped after the body: of a body that is dropped before its end it sees nothing else.
-pub trait Watch<D, E>: Scope {
+pub trait Watch<D, E>: InSpan {
     /// A frame of the answer has come.
     fn frame(&mut self, _data: &D) {}
 
@@ -25,7 +25,7 @@ pub trait Watch<D, E>: Scope {
 }
 
 /// The span that an exchange runs in.
-pub trait Scope {
+pub trait InSpan {
     /// Held while what is inside is polled, and while it is dropped.
     fn enter(&self) -> Option<Entered<'_>> {
         None
@@ -34,7 +34,7 @@ pub trait Scope {
 
 /// A body that is watched.
 #[pin_project(PinnedDrop)]
-pub struct WatchBody<B, W: Scope> {
+pub struct WatchBody<B, W: InSpan> {
     /// There until it is dropped.
     #[pin]
     inner: Option<B>,
@@ -59,7 +59,7 @@ impl<B: Body, W: Watch<B::Data, B::Error>> WatchBody<B, W> {
     }
 }
 
-impl<B, W: Scope> fmt::Debug for WatchBody<B, W> {
+impl<B, W: InSpan> fmt::Debug for WatchBody<B, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchBody").finish_non_exhaustive()
     }
@@ -120,7 +120,7 @@ where
 
 /// What is inside ends first, within its span, so that the watch knows how.
 #[pinned_drop]
-impl<B, W: Scope> PinnedDrop for WatchBody<B, W> {
+impl<B, W: InSpan> PinnedDrop for WatchBody<B, W> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
         let _inside = this.watch.enter();

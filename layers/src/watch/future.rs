@@ -9,11 +9,11 @@ use std::{
 
 use pin_project::{pin_project, pinned_drop};
 
-use super::body::Scope;
+use super::body::InSpan;
 use crate::util::still;
 
 /// What becomes of the result of an exchange.
-pub trait Respond<T, E>: Scope {
+pub trait Respond<T, E>: InSpan {
     /// The response that the layer gives.
     type Response;
 
@@ -29,7 +29,7 @@ pub trait Respond<T, E>: Scope {
 #[derive(Debug, Clone, Copy)]
 pub struct Pass;
 
-impl Scope for Pass {}
+impl InSpan for Pass {}
 
 impl<T, E> Respond<T, E> for Pass {
     type Response = T;
@@ -43,7 +43,7 @@ impl<T, E> Respond<T, E> for Pass {
 /// Polls the service below and maps its result, or refuses at once.
 #[pin_project(PinnedDrop)]
 #[must_use = "futures do nothing unless polled"]
-pub struct WatchFuture<F, E, W: Scope> {
+pub struct WatchFuture<F, E, W: InSpan> {
     #[pin]
     state: State<F, E>,
     respond: Option<W>,
@@ -56,7 +56,7 @@ enum State<F, E> {
     Ended,
 }
 
-impl<F, E, W: Scope> WatchFuture<F, E, W> {
+impl<F, E, W: InSpan> WatchFuture<F, E, W> {
     /// Polls this future and maps its result.
     #[inline]
     pub const fn calling(future: F, respond: W) -> Self {
@@ -75,7 +75,7 @@ impl<F, E, W: Scope> WatchFuture<F, E, W> {
     }
 }
 
-impl<F, E, W: Scope> fmt::Debug for WatchFuture<F, E, W> {
+impl<F, E, W: InSpan> fmt::Debug for WatchFuture<F, E, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WatchFuture").finish_non_exhaustive()
     }
@@ -96,7 +96,7 @@ where
                 if let Some(respond) = this.respond.as_mut() {
                     respond.polled();
                 }
-                let inside = this.respond.as_ref().and_then(Scope::enter);
+                let inside = this.respond.as_ref().and_then(InSpan::enter);
                 let result = ready!(future.poll(cx));
                 this.state.set(State::Ended);
                 drop(inside);
@@ -112,10 +112,10 @@ where
 
 /// What is inside ends first, within its span.
 #[pinned_drop]
-impl<F, E, W: Scope> PinnedDrop for WatchFuture<F, E, W> {
+impl<F, E, W: InSpan> PinnedDrop for WatchFuture<F, E, W> {
     fn drop(self: Pin<&mut Self>) {
         let mut this = self.project();
-        let _inside = this.respond.as_ref().and_then(Scope::enter);
+        let _inside = this.respond.as_ref().and_then(InSpan::enter);
         this.state.set(State::Ended);
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! # Cancellation
 //!
-//! A future or body that is dropped drops what is inside first, within its [span](Scope::enter), and then its watch, whose `Drop` knows so. A
+//! A future or body that is dropped drops what is inside first, within its [span](InSpan::enter), and then its watch, whose `Drop` knows so. A
 //! future that is dropped while it waits drops its `Admit`, its request and the service that was ready for it.
 
 mod admit;
@@ -15,6 +15,6 @@ mod future;
 mod held;
 
 pub use admit::{Admit, AdmitFuture};
-pub use body::{Scope, Watch, WatchBody};
+pub use body::{InSpan, Watch, WatchBody};
 pub use future::{Pass, Respond, WatchFuture};
 pub use held::HeldBody;

@@ -11,12 +11,7 @@ use crate::support::{DAY, usd};
 
 /// Reserves the whole dollar of a budget at this time, and gives it back unless it is spent.
 fn whole(budgets: &Budgets, at: UtcTime, spends: bool) -> bool {
-    let ask = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "router", "a/b"),
-        want: usd("1"),
-        at_least: usd("1"),
-        at,
-    };
+    let ask = ReserveRequest::new(budgets.lines(&Tags::default(), "router", "a/b"), usd("1"), at);
     let Decision::Now(decision) = budgets.reserve(ask) else {
         unreachable!("a book decides at once")
     };

@@ -17,10 +17,7 @@ use crate::support::{Leaf, TestRequest, ask, streamed, usd};
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_calls_of_ten_cents_against_five_dollars() {
     let (budgets, book) = book_of([Budget::usd("all", "5.00").unwrap()]);
-    let ten_cents = WorstCasePrice {
-        fixed: usd("0.10"),
-        ..WorstCasePrice::default()
-    };
+    let ten_cents = WorstCasePrice::new().fixed(usd("0.10"));
     let service = CostLayer::new()
         .budgets(budgets)
         .unknown_price(UnknownPrice::Assume(ten_cents))

@@ -52,6 +52,40 @@ async fn a_late_bill_beyond_the_cap_is_an_error() {
     assert_eq!(errors[0]["overrun"], "$0.15");
 }
 
+/// What does not fit beside the reservations of others is spent as well.
+#[tokio::test(start_paused = true)]
+async fn what_is_overrun_beside_reservations_passes_marks_once() {
+    listen();
+    let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap()]);
+    let lines = budgets.lines(&Tags::default(), "", "");
+    let hold = |amount: &str| reserve(&budgets, &Tags::default(), amount, amount).unwrap();
+    let (first, other) = (hold("0.30"), hold("0.70"));
+    first.settle(usd("0.55"));
+    let state_of_all = || {
+        let state = state(&book, "all");
+        [state.settled, state.reserved, state.overrun]
+    };
+    assert_eq!(state_of_all(), ["0.30", "0.70", "0.25"].map(usd));
+    assert_eq!(marks(), ["50 u64"]);
+    book.adjust(&lines, usd("0.45"), UtcTime::now());
+    assert_eq!(marks(), ["50 u64", "80 u64", "100 u64"]);
+    let errors = || {
+        let events = heard().into_iter().filter(|event| event["level"] == "ERROR");
+        let is_over = |message: &str| message.ends_with("the budget is over its cap");
+        events
+            .map(|event| (event["overrun"].clone(), is_over(&event["message"])))
+            .collect::<Vec<_>>()
+    };
+    let within = [("$0.25".to_owned(), false), ("$0.45".to_owned(), false)];
+    assert_eq!(errors(), within);
+    // What is reserved is spent, and no mark is passed again.
+    other.settle(usd("0.70"));
+    assert_eq!(state_of_all(), ["1.00", "0.00", "0.70"].map(usd));
+    book.adjust(&lines, usd("0.01"), UtcTime::now());
+    assert_eq!(marks().len(), 3);
+    assert_eq!(errors()[2..], [("$0.01".to_owned(), true)]);
+}
+
 /// They were logged before the restart.
 #[tokio::test(start_paused = true)]
 async fn what_was_spent_before_a_restart_passes_no_mark_again() {

@@ -35,12 +35,8 @@ pub(crate) fn tags(pairs: &[(&str, &str)]) -> Tags {
 }
 
 fn reserve(budgets: &Budgets, tags: &Tags, want: &str, at_least: &str) -> Result<Reservation, Box<Refusal>> {
-    let ask = ReserveRequest {
-        lines: budgets.lines(tags, "router", "a/b"),
-        want: usd(want),
-        at_least: usd(at_least),
-        at: UtcTime::now(),
-    };
+    let ask =
+        ReserveRequest::new(budgets.lines(tags, "router", "a/b"), usd(want), UtcTime::now()).at_least(usd(at_least));
     match budgets.reserve(ask) {
         Decision::Now(decision) => decision,
         Decision::Later(_) => unreachable!("a book decides at once"),

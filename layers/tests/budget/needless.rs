@@ -13,12 +13,12 @@ use crate::support::usd;
 
 /// An attempt that reserves nothing, and needs this much to be free; waiting in turn or not.
 fn decide(budgets: &Budgets, needs_free: UsdAmount, waits: bool) -> Result<Reservation, Box<Refusal>> {
-    let ask = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "router", "a/b"),
-        want: UsdAmount::ZERO,
-        at_least: needs_free,
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(
+        budgets.lines(&Tags::default(), "router", "a/b"),
+        UsdAmount::ZERO,
+        UtcTime::now(),
+    )
+    .at_least(needs_free);
     let decision = if waits {
         budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60))
     } else {
@@ -69,12 +69,11 @@ async fn an_unknown_cost_passes_below_the_cap_and_reserves_nothing() {
 async fn what_costs_nothing_does_not_wait_behind_others() {
     let (budgets, _) = book_of([Budget::usd("all", "1.00").unwrap()]);
     let held = reserve(&budgets, &Tags::default(), "1.00", "1.00").unwrap();
-    let ask = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "router", "a/b"),
-        want: usd("0.50"),
-        at_least: usd("0.50"),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(
+        budgets.lines(&Tags::default(), "router", "a/b"),
+        usd("0.50"),
+        UtcTime::now(),
+    );
     let Decision::Later(waits) = budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60)) else {
         unreachable!("the money is reserved");
     };

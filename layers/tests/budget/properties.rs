@@ -113,12 +113,10 @@ proptest! {
             for act in acts {
                 match act {
                     Act::Reserve(want, share, number) => {
-                        let ask = ReserveRequest {
-                            lines: budgets.lines(&who(number), "router", "a/b"),
-                            want: UsdAmount::from_pico(want.into()),
-                            at_least: UsdAmount::from_pico((want * share / 100).into()),
-                            at: UtcTime::from_millis(UtcTime::now().millis().saturating_add_signed(off * 60_000)),
-                        };
+                        let at = UtcTime::from_millis(UtcTime::now().millis().saturating_add_signed(off * 60_000));
+                        let lines = budgets.lines(&who(number), "router", "a/b");
+                        let ask = ReserveRequest::new(lines, UsdAmount::from_pico(want.into()), at)
+                            .at_least(UsdAmount::from_pico((want * share / 100).into()));
                         let Decision::Now(decision) = budgets.reserve(ask) else { unreachable!() };
                         if let Ok(granted) = decision {
                             prop_assert!(granted.amount().pico() <= i128::from(want));
@@ -190,12 +188,7 @@ proptest! {
             let mut spent: Vec<(UtcTime, i128)> = Vec::new();
             for (want, share, minutes) in spendings as Vec<Spending> {
                 let want = UsdAmount::from_pico(want.into());
-                let ask = || ReserveRequest {
-                    lines: budgets.lines(&Tags::default(), "", ""),
-                    want,
-                    at_least: want,
-                    at: UtcTime::now(),
-                };
+                let ask = || ReserveRequest::new(budgets.lines(&Tags::default(), "", ""), want, UtcTime::now());
                 let mut decision = now(budgets.reserve(ask()));
                 if let Err(refusal) = &decision {
                     let wait = refusal.retry_after().unwrap();

@@ -63,12 +63,7 @@ async fn one_that_waits_takes_what_leaves_the_window() {
     advance(59 * MINUTE).await;
     // It would fit without what is held, so it waits; then it fits beside it.
     let held = reserve(&budgets, &all, "0.40", "0.40").unwrap();
-    let ask = ReserveRequest {
-        lines: budgets.lines(&all, "", ""),
-        want: usd("0.30"),
-        at_least: usd("0.30"),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(budgets.lines(&all, "", ""), usd("0.30"), UtcTime::now());
     let begun = tokio::time::Instant::now();
     let Decision::Later(later) = budgets.reserve_queued(ask, begun + HOUR) else {
         unreachable!()
@@ -116,12 +111,7 @@ async fn bills_and_entries_of_the_past_count_as_long_as_they_would_have() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_goes_back_keeps_what_is_spent_and_lets_it_end() {
     let (budgets, book) = book_of([hour("1.00")]);
-    let at = |at: UtcTime| ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "", ""),
-        want: usd("0.10"),
-        at_least: usd("0.10"),
-        at,
-    };
+    let at = |at: UtcTime| ReserveRequest::new(budgets.lines(&Tags::default(), "", ""), usd("0.10"), at);
     let Decision::Now(Ok(held)) = budgets.reserve(at(UtcTime::now().after(1_000 * HOUR))) else {
         unreachable!()
     };

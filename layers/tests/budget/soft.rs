@@ -36,12 +36,7 @@ async fn too_many_accounts_refuse_no_attempt_that_is_only_watched() {
         assert_eq!(held.amount(), usd("4.00"));
         held.settle(usd("4.00"));
     }
-    let ask = ReserveRequest {
-        lines: budgets.lines(&acme, "router", "a/b"),
-        want: usd("4.00"),
-        at_least: usd("4.00"),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(budgets.lines(&acme, "router", "a/b"), usd("4.00"), UtcTime::now());
     let decision = budgets.reserve_queued(ask, Instant::now() + Duration::from_secs(60));
     assert!(matches!(decision, Decision::Now(Ok(_))), "{decision:?}");
     assert!(book.accounts().is_empty());

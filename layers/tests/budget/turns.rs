@@ -7,7 +7,7 @@ use tokio_test::task::{self, Spawn};
 use tower_llm_layers::{
     UtcTime,
     budget::{
-        Budget, Budgets, Decision, InMemoryBudgetStore, MOST_WAITING, Refusal, RefusalReason, Reservation,
+        Budget, Budgets, Decision, InMemoryBudgetStore, MAX_QUEUED_RESERVATIONS, Refusal, RefusalReason, Reservation,
         ReserveRequest, Window,
     },
 };
@@ -19,12 +19,7 @@ type Verdict = Result<Reservation, Box<Refusal>>;
 type Waiting = Spawn<Pin<Box<dyn Future<Output = Verdict> + Send>>>;
 
 fn request(budgets: &Budgets, pairs: &[(&str, &str)], want: &str) -> ReserveRequest {
-    ReserveRequest {
-        lines: budgets.lines(&tags(pairs), "router", "a/b"),
-        want: usd(want),
-        at_least: usd(want),
-        at: UtcTime::now(),
-    }
+    ReserveRequest::new(budgets.lines(&tags(pairs), "router", "a/b"), usd(want), UtcTime::now())
 }
 
 fn decide(budgets: &Budgets, pairs: &[(&str, &str)], want: &str, wait: Duration) -> Decision {
@@ -185,11 +180,16 @@ async fn the_next_window_serves_those_that_wait() {
 async fn the_queue_has_an_end() {
     let (budgets, book) = one_dollar();
     let held = reserve(&budgets, &tags(&[]), "1.00", "1.00").unwrap();
-    let line: Vec<_> = (0..MOST_WAITING).map(|_| waits(&budgets, "0.10")).collect();
+    let line: Vec<_> = (0..MAX_QUEUED_RESERVATIONS).map(|_| waits(&budgets, "0.10")).collect();
     let Decision::Now(Err(refusal)) = decide(&budgets, &[], "0.10", secs(60)) else {
         unreachable!("the queue is full");
     };
-    assert_eq!(refusal.reason, RefusalReason::QueueFull { most: MOST_WAITING });
+    assert_eq!(
+        refusal.reason,
+        RefusalReason::QueueFull {
+            most: MAX_QUEUED_RESERVATIONS
+        }
+    );
     assert_eq!(refusal.retry_after(), Some(secs(1)));
     assert!(
         refusal.to_string().contains("attempts waiting for reserved money"),

@@ -214,11 +214,8 @@ async fn a_day_of_a_zone_is_full_again_at_its_own_midnight() {
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_went_far_ahead_and_back_does_not_keep_a_budget_empty() {
     let (budgets, book) = book_of([Budget::usd("all", "1.00").unwrap().per(Window::Day)]);
-    let ask = |at: UtcTime| tower_llm_layers::budget::ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "", ""),
-        want: usd("0.10"),
-        at_least: usd("0.10"),
-        at,
+    let ask = |at: UtcTime| {
+        tower_llm_layers::budget::ReserveRequest::new(budgets.lines(&Tags::default(), "", ""), usd("0.10"), at)
     };
     // A year ahead by mistake, and back again.
     let ahead = UtcTime::now().after(365 * DAY);

@@ -85,7 +85,7 @@ fn attempt(shares: &[Share], want: i128, at_least: i128, spends: i128) -> Option
     assert!(held >= pico(at_least) && held <= pico(want));
     shares.iter().for_each(|share| check(&share.slot));
     settle(shares, held, pico(spends), |_, settled| {
-        assert!(settled.after.saturating_add(settled.reserved) <= CAP, "{settled:?}");
+        assert!(settled.settled.saturating_add(settled.reserved) <= CAP, "{settled:?}");
     });
     Some(held)
 }

@@ -8,9 +8,9 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, advance, timeout};
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    FailureKind, GlobalKey, LayerError, LlmRequest as _, Replayed, Stage, UsdAmount,
+    Coalesced, FailureKind, GlobalKey, LayerError, LlmRequest as _, Replayed, Stage, UsdAmount,
     cache::{
-        CacheBody, Coalesced,
+        CacheBody,
         idempotency::{
             BadIdempotencyKey, Claim, Claiming, Idempotency, IdempotencyKey, IdempotencyLayer, IdempotencyStore,
             InFlight, InMemoryIdempotency,
@@ -252,7 +252,7 @@ async fn a_failure_for_want_of_the_first_callers_time_is_its_own() {
         let service = layer().layer(leaf);
         let mut first = keyed("a");
         let call = first.body_mut().call_mut();
-        call.limit_beginning(Instant::now() + left);
+        call.limit_first_token(Instant::now() + left);
         call.limit_deadline(Instant::now() + secs(3600));
         let (first, other) = tokio::join!(ask(&service, first), ask(&service, keyed("a")));
         assert!(first.is_err());

@@ -27,8 +27,8 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tower::Layer;
 use tower_llm_layers::{
-    GlobalKey, Stage,
-    cache::{Cache, CacheLayer, CacheService, CacheStatus, Coalesced},
+    Coalesced, GlobalKey, Stage,
+    cache::{Cache, CacheLayer, CacheService, CacheStatus},
 };
 
 use crate::support::{Beat, Leaf, Step, TestError, TestFrame, TestRequest, millis, streamed};

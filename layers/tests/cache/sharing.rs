@@ -6,8 +6,8 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    GlobalKey, LayerError, Stage,
-    cache::{Cache, CacheLayer, Coalesced},
+    Coalesced, GlobalKey, LayerError, Stage,
+    cache::{Cache, CacheLayer},
 };
 
 use super::{MIB, frames, is_hit, is_shared, over, places, slow};

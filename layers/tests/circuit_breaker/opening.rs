@@ -3,11 +3,11 @@
 use tokio::time::advance;
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Health, Phase, Stage,
+    FailureKind, GlobalKey, Health, Phase, Stage,
     attempt::AttemptLayer,
-    circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState, Circuits, MOST_CIRCUITS},
+    circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState, Circuits, MAX_CIRCUITS},
     deadline::DeadlineLayer,
-    rate_limit::{GlobalKey, Limits, RateLimitLayer},
+    rate_limit::{Limits, RateLimitLayer},
     timeout::AttemptTimeoutLayer,
 };
 
@@ -228,14 +228,14 @@ async fn a_wait_for_ones_turn_is_not_the_upstreams_slowness() {
 async fn each_candidate_has_its_own_and_there_are_never_too_many() {
     let circuits = Circuits::new(CircuitPolicy::new().min_calls(1)).unwrap();
     let service = CircuitBreakerLayer::shared(circuits.clone()).layer(Leaf::new([Step::fail(down())]));
-    for count in 0..MOST_CIRCUITS + 2_000 {
+    for count in 0..MAX_CIRCUITS + 2_000 {
         let mut request = streamed();
         request.body_mut().model = Some(count.to_string());
         let _ended = ask(&service, request).await;
-        assert!(count % 500 != 0 || circuits.reports().len() <= MOST_CIRCUITS);
+        assert!(count % 500 != 0 || circuits.reports().len() <= MAX_CIRCUITS);
     }
     let reports = circuits.reports();
-    assert!(reports.len() <= MOST_CIRCUITS, "{}", reports.len());
+    assert!(reports.len() <= MAX_CIRCUITS, "{}", reports.len());
     let open: Vec<_> = reports
         .iter()
         .filter(|report| report.state != CircuitState::Closed)
@@ -274,7 +274,7 @@ async fn answers_from_before_the_window_do_not_count_with_interrupted_ones() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_names_that_failed_makes_room_when_they_are_unused() {
     let circuits = Circuits::new(CircuitPolicy::new().min_calls(1)).unwrap();
-    let failures = vec![Step::fail(down()); MOST_CIRCUITS + 3];
+    let failures = vec![Step::fail(down()); MAX_CIRCUITS + 3];
     let leaf = Leaf::new(failures);
     let probe = leaf.probe();
     let service = CircuitBreakerLayer::shared(circuits.clone()).layer(leaf);
@@ -283,16 +283,16 @@ async fn a_flood_of_names_that_failed_makes_room_when_they_are_unused() {
         request.body_mut().model = Some(model);
         let _failed = ask(&service, request).await;
     };
-    for count in 0..MOST_CIRCUITS {
+    for count in 0..MAX_CIRCUITS {
         call(count.to_string()).await;
     }
     // All are open: a new one has no circuit, and each call is let through.
     call("real".into()).await;
     call("real".into()).await;
-    assert_eq!(probe.calls(), MOST_CIRCUITS + 2);
+    assert_eq!(probe.calls(), MAX_CIRCUITS + 2);
     advance(secs(24 * 60 * 60)).await;
     call("real".into()).await;
     call("real".into()).await;
-    assert_eq!(probe.calls(), MOST_CIRCUITS + 3, "its circuit has opened");
-    assert!(circuits.reports().len() <= MOST_CIRCUITS);
+    assert_eq!(probe.calls(), MAX_CIRCUITS + 3, "its circuit has opened");
+    assert!(circuits.reports().len() <= MAX_CIRCUITS);
 }

@@ -5,7 +5,7 @@ use std::{pin::pin, sync::Arc};
 use proptest::{collection::vec, prelude::*};
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    UsdAmount,
+    GlobalKey, UsdAmount,
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
     budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
@@ -14,7 +14,7 @@ use tower_llm_layers::{
     fallback::FallbackLayer,
     first_token::FirstTokenLayer,
     pause::PauseLayer,
-    rate_limit::{GlobalKey, Limits, PerCandidate, Rate, RateLimitLayer},
+    rate_limit::{Limits, PerCandidate, Rate, RateLimitLayer},
     retry::RetryLayer,
     timeout::AttemptTimeoutLayer,
 };

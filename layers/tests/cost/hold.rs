@@ -4,7 +4,7 @@ use std::{pin::pin, sync::Arc};
 
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, LayerError, MIN_OUTPUT_TOKENS, Stage, UsdAmount, WorstCasePrice,
+    AttemptLog, DEFAULT_MIN_OUTPUT_TOKENS, FailureKind, LayerError, Stage, UsdAmount, WorstCasePrice,
     attempt::AttemptLayer,
     budget::{Budget, Budgets, InMemoryBudgetStore},
     cost::{CostLayer, UNBOUNDED_ANSWER, UnknownPrice},
@@ -75,10 +75,10 @@ async fn the_line_says_that_it_was_shortened() {
 #[tokio::test(start_paused = true)]
 async fn below_the_shortest_answer_it_is_refused() {
     // 0.0001 for the prompt and 0.00001 for each token.
-    let floor = usd("0.0001").saturating_add(UsdAmount::from_pico(10_000_000 * i128::from(MIN_OUTPUT_TOKENS)));
+    let floor = usd("0.0001").saturating_add(UsdAmount::from_pico(10_000_000 * i128::from(DEFAULT_MIN_OUTPUT_TOKENS)));
     let cap = |amount: UsdAmount| amount.to_string().replace('$', "");
     let (layer, _, _) = budgeted(&cap(floor));
-    assert_eq!(asked(layer, up_to("a", 500)).await, Some(MIN_OUTPUT_TOKENS));
+    assert_eq!(asked(layer, up_to("a", 500)).await, Some(DEFAULT_MIN_OUTPUT_TOKENS));
     let less = cap(floor.saturating_sub(UsdAmount::from_pico(1)));
     let (layer, _, kept) = budgeted(&less);
     let leaf = Leaf::new([]);
@@ -89,7 +89,7 @@ async fn below_the_shortest_answer_it_is_refused() {
     let (layer, _, _) = budgeted(&less);
     assert_eq!(
         asked(layer.min_output_tokens(1), up_to("a", 500)).await,
-        Some(MIN_OUTPUT_TOKENS - 1),
+        Some(DEFAULT_MIN_OUTPUT_TOKENS - 1),
         "another floor"
     );
     // Who asks for less than the floor gets it.
@@ -170,10 +170,7 @@ async fn a_price_that_is_unknown_or_varies_is_refused_allowed_or_assumed() {
         );
 
         let (layer, _, kept) = budgeted("1.00");
-        let flat = WorstCasePrice {
-            fixed: usd("0.25"),
-            ..WorstCasePrice::default()
-        };
+        let flat = WorstCasePrice::new().fixed(usd("0.25"));
         asked(layer.unknown_price(UnknownPrice::Assume(flat)), up_to(model, 10)).await;
         assert_eq!(kept.only().reserved, usd("0.25"));
     }

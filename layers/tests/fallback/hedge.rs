@@ -225,10 +225,7 @@ async fn each_of_many_accounts_is_hedged() {
 #[tokio::test(start_paused = true)]
 async fn both_are_on_the_bill_and_a_hedge_is_sent_whole_or_not_at_all() {
     let answers = 1_000;
-    let price = WorstCasePrice {
-        answer_token: usd("0.001"),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.001"));
     // A whole answer is a dollar.
     for (cap, models) in [("2.5", vec!["a", "b"]), ("1.5", vec!["a"])] {
         let book = InMemoryBudgetStore::new();

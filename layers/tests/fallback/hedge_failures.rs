@@ -2,7 +2,7 @@
 
 use tower::{Layer, ServiceExt};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, Scope,
+    AttemptLog, FailureKind, FailureScope,
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
     retry::RetryLayer,
@@ -93,7 +93,7 @@ async fn a_candidate_that_is_ruled_out_is_not_tried_in_its_place() {
             "a",
             [Step::Fail(
                 millis(1_200),
-                fails(FailureKind::QuotaExhausted).scope(Scope::Upstream),
+                fails(FailureKind::QuotaExhausted).scope(FailureScope::Upstream),
             )],
         )
         .ready_after(millis(700));

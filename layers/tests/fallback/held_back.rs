@@ -18,10 +18,7 @@ use crate::support::{Leaf, Step, ask, chain, fails, millis, read, secs, streamed
 /// A hedge that a budget refused while the first was in flight is tried in its turn once the first has failed, and its money is free.
 #[tokio::test(start_paused = true)]
 async fn a_hedge_that_was_not_sent_for_lack_of_money_is_tried_in_its_turn() {
-    let price = WorstCasePrice {
-        answer_token: usd("0.001"),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.001"));
     let mut models = Vec::new();
     for hedge in [None, Some(always(Hedge::after(secs(1))))] {
         let book = InMemoryBudgetStore::new();
@@ -146,10 +143,7 @@ async fn a_hedge_that_found_no_place_is_tried_in_its_turn() {
 /// Given back to its turn it is no retry: nothing was sent to it, and it must not fail for want of one.
 #[tokio::test(start_paused = true)]
 async fn a_hedge_given_back_is_no_retry() {
-    let price = WorstCasePrice {
-        answer_token: usd("0.001"),
-        ..WorstCasePrice::default()
-    };
+    let price = WorstCasePrice::new().answer_token(usd("0.001"));
     let budgets = Budgets::new([Budget::usd("all", "1.5").unwrap()]).unwrap();
     let leaf = Leaf::new([])
         .on("a", [Step::Fail(secs(3), fails(FailureKind::Overloaded))])

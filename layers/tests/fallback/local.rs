@@ -106,13 +106,13 @@ impl BudgetStore for Down {
 impl LimitStore for Down {
     fn admit(&self, _: &Arc<str>, _: &Limits, _: u64) -> Admitting {
         Box::pin(async {
-            Err(LimitWait {
-                wait: secs(60),
-                reason: WaitReason::StoreDown {
+            Err(LimitWait::new(
+                secs(60),
+                WaitReason::StoreDown {
                     cause: CAUSE.to_owned(),
                 },
-                used: None,
-            })
+                None,
+            ))
         })
     }
 }

@@ -13,7 +13,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use tower::Layer;
 use tower_llm_layers::{
-    Candidate, Capability, FailureKind, Modalities, Outcome, Phase, Scope,
+    Candidate, Capability, FailureKind, FailureScope, MediaKinds, Outcome, Phase,
     attempt::AttemptLayer,
     fallback::{Capabilities, Chain, FallbackLayer},
 };
@@ -103,7 +103,7 @@ async fn a_quota_that_is_gone_is_gone_for_its_pool() {
     let chain = Chain::new([first, second, third]).unwrap();
     let (_, probe) = run(chain.clone(), gone).await;
     assert_eq!(probe.models(), ["a", "c"]);
-    let throttled = fails(FailureKind::RateLimited).scope(Scope::Pool);
+    let throttled = fails(FailureKind::RateLimited).scope(FailureScope::Pool);
     assert_eq!(run(chain, throttled).await.1.models(), ["a", "c"]);
 }
 
@@ -112,7 +112,7 @@ async fn a_rejected_key_rules_out_its_upstream_while_no_other_key_is_left() {
     let names = ["a", "b", "direct/c"];
     let rejected = fails(FailureKind::Auth);
     assert_eq!(run(chain(names), rejected.clone()).await.1.models(), ["a", "c"]);
-    let wide = fails(FailureKind::RateLimited).scope(Scope::Upstream);
+    let wide = fails(FailureKind::RateLimited).scope(FailureScope::Upstream);
     assert_eq!(run(chain(names), wide.clone()).await.1.models(), ["a", "c"]);
     for mut error in [rejected, wide] {
         error.marks.set_other_key(true);
@@ -144,10 +144,10 @@ async fn too_long_goes_to_a_larger_context_and_too_expensive_to_a_cheaper_one() 
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_take_it_is_passed_over_unsent() {
-    let blind = able(|able| able.input = Some(Modalities::TEXT));
+    let blind = able(|able| able.input = Some(MediaKinds::default()));
     let catalogue = Arc::new(Catalogue([("a", blind), ("c", blind)].into()));
     let mut request = plain();
-    request.body_mut().needs.input = Modalities::IMAGE;
+    request.body_mut().needs.input = MediaKinds::IMAGE;
     let leaf = Leaf::new([]);
     let probe = leaf.probe();
     let layer = FallbackLayer::new(chain(["a", "b"]).capabilities(catalogue.clone()));

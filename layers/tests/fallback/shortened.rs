@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    Degraded, DegradedSource, FailureKind, MIN_OUTPUT_TOKENS, NoStore,
+    DEFAULT_MIN_OUTPUT_TOKENS, Degraded, DegradedSource, FailureKind, NoStore,
     attempt::AttemptLayer,
     budget::{Budget, Budgets},
     cost::CostLayer,
@@ -89,7 +89,7 @@ async fn no_answer_is_shortened_to_a_stump() {
         assert!(error.summary.contains("at least"), "{}", error.summary);
     }
     let (seen, _) = story(["a"], "0.00266", Leaf::new([]), 1_000).await;
-    assert_eq!(seen, [("a".to_owned(), Some(MIN_OUTPUT_TOKENS))]);
+    assert_eq!(seen, [("a".to_owned(), Some(DEFAULT_MIN_OUTPUT_TOKENS))]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use http_body_util::BodyExt;
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Stage,
+    FailureKind, GlobalKey, Stage,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     budget::{Budget, Budgets},
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy},
     cost::CostLayer,
-    rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
+    rate_limit::{Limits, Rate, RateLimitLayer},
 };
 
 use super::{recorder::record, stream};

@@ -134,6 +134,7 @@ fn every_name_of_spans_and_labels() {
             "llm.limit",
             "llm.circuit.to",
             "llm.provider.to",
+            "llm.fault",
         ]
     );
 }

@@ -3,15 +3,19 @@
 use tokio::time::sleep;
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, Stage, Tags,
+    AttemptLog, FailureKind, GlobalKey, Stage, Tags,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
     observe::{METRICS, ObserveLayer, describe, names as n},
+    rate_limit::RateLimitLayer,
 };
 
 use super::{Stack, answer, attempts, fields, recorder::record, stream, whole};
-use crate::support::{Beat, Leaf, Step, ask, chain, fails, log, millis, read, secs, streamed};
+use crate::{
+    rate_limit::requests,
+    support::{Beat, Leaf, Step, ask, chain, fails, log, millis, read, secs, streamed},
+};
 
 const ALL: &str = "";
 
@@ -108,7 +112,9 @@ async fn failed_left_and_degraded_ones_by_their_outcome() {
                  llm.degraded.source=canned_reply}}"
             ),
             format!("llm.operations{{error.type=cancelled,{base},gen_ai.request.model=b,llm.outcome=cancelled}}"),
-            format!("llm.operations{{error.type=content_filtered,{base},gen_ai.request.model=a,llm.outcome=failed}}"),
+            format!(
+                "llm.operations{{error.type=content_filtered,{base},gen_ai.request.model=a,llm.fault=caller,llm.outcome=failed}}"
+            ),
             format!("llm.operations{{{base},gen_ai.request.model=c,llm.outcome=degraded}}"),
         ]
     );
@@ -140,9 +146,98 @@ async fn a_name_that_is_no_model_takes_no_place() {
     assert_eq!(
         told,
         [
-            "llm.operations{error.type=no_endpoint,gen_ai.operation.name=chat,gen_ai.request.model=other,llm.outcome=failed} [1.0]",
+            "llm.operations{error.type=no_endpoint,gen_ai.operation.name=chat,gen_ai.request.model=other,llm.fault=service,llm.outcome=failed} [1.0]",
             "llm.operations{gen_ai.operation.name=chat,gen_ai.request.model=gpt-5,llm.outcome=answered} [1.0]",
         ]
+    );
+}
+
+/// A fuzzer's names are refused by a limit, left, or answered by another model: nothing says that they exist.
+#[tokio::test(start_paused = true)]
+async fn a_name_that_was_only_refused_left_or_replaced_takes_no_place() {
+    let recorded = record();
+    let overloaded = Step::fail(fails(FailureKind::Overloaded));
+    let mut leaf = Leaf::new([]).on("new/slow", [overloaded]);
+    for number in 0..300 {
+        let step = match number % 2 {
+            0 => Step::fail(fails(FailureKind::NoEndpoint)),
+            _ => Step::body([Beat::Stall]),
+        };
+        leaf = leaf.on(&format!("typo/{number}"), [step]);
+    }
+    let service = ServiceBuilder::new()
+        .layer(ObserveLayer::new())
+        .layer(RateLimitLayer::new(requests(1_000, secs(1), 200), GlobalKey).unwrap())
+        .layer(FallbackLayer::new(chain(["known"])))
+        .layer(AttemptLayer::new())
+        .service(leaf);
+    for number in 0..300 {
+        if let Ok(response) = ask(&service, stream(&format!("typo/{number}"))).await {
+            let body = response.into_body();
+            if number % 2 == 0 {
+                read(body).await;
+            }
+        }
+    }
+    sleep(secs(1)).await;
+    read(ask(&service, stream("new/slow")).await.unwrap().into_body()).await;
+    read(ask(&service, stream("new/well")).await.unwrap().into_body()).await;
+    let told = recorded.take();
+    let models: std::collections::BTreeSet<&str> = told
+        .keys()
+        .filter(|name| name.starts_with("llm.operations{"))
+        .filter_map(|name| name.split("gen_ai.request.model=").nth(1)?.split([',', '}']).next())
+        .collect();
+    assert_eq!(
+        models.into_iter().collect::<Vec<_>>(),
+        ["new/slow", "new/well", "other"]
+    );
+}
+
+/// An alert on the service must not fire for what callers cause.
+#[tokio::test(start_paused = true)]
+async fn a_failure_says_whether_the_caller_or_the_service_caused_it() {
+    let limit = || RateLimitLayer::new(requests(1, secs(60), 1), GlobalKey).unwrap();
+    for (kind, fault) in [
+        (FailureKind::BadRequest, "caller"),
+        (FailureKind::BudgetExceeded, "caller"),
+        (FailureKind::ContextLengthExceeded, "caller"),
+        (FailureKind::RateLimited, "service"),
+        (FailureKind::Overloaded, "service"),
+    ] {
+        let recorded = record();
+        let service = ServiceBuilder::new()
+            .layer(ObserveLayer::new())
+            .layer(limit())
+            .layer(FallbackLayer::new(chain(["a"])))
+            .layer(AttemptLayer::new())
+            .service(Leaf::new([Step::fail(fails(kind))]));
+        assert!(ask(&service, stream("a")).await.is_err());
+        let fault = format!("llm.fault={fault}");
+        let told = recorded.lines("llm.operations{");
+        assert!(matches!(&told[..], [line] if line.contains(&fault)), "{kind}: {told:?}");
+        // The second one is over the limit of the caller's own.
+        assert!(ask(&service, stream("a")).await.is_err());
+        let told = recorded.lines("llm.operations{error.type=rate_limited");
+        assert!(
+            matches!(&told[..], [line] if line.contains("llm.fault=caller")),
+            "{told:?}"
+        );
+    }
+    // A limit of the candidate's is no caller's.
+    let recorded = record();
+    let service = ServiceBuilder::new()
+        .layer(ObserveLayer::new())
+        .layer(FallbackLayer::new(chain(["a"])))
+        .layer(limit())
+        .layer(AttemptLayer::new())
+        .service(Leaf::new([]));
+    read(ask(&service, stream("a")).await.unwrap().into_body()).await;
+    assert!(ask(&service, stream("a")).await.is_err());
+    let told = recorded.lines("llm.operations{error.type=rate_limited");
+    assert!(
+        matches!(&told[..], [line] if line.contains("llm.fault=service")),
+        "{told:?}"
     );
 }
 

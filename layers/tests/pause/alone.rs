@@ -125,8 +125,9 @@ async fn a_caller_that_leaves_while_it_waits_takes_nothing() {
 async fn a_limit_of_our_own_pauses_no_other_call() {
     use tower::Layer;
     use tower_llm_layers::{
+        GlobalKey,
         pause::PauseLayer,
-        rate_limit::{GlobalKey, Limits, Rate, RateLimitLayer},
+        rate_limit::{Limits, Rate, RateLimitLayer},
     };
     let limits = Limits::new().requests(Rate::new(1, secs(60)).unwrap());
     let leaf = Leaf::new([]);

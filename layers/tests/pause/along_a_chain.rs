@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::advance;
-use tower_llm_layers::{FailureKind, Outcome, Scope};
+use tower_llm_layers::{FailureKind, FailureScope, Outcome};
 
 use super::{Bench, limited};
 use crate::support::{Leaf, Step, ask, fails, poll_once, secs, streamed, within};
@@ -112,7 +112,7 @@ async fn failures_at_once_do_not_escalate() {
 async fn an_exhausted_quota_reaches_its_pool_and_is_probed_once_an_hour() {
     let gone = fails(FailureKind::QuotaExhausted)
         .says(429, "free models: 50 a day")
-        .scope(Scope::Pool)
+        .scope(FailureScope::Pool)
         .hint(secs(10 * 3_600));
     let leaf = Leaf::new([])
         .always("a:free", Step::fail(gone.clone()))

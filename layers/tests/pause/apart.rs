@@ -3,9 +3,9 @@
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
-    FailureKind, Route, Scope,
+    FailureKind, FailureScope, Route,
     circuit_breaker::{CircuitBreakerLayer, CircuitPolicy, CircuitState},
-    pause::{MOST_PAUSES, PauseLayer},
+    pause::{MAX_PAUSES, PauseLayer},
 };
 
 use super::limited;
@@ -41,7 +41,7 @@ async fn a_pinned_provider_pauses_its_own_route_only() {
 #[tokio::test(start_paused = true)]
 async fn an_account_of_its_own_pauses_its_own_pool_only() {
     let gone = fails(FailureKind::QuotaExhausted)
-        .scope(Scope::Upstream)
+        .scope(FailureScope::Upstream)
         .says(429, "gone");
     let service = PauseLayer::new().layer(Leaf::new([Step::fail(gone)]));
     ask(&service, of("a", Some("tenant-7"))).await.map(drop).unwrap_err();
@@ -78,12 +78,12 @@ async fn a_pinned_provider_that_is_down_opens_its_own_circuit_only() {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_names_leaves_what_is_kept_bounded() {
     let layer = PauseLayer::new();
-    let always = (0..2 * MOST_PAUSES).map(|_| Step::fail(limited().hint(secs(30))));
+    let always = (0..2 * MAX_PAUSES).map(|_| Step::fail(limited().hint(secs(30))));
     let service = layer.layer(Leaf::new(always).on("kept", [Step::fail(limited().hint(secs(50)))]));
     let mut kept = of("kept", None);
     kept.body_mut().model = Some("kept".into());
     ask(&service, kept).await.map(drop).unwrap_err();
-    for number in 0..2 * MOST_PAUSES {
+    for number in 0..2 * MAX_PAUSES {
         ask(&service, of(&format!("m{number}"), None))
             .await
             .map(drop)
@@ -91,7 +91,7 @@ async fn a_flood_of_names_leaves_what_is_kept_bounded() {
     }
     let reports = layer.pauses().reports();
     assert!(
-        reports.len() <= MOST_PAUSES && reports.len() > MOST_PAUSES / 2,
+        reports.len() <= MAX_PAUSES && reports.len() > MAX_PAUSES / 2,
         "{}",
         reports.len()
     );

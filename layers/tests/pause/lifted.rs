@@ -3,7 +3,7 @@
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
-    Candidate, FailureKind, Route, Scope,
+    Candidate, FailureKind, FailureScope, Route,
     pause::{Pause, PauseLayer},
 };
 
@@ -26,7 +26,7 @@ async fn paused(paused: &Candidate, error: TestError) -> (PauseLayer, Pause<Leaf
     (layer, service)
 }
 
-fn exhausted(scope: Scope) -> TestError {
+fn exhausted(scope: FailureScope) -> TestError {
     fails(FailureKind::QuotaExhausted)
         .scope(scope)
         .says(403, "key limit exceeded")
@@ -39,9 +39,9 @@ async fn a_lift_ends_what_stands_in_a_candidates_way_and_nothing_else() {
     let same_upstream = candidate("x/c");
     let other = candidate("y/d");
     for (scope, reached) in [
-        (Scope::Candidate, vec![&a]),
-        (Scope::Pool, vec![&a, &same_pool]),
-        (Scope::Upstream, vec![&a, &same_upstream]),
+        (FailureScope::Candidate, vec![&a]),
+        (FailureScope::Pool, vec![&a, &same_pool]),
+        (FailureScope::Upstream, vec![&a, &same_upstream]),
     ] {
         for named in [&a, &same_pool, &same_upstream, &other] {
             let (layer, service) = paused(&a, exhausted(scope)).await;
@@ -76,12 +76,12 @@ async fn it_reaches_the_routes_that_requests_pin_and_their_accounts() {
 #[tokio::test(start_paused = true)]
 async fn an_upstream_or_all_of_them_can_be_lifted() {
     let a = candidate("x/a");
-    let (layer, service) = paused(&a, exhausted(Scope::Upstream)).await;
+    let (layer, service) = paused(&a, exhausted(FailureScope::Upstream)).await;
     assert_eq!(layer.pauses().lift_upstream("y"), 0);
     assert!(ask(&service, of(&a)).await.is_err());
     assert_eq!(layer.pauses().lift_upstream("x"), 1);
     assert!(ask(&service, of(&a)).await.is_ok());
-    let (layer, service) = paused(&a, exhausted(Scope::Upstream)).await;
+    let (layer, service) = paused(&a, exhausted(FailureScope::Upstream)).await;
     assert_eq!((layer.pauses().lift_all(), layer.pauses().lift_all()), (1, 0));
     assert!(ask(&service, of(&a)).await.is_ok());
 }
@@ -91,7 +91,7 @@ async fn an_upstream_or_all_of_them_can_be_lifted() {
 async fn a_limit_that_still_holds_pauses_again() {
     let a = candidate("x/a");
     let layer = PauseLayer::new();
-    let leaf = Leaf::new((0..2).map(|_| Step::fail(exhausted(Scope::Candidate))));
+    let leaf = Leaf::new((0..2).map(|_| Step::fail(exhausted(FailureScope::Candidate))));
     let probe = leaf.probe();
     let service = layer.layer(leaf);
     ask(&service, of(&a)).await.map(drop).unwrap_err();

@@ -49,11 +49,7 @@ impl Service<Request<TestRequest>> for Says {
 /// Says so each time.
 fn says(remaining: u64, reset: Duration) -> Says {
     let limit = Some(100);
-    let status = Some(RateLimitStatus {
-        remaining,
-        limit,
-        reset,
-    });
+    let status = Some(RateLimitStatus::new(remaining, limit, reset));
     Says {
         status,
         ..Says::default()

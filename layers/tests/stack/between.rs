@@ -10,7 +10,7 @@ use std::{
 use http::{Request, Response};
 use tower::{Layer, Service, ServiceBuilder, util::BoxCloneService};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, Outcome, Stage, Tags, TokenUsage, UsdAmount,
+    AttemptLog, FailureKind, GlobalKey, Outcome, Stage, Tags, TokenUsage, UsdAmount,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
@@ -30,7 +30,7 @@ use tower_llm_layers::{
     observe::ObserveLayer,
     pause::PauseLayer,
     provider_health::{ProviderHealth, ProviderHealthLayer, ProviderPolicy},
-    rate_limit::{GlobalKey, Limits, PerCandidate, RateLimitLayer},
+    rate_limit::{Limits, PerCandidate, RateLimitLayer},
     resume::ResumeLayer,
     retry::{Exponential, RetryLayer},
     tagging::TaggingLayer,

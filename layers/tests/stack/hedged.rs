@@ -5,7 +5,7 @@ use std::{collections::HashSet, pin::pin, sync::Arc};
 use proptest::{collection::vec, prelude::*};
 use tower::ServiceBuilder;
 use tower_llm_layers::{
-    FailureKind, Outcome, Phase, Scope, Stage, UsdAmount,
+    FailureKind, FailureScope, Outcome, Phase, Stage, UsdAmount,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     auth::{ApiKey, AuthLayer},
@@ -152,7 +152,12 @@ fn habit() -> impl Strategy<Value = Step> {
         FailureKind::InsufficientFunds,
         FailureKind::Auth,
     ]);
-    let scope = proptest::sample::select(vec![Scope::Candidate, Scope::Candidate, Scope::Pool, Scope::Upstream]);
+    let scope = proptest::sample::select(vec![
+        FailureScope::Candidate,
+        FailureScope::Candidate,
+        FailureScope::Pool,
+        FailureScope::Upstream,
+    ]);
     let good = || vec![Beat::Frame(Stage::Content), Beat::Frame(Stage::Finish)];
     prop_oneof![
         3 => (0_u64..6_000, kind, scope).prop_map(|(wait, kind, scope)| Step::Fail(millis(wait), fails(kind).scope(scope))),

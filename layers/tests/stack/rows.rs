@@ -147,12 +147,7 @@ async fn an_empty_answer_is_a_failure_and_a_cut_one_is_never_whole() {
 
 #[test]
 fn the_advice_is_the_table() {
-    let row = |retry, fall_back, degrade, health| Advice {
-        retry,
-        fall_back,
-        degrade,
-        health,
-    };
+    let row = Advice::new;
     let again = row(R::Backoff, F::Any, true, H::Unhealthy);
     let silent = row(R::IfAlone, F::Any, true, H::Unhealthy);
     let shown = row(R::Never, F::Never, false, H::Unhealthy);

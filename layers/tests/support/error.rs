@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, LayerError, Scope, TokenUsage};
+use tower_llm_layers::{AttemptLog, Failure, FailureKind, FailureMarks, FailureScope, LayerError, TokenUsage};
 
 /// An error of a service that is not ours.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub(crate) struct TestError {
     pub(crate) kind: FailureKind,
     pub(crate) hint: Option<Duration>,
     pub(crate) affordable: Option<u64>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: FailureScope,
     pub(crate) status: Option<u16>,
     pub(crate) summary: String,
     pub(crate) generation: Option<&'static str>,
@@ -26,7 +26,7 @@ pub(crate) fn fails(kind: FailureKind) -> TestError {
         kind,
         hint: None,
         affordable: None,
-        scope: Scope::Candidate,
+        scope: FailureScope::Candidate,
         status: None,
         summary: kind.to_string(),
         generation: None,
@@ -48,7 +48,7 @@ impl TestError {
         self
     }
 
-    pub(crate) fn scope(mut self, scope: Scope) -> Self {
+    pub(crate) fn scope(mut self, scope: FailureScope) -> Self {
         self.scope = scope;
         self
     }
@@ -110,7 +110,7 @@ impl Failure for TestError {
         self.affordable
     }
 
-    fn scope(&self) -> Scope {
+    fn scope(&self) -> FailureScope {
         self.scope
     }
 

@@ -71,19 +71,19 @@ impl PriceList for Prices {
             "free" => 0,
             _ => 1,
         };
-        Quote::Known(WorstCasePrice {
-            fixed: UsdAmount::ZERO,
-            prompt_token: UsdAmount::from_pico(1_000_000 * times),
-            answer_token: UsdAmount::from_pico(10_000_000 * times),
-            max_answer: (candidate.model() != "endless").then_some(1_000),
-        })
+        Quote::Known(
+            WorstCasePrice::new()
+                .prompt_token(UsdAmount::from_pico(1_000_000 * times))
+                .answer_token(UsdAmount::from_pico(10_000_000 * times))
+                .max_answer((candidate.model() != "endless").then_some(1_000)),
+        )
     }
 
     fn cost(&self, candidate: &Candidate, usage: &TokenUsage, at: UtcTime) -> Option<UsdAmount> {
-        let Quote::Known(tariff) = self.quote(candidate, &Needs::default(), at) else {
+        let Quote::Known(worst_case) = self.quote(candidate, &Needs::default(), at) else {
             return None;
         };
-        tariff.cost(usage.prompt, usage.answer).ok()
+        worst_case.cost(usage.prompt, usage.answer).ok()
     }
 }
 

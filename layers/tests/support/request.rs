@@ -118,7 +118,7 @@ impl Continuable for TestRequest {
         Some(self.clone())
     }
 
-    fn way_of(candidate: &Candidate) -> ContinueBy {
+    fn continue_by(candidate: &Candidate) -> ContinueBy {
         if candidate.model().starts_with("never") {
             ContinueBy::Never
         } else {

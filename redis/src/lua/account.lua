@@ -271,10 +271,13 @@ local function standing(a)
     return {sd = a.sd, sp = a.sp, od = a.od, op = a.op}
 end
 
--- What a change has done: settled before and after, overrun by it (two parts each), and what the process is to remember of the account.
+-- What a change has done: spent before and after, beyond the cap too, overrun by it (two parts each), and what the process is to remember of
+-- the account.
 local function changed(a, before, now)
+    local bd, bp = add(before.sd, before.sp, before.od, before.op)
+    local ad, ap = add(a.sd, a.sp, a.od, a.op)
     local od, op = sub(a.od, a.op, before.od, before.op)
-    return {text(before.sd), text(before.sp), text(a.sd), text(a.sp), text(od), text(op), seen(a, now)}
+    return {text(bd), text(bp), text(ad), text(ap), text(od), text(op), seen(a, now)}
 end
 
 -- When an attempt that needs so much fits into a rolling window: beside what is held, if it would fit without that, else in its place. 0 if

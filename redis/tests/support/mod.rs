@@ -35,12 +35,12 @@ pub(crate) async fn ask_between(
     want: &str,
     at_least: &str,
 ) -> Result<Reservation, Box<Refusal>> {
-    let ask = ReserveRequest {
-        lines: budgets.lines(&Tags::default(), "openrouter", "a/b"),
-        want: usd(want),
-        at_least: usd(at_least),
-        at: UtcTime::now(),
-    };
+    let ask = ReserveRequest::new(
+        budgets.lines(&Tags::default(), "openrouter", "a/b"),
+        usd(want),
+        UtcTime::now(),
+    )
+    .at_least(usd(at_least));
     match store.reserve(ask) {
         Decision::Now(decision) => decision,
         Decision::Later(decision) => decision.await,

@@ -7,10 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use crate::connection::ConnectionState;
 use crate::fault::{Fault, Refusal};
-use crate::line::Line;
 use crate::plans::{Fate, Plans};
-use crate::seen::Outcome;
+use crate::report::Outcome;
 use crate::stage::{Player, plain};
 use crate::state::Shared;
 use crate::ticket::Ticket;
@@ -22,7 +22,7 @@ use crate::wire::{Api, error_of_another};
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) shared: Arc<Shared>,
-    pub(crate) line: Line,
+    pub(crate) connection: ConnectionState,
     pub(crate) headers: HeaderMap,
     pub(crate) key: String,
     pub(crate) body: Bytes,
@@ -92,13 +92,13 @@ impl Call {
                 Fault::SlowHeaders(length) => tokio::time::sleep(*length).await,
                 Fault::Hang => pending().await,
                 Fault::Reset => {
-                    self.ticket.end(Outcome::Cut);
-                    self.line.reset();
+                    self.ticket.end(Outcome::Interrupted);
+                    self.connection.reset();
                     pending::<()>().await;
                 }
                 Fault::Close => {
-                    self.ticket.end(Outcome::Cut);
-                    self.line.close();
+                    self.ticket.end(Outcome::Interrupted);
+                    self.connection.close();
                     pending::<()>().await;
                 }
                 _ => {}
@@ -170,7 +170,7 @@ impl Call {
             attempt.status = Some(status.as_u16());
             attempt.generation_id = id.map(str::to_owned);
         });
-        let mut response = Response::new(Player::new(track, Some(self.ticket), self.line));
+        let mut response = Response::new(Player::new(track, Some(self.ticket), self.connection));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert("content-type", HeaderValue::from_static(kind));

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::socket::Wire;
 use super::{route, transit};
-use crate::line::Line;
+use crate::connection::ConnectionState;
 use crate::state::Shared;
 
 /// How long accepting rests after it has failed.
@@ -46,11 +46,11 @@ async fn accept(listener: TcpListener, shared: &Arc<Shared>) {
 async fn connection(socket: TcpStream, shared: Arc<Shared>) {
     // Without it small writes are late, and nothing else is wrong.
     drop(socket.set_nodelay(true));
-    let line = Line::default();
-    let wire = TokioIo::new(Wire::new(socket, line.clone(), Arc::clone(&shared)));
+    let connection = ConnectionState::default();
+    let wire = TokioIo::new(Wire::new(socket, connection.clone(), Arc::clone(&shared)));
     let service = service_fn(move |request| {
-        let (shared, line) = (Arc::clone(&shared), line.clone());
-        async move { Ok::<_, Infallible>(route::answer(shared, line, request).await) }
+        let (shared, connection) = (Arc::clone(&shared), connection.clone());
+        async move { Ok::<_, Infallible>(route::answer(shared, connection, request).await) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().header_read_timeout(None);

@@ -9,12 +9,12 @@ use hyper::body::Incoming;
 
 use super::call::{Call, check_key};
 use super::{account, generate, views};
+use crate::connection::ConnectionState;
 use crate::fault::text::decode;
 use crate::fault::{FaultError, Refusal};
-use crate::line::Line;
 use crate::plan::Step;
 use crate::plans::Fate;
-use crate::seen::{Attempt, Outcome};
+use crate::report::{Attempt, Outcome};
 use crate::stage::Player;
 use crate::state::Shared;
 use crate::ticket::Ticket;
@@ -25,14 +25,18 @@ use crate::wire::error::{About, Refused};
 const LARGEST: usize = 20 << 20;
 
 /// Answers one request.
-pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Incoming>) -> Response<Player> {
+pub(crate) async fn answer(
+    shared: Arc<Shared>,
+    connection: ConnectionState,
+    request: Request<Incoming>,
+) -> Response<Player> {
     let (parts, incoming) = request.into_parts();
     let Some((body, too_large)) = read(incoming).await else {
-        return bare(StatusCode::BAD_REQUEST, line);
+        return bare(StatusCode::BAD_REQUEST, connection);
     };
     let path = parts.uri.path().to_owned();
     if let Some(view) = path.strip_prefix("/__sim") {
-        return views::answer(&shared, line, &parts.method, view, &body);
+        return views::answer(&shared, connection, &parts.method, view, &body);
     }
     let place = path.strip_prefix("/api/v1").or_else(|| path.strip_prefix("/v1"));
     let api = place.map(Api::of_errors).unwrap_or_default();
@@ -74,7 +78,7 @@ pub(crate) async fn answer(shared: Arc<Shared>, line: Line, request: Request<Inc
     };
     let call = Call {
         shared,
-        line,
+        connection,
         headers: parts.headers,
         key,
         body,
@@ -192,8 +196,8 @@ pub(crate) fn mask(text: &str) -> String {
 }
 
 /// A response without a record.
-pub(crate) fn bare(status: StatusCode, line: Line) -> Response<Player> {
-    let mut response = Response::new(Player::new(crate::track::Track::default(), None, line));
+pub(crate) fn bare(status: StatusCode, connection: ConnectionState) -> Response<Player> {
+    let mut response = Response::new(Player::new(crate::track::Track::default(), None, connection));
     *response.status_mut() = status;
     response
 }

@@ -1,4 +1,4 @@
-//! One connection: the socket, which breaks when its line says so.
+//! One connection: the socket, which breaks when its state says so.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,23 +9,27 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use crate::line::Line;
+use crate::connection::ConnectionState;
 use crate::state::Shared;
 
-/// A socket that breaks when its [`Line`] says so, and that is counted while it is open.
+/// A socket that breaks when its [`ConnectionState`] says so, and that is counted while it is open.
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: TcpStream,
-    line: Line,
+    connection: ConnectionState,
     shared: Arc<Shared>,
 }
 
 impl Wire {
-    pub(crate) fn new(socket: TcpStream, line: Line, shared: Arc<Shared>) -> Self {
+    pub(crate) fn new(socket: TcpStream, connection: ConnectionState, shared: Arc<Shared>) -> Self {
         shared.accepted.fetch_add(1, Ordering::Relaxed);
         shared.open.fetch_add(1, Ordering::Relaxed);
         shared.changed.notify_waiters();
-        Self { socket, line, shared }
+        Self {
+            socket,
+            connection,
+            shared,
+        }
     }
 
     fn count(&self, written: &Poll<io::Result<usize>>) {
@@ -37,7 +41,7 @@ impl Wire {
 
 impl Drop for Wire {
     fn drop(&mut self) {
-        if self.line.is_reset() {
+        if self.connection.is_reset() {
             // A socket that refuses the option is closed without it.
             drop(self.socket.set_zero_linger());
         }
@@ -74,14 +78,14 @@ impl AsyncWrite for Wire {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.is_broken() {
+        if self.connection.is_broken() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         }
         Pin::new(&mut self.socket).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.line.is_reset() {
+        if self.connection.is_reset() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.socket).poll_shutdown(cx)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::route::bare;
-use crate::line::Line;
+use crate::connection::ConnectionState;
 use crate::money::Cost;
 use crate::script::Script;
 use crate::stage::Player;
@@ -22,11 +22,17 @@ struct Bill {
 }
 
 /// Answers a path below `/__sim`.
-pub(crate) fn answer(shared: &Shared, line: Line, method: &Method, view: &str, body: &Bytes) -> Response<Player> {
+pub(crate) fn answer(
+    shared: &Shared,
+    connection: ConnectionState,
+    method: &Method,
+    view: &str,
+    body: &Bytes,
+) -> Response<Player> {
     let (status, text) = match (method.as_str(), view) {
-        ("GET", "/attempts") => show(&shared.seen().attempts),
+        ("GET", "/attempts") => show(&shared.report().attempts),
         ("GET", "/bill") => {
-            let seen = shared.seen();
+            let seen = shared.report();
             show(&Bill {
                 billed: seen.billed,
                 billed_pico_usd: seen.billed.pico(),
@@ -34,7 +40,7 @@ pub(crate) fn answer(shared: &Shared, line: Line, method: &Method, view: &str, b
             })
         }
         ("GET", "/connections") => {
-            let seen = shared.seen();
+            let seen = shared.report();
             show(
                 &json!({"open": seen.open_connections, "accepted": seen.connections_accepted,
                          "closed_by_client": seen.closed_by_client}),
@@ -42,7 +48,7 @@ pub(crate) fn answer(shared: &Shared, line: Line, method: &Method, view: &str, b
         }
         ("POST", "/script") => match serde_json::from_slice::<Script>(body) {
             Ok(script) => {
-                shared.lock().play(script);
+                shared.lock().run_script(script);
                 show(&json!({"ok": true}))
             }
             Err(wrong) => (StatusCode::BAD_REQUEST, json!({"error": wrong.to_string()}).to_string()),
@@ -54,10 +60,10 @@ pub(crate) fn answer(shared: &Shared, line: Line, method: &Method, view: &str, b
         }
         _ => (StatusCode::NOT_FOUND, json!({"error": "no such view"}).to_string()),
     };
-    let mut response = bare(status, line.clone());
+    let mut response = bare(status, connection.clone());
     let track = Track::whole(text);
     let length = track.bytes();
-    *response.body_mut() = Player::new(track, None, line);
+    *response.body_mut() = Player::new(track, None, connection);
     response
         .headers_mut()
         .insert("content-type", HeaderValue::from_static("application/json"));

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use http_body::{Body, Frame};
 use tokio::time::Sleep;
 
-use crate::line::Line;
-use crate::seen::Outcome;
+use crate::connection::ConnectionState;
+use crate::report::Outcome;
 use crate::ticket::Ticket;
 use crate::track::{Act, Track};
 
@@ -19,7 +19,7 @@ use crate::track::{Act, Track};
 pub(crate) struct Player {
     track: Track,
     ticket: Option<Ticket>,
-    line: Line,
+    connection: ConnectionState,
     sleep: Option<Pin<Box<Sleep>>>,
     /// Something was sent that must be flushed before the next write.
     flush: bool,
@@ -27,12 +27,12 @@ pub(crate) struct Player {
 }
 
 impl Player {
-    /// Plays `track` on `line`, for the request of `ticket`.
-    pub(crate) fn new(track: Track, ticket: Option<Ticket>, line: Line) -> Self {
+    /// Plays `track` on `connection`, for the request of `ticket`.
+    pub(crate) fn new(track: Track, ticket: Option<Ticket>, connection: ConnectionState) -> Self {
         Self {
             track,
             ticket,
-            line,
+            connection,
             sleep: None,
             flush: false,
             cut: false,
@@ -50,12 +50,12 @@ impl Player {
         self.cut = true;
         self.track.acts.clear();
         if let Some(mut ticket) = self.ticket.take() {
-            ticket.end(Outcome::Cut);
+            ticket.end(Outcome::Interrupted);
         }
         if self.track.rst {
-            self.line.reset();
+            self.connection.reset();
         } else {
-            self.line.close();
+            self.connection.close();
         }
     }
 

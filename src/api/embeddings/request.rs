@@ -7,7 +7,7 @@ use tower_llm_layers::{CacheKey, Continuable, KeyWriter};
 
 use super::super::{Api, ApiRequest, request::post};
 use crate::{
-    Segments, Upstream, WireRequest,
+    BodySegments, Upstream, WireRequest,
     dialect::Dialect,
     request::{
         Gives, RequestBody, Shape, encode, forbids_retention, is_irrelevant_header, setters, typed_request,
@@ -200,7 +200,7 @@ impl WireRequest for EmbeddingRequest {
         Some(Api::Embeddings)
     }
 
-    fn segments(&self, dialect: Dialect) -> Segments {
+    fn segments(&self, dialect: Dialect) -> BodySegments {
         self.body.segments_without(match dialect {
             Dialect::OpenRouter => &[],
             Dialect::OpenAi | Dialect::Anthropic => &OPENROUTERS,
@@ -208,7 +208,7 @@ impl WireRequest for EmbeddingRequest {
     }
 
     /// OpenAI takes no `input_type`, which is a field of Cohere, NVIDIA and Voyage as well as of OpenRouter.
-    fn segments_for(&self, upstream: &Upstream) -> Segments {
+    fn segments_for(&self, upstream: &Upstream) -> BodySegments {
         if upstream.is_openai() {
             return self
                 .body

@@ -21,7 +21,7 @@ impl Continuable for MessagesRequest {
         Some(next)
     }
 
-    fn way_of(candidate: &Candidate) -> ContinueBy {
+    fn continue_by(candidate: &Candidate) -> ContinueBy {
         way_of(candidate)
     }
 }

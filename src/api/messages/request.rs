@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
-    Segments, WireRequest,
+    BodySegments, WireRequest,
     dialect::Dialect,
     request::{Gives, RequestBody, Shape, typed_request},
 };
@@ -86,7 +86,7 @@ impl WireRequest for MessagesRequest {
         Some(Api::Messages)
     }
 
-    fn segments(&self, dialect: Dialect) -> Segments {
+    fn segments(&self, dialect: Dialect) -> BodySegments {
         self.body.segments_without(match dialect {
             Dialect::OpenRouter => &[],
             Dialect::OpenAi | Dialect::Anthropic => OPENROUTER_ONLY,

@@ -5,7 +5,7 @@ use tower_llm_layers::Continuable;
 
 use super::super::{Api, whole_request::whole_request};
 use crate::{
-    Segments, WireRequest,
+    BodySegments, WireRequest,
     dialect::Dialect,
     request::{Gives, RequestBody, Shape, typed_request},
 };
@@ -38,8 +38,8 @@ const SHAPE: Shape = Shape {
     content: &["instructions", "input"],
     fact_fields: facts::FIELDS,
     facts: facts::read,
-    reasoning_time: openrouter_wire::request::facts::reasoning_time,
-    reasoning_level: openrouter_wire::request::facts::reasoning_level,
+    reasoning_time: openrouter_wire::request::reasoning_time,
+    reasoning_level: openrouter_wire::request::reasoning_level,
 };
 
 /// Fields that only OpenRouter reads.
@@ -107,7 +107,7 @@ impl WireRequest for ResponsesRequest {
         Some(Api::Responses)
     }
 
-    fn segments(&self, dialect: Dialect) -> Segments {
+    fn segments(&self, dialect: Dialect) -> BodySegments {
         self.body.segments_without(match dialect {
             Dialect::OpenRouter => &[],
             Dialect::OpenAi | Dialect::Anthropic => OPENROUTER_ONLY,

@@ -1,6 +1,6 @@
 //! Rates of a catalogue: what usage costs, and what a request may cost at most.
 
-use tower_llm_layers::{Modalities, Needs, PriceCeiling, TokenUsage, UtcTime, WorstCasePrice};
+use tower_llm_layers::{MediaKinds, Needs, PriceCeiling, TokenUsage, UtcTime, WorstCasePrice};
 
 use super::*;
 
@@ -68,7 +68,7 @@ fn each_token_is_paid_once() {
 #[test]
 fn a_picture_is_paid_by_its_tokens_unless_the_price_is_one_of_a_whole() {
     let mut draws = needs(1);
-    draws.output = Modalities::IMAGE;
+    draws.output = MediaKinds::IMAGE;
     let mut drawn = usage(0, 1300);
     drawn.answer_images = 1290;
     let row = |price: &str| {
@@ -179,20 +179,20 @@ fn the_worst_case_counts_only_what_the_request_can_use() {
     assert_eq!(plain.fixed, usd("0.01"));
     assert_eq!(quote(|needs| needs.long_cache = true).prompt_token, usd("0.000006"));
     assert_eq!(
-        quote(|needs| needs.input = Modalities::AUDIO).prompt_token,
+        quote(|needs| needs.input = MediaKinds::AUDIO).prompt_token,
         usd("0.00001")
     );
     assert_eq!(
-        quote(|needs| needs.input = Modalities::VIDEO).prompt_token,
+        quote(|needs| needs.input = MediaKinds::VIDEO).prompt_token,
         usd("0.00001")
     );
     assert_eq!(
-        quote(|needs| needs.output = Modalities::AUDIO).answer_token,
+        quote(|needs| needs.output = MediaKinds::AUDIO).answer_token,
         usd("0.00004")
     );
     let seen = quote(|needs| needs.images = 2);
     assert_eq!((seen.prompt_token, seen.fixed), (usd("0.00002"), usd("0.014")));
-    let drawn = quote(|needs| (needs.output, needs.choices) = (Modalities::IMAGE, 3));
+    let drawn = quote(|needs| (needs.output, needs.choices) = (MediaKinds::IMAGE, 3));
     assert_eq!(drawn.fixed, usd("0.13"));
     assert_eq!(quote(|needs| needs.searches = 2).fixed, usd("0.024"));
 }

@@ -1,6 +1,6 @@
 //! The worst-case price of a request.
 
-use tower_llm_layers::{Modalities, Needs, PriceCeiling, UsdAmount, WorstCasePrice};
+use tower_llm_layers::{MediaKinds, Needs, PriceCeiling, UsdAmount, WorstCasePrice};
 
 use super::{PicturePrice, Rates, TokenRates, overrides::Override};
 
@@ -77,7 +77,7 @@ impl Rates {
     /// The most that a request with these needs can cost here; no answer is longest.
     pub(in super::super) fn worst_case(&self, needs: &Needs, searches: u64) -> WorstCasePrice {
         let worst = self.worst(needs.most_prompt_tokens.max(needs.prompt_tokens));
-        let hears = needs.input.contains(Modalities::AUDIO) || needs.input.contains(Modalities::VIDEO);
+        let hears = needs.input.contains(MediaKinds::AUDIO) || needs.input.contains(MediaKinds::VIDEO);
         let mut prompt_token = worst.prompt;
         for (applies, price) in [
             (needs.long_cache, worst.long_cache),
@@ -87,10 +87,10 @@ impl Rates {
             prompt_token = if applies { prompt_token.max(price) } else { prompt_token };
         }
         let mut answer_token = worst.answer;
-        if needs.output.contains(Modalities::AUDIO) {
+        if needs.output.contains(MediaKinds::AUDIO) {
             answer_token = answer_token.max(self.answer_audio.unwrap_or_default());
         }
-        let draws = needs.output.contains(Modalities::IMAGE);
+        let draws = needs.output.contains(MediaKinds::IMAGE);
         let mut whole_picture = UsdAmount::ZERO;
         match self.picture {
             PicturePrice::Token(price) if draws => answer_token = answer_token.max(price),
@@ -109,12 +109,10 @@ impl Rates {
                 fixed = fixed.saturating_add(price.checked_mul(count).unwrap_or(ENDLESS));
             }
         }
-        WorstCasePrice {
-            fixed,
-            prompt_token,
-            answer_token,
-            max_answer: None,
-        }
+        WorstCasePrice::new()
+            .fixed(fixed)
+            .prompt_token(prompt_token)
+            .answer_token(answer_token)
     }
 
     /// Whether the upstream skips an endpoint with these prices. If they vary by the hour, the cheapest decides.

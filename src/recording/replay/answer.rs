@@ -12,17 +12,17 @@ use http::StatusCode;
 use http_body::{Body, Frame};
 use openrouter_wire::chat::ChunkProbe;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tower_llm_layers::{AttemptHandle, FailureKind, Scope, Stage};
+use tower_llm_layers::{AttemptHandle, FailureKind, FailureScope, Stage};
 
 use super::{
-    index::Place,
+    index::RecordedPosition,
     upstream::{RecordedUpstream, ReplaySlot},
 };
 use crate::{
     ChatFrame, Error, FrameKind,
     error::Inner,
-    known::Known,
-    recording::record::{AttemptEnd, Chunk, ChunkStage, Reach, RecordedAttempt, Tokens},
+    frame_facts::FrameFacts,
+    recording::record::{AttemptEnd, Chunk, ChunkStage, Reach, RecordedAttempt, RecordedTokens},
 };
 
 /// About how many bytes of an event are its envelope.
@@ -31,7 +31,7 @@ const ENVELOPE: u64 = 240;
 const MOST_TOKENS: u64 = 4_096;
 
 /// What an attempt asks for.
-pub(super) struct Wanted {
+pub(super) struct ReplayRequest {
     /// Whether a stream is requested.
     pub(super) is_streaming: bool,
     /// Its line in the log of its call.
@@ -42,7 +42,7 @@ pub(super) struct Wanted {
 pub(in super::super) struct ReplayBody {
     upstream: RecordedUpstream,
     slot: ReplaySlot,
-    place: Place,
+    place: RecordedPosition,
     /// The model's name as JSON.
     model: String,
     /// Whether a piece of its own ends the answer.
@@ -69,10 +69,10 @@ impl ReplayBody {
     pub(super) fn new(
         upstream: RecordedUpstream,
         slot: ReplaySlot,
-        place: Place,
+        place: RecordedPosition,
         attempt: &RecordedAttempt,
         began: Instant,
-        Wanted { is_streaming, line }: Wanted,
+        ReplayRequest { is_streaming, line }: ReplayRequest,
     ) -> Self {
         let pieces = attempt
             .chunks
@@ -185,8 +185,8 @@ impl ReplayBody {
         let model = &self.model;
         let bytes = format!("{{\"id\":\"gen-replay\",\"model\":{model},\"choices\":[{choices}]{usage}}}");
         let bytes = Bytes::from(bytes);
-        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
-        ChatFrame::new(bytes, kind, stage, has_usage).knowing(known)
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| FrameFacts::of(&probe));
+        ChatFrame::new(bytes, kind, stage, has_usage).with_facts(known)
     }
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
@@ -266,9 +266,9 @@ impl Error {
             retry_after: attempt.retry_after_ms.map(Duration::from_millis),
             affordable_tokens: attempt.affordable_tokens,
             scope: match attempt.reach {
-                Reach::Pool => Scope::Pool,
-                Reach::Upstream => Scope::Upstream,
-                Reach::Candidate | Reach::Key => Scope::Candidate,
+                Reach::Pool => FailureScope::Pool,
+                Reach::Upstream => FailureScope::Upstream,
+                Reach::Candidate | Reach::Key => FailureScope::Candidate,
             },
             limits_key: attempt.reach == Reach::Key,
             ..Inner::default()
@@ -286,7 +286,7 @@ const fn mixed(number: u64) -> u64 {
 
 /// The member of what was counted.
 fn usage(attempt: &RecordedAttempt) -> String {
-    let Some(Tokens { prompt, answer }) = attempt.tokens else {
+    let Some(RecordedTokens { prompt, answer }) = attempt.tokens else {
         return String::new();
     };
     let cost = attempt

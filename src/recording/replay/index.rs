@@ -15,21 +15,21 @@ pub(super) type Name = (Box<str>, Box<str>);
 
 /// An attempt: the place of its call, and its own among the call's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct RecordedPosition {
     pub(super) call: usize,
     pub(super) attempt: usize,
 }
 
 /// The attempts on each model, by time.
 #[derive(Debug, Default)]
-pub(super) struct Index(HashMap<Name, Vec<(u64, Place)>>);
+pub(super) struct Index(HashMap<Name, Vec<(u64, RecordedPosition)>>);
 
 impl Index {
     pub(super) fn of(recording: &Recording) -> Self {
-        let mut all: HashMap<Name, Vec<(u64, Place)>> = HashMap::new();
+        let mut all: HashMap<Name, Vec<(u64, RecordedPosition)>> = HashMap::new();
         for (place, call) in recording.calls.iter().enumerate() {
             for (own, attempt) in call.attempts.iter().enumerate() {
-                let found = Place {
+                let found = RecordedPosition {
                     call: place,
                     attempt: own,
                 };
@@ -48,13 +48,19 @@ impl Index {
     }
 
     /// The one nearest in time to this instant: of another call than this one, and one whose end is known, if there is such a one.
-    pub(super) fn nearest(&self, recording: &Recording, name: &Name, at_ms: u64, own: usize) -> Option<Place> {
+    pub(super) fn nearest(
+        &self,
+        recording: &Recording,
+        name: &Name,
+        at_ms: u64,
+        own: usize,
+    ) -> Option<RecordedPosition> {
         let attempts = self.0.get(name)?;
         let middle = attempts.partition_point(|(at, _)| *at < at_ms);
         let near = attempts
             .get(middle.saturating_sub(FARTHEST)..attempts.len().min(middle + FARTHEST))
             .unwrap_or(attempts);
-        let rank = |(at, place): &&(u64, Place)| {
+        let rank = |(at, place): &&(u64, RecordedPosition)| {
             let is_known = recording
                 .attempt(*place)
                 .is_some_and(|attempt| attempt.end != AttemptEnd::Dropped);
@@ -71,16 +77,16 @@ impl Index {
 }
 
 impl Recording {
-    pub(super) fn attempt(&self, place: Place) -> Option<&RecordedAttempt> {
+    pub(super) fn attempt(&self, place: RecordedPosition) -> Option<&RecordedAttempt> {
         self.calls.get(place.call)?.attempts.get(place.attempt)
     }
 
     /// The attempt of a call on this model, after so many others on it.
-    pub(super) fn own_attempt(&self, call: usize, name: &Name, after: usize) -> Option<Place> {
+    pub(super) fn own_attempt(&self, call: usize, name: &Name, after: usize) -> Option<RecordedPosition> {
         let attempts = self.calls.get(call)?.attempts.iter().enumerate();
         let mut on_model = attempts.filter(|(_, attempt)| is_on(attempt, name));
         let (attempt, _) = on_model.nth(after)?;
-        Some(Place { call, attempt })
+        Some(RecordedPosition { call, attempt })
     }
 }
 

@@ -21,7 +21,7 @@ use self::upstream::ReplaySlot;
 use super::{
     call::millis,
     read::Recording,
-    record::{CallOutcome, RecordedCall},
+    record::{RecordedCall, RecordedOutcome},
 };
 use crate::{
     ApiRequest, Stack,
@@ -42,10 +42,10 @@ const SEED: u64 = 20_261_129;
 ///   second.
 /// * An attempt that was not made then goes as the attempt nearest in time on the same model of the same upstream, of another call if there is
 ///   one. Attempts that were dropped on our side (a faster hedge, a caller who left) are taken last: how they would have ended is not known.
-/// * A model without any recorded attempt is [named](Replayed::unknown), and every attempt on it fails as
+/// * A model without any recorded attempt is [named](ReplayReport::unknown), and every attempt on it fails as
 ///   [`NoEndpoint`](FailureKind::NoEndpoint).
 /// * A recorded silence lasts: an attempt that waits as long as the recorded one, or longer, hears nothing more. Such attempts are
-///   [counted](Replayed::outlived).
+///   [counted](ReplayReport::outlasted_silences).
 /// * Load changes nothing: a model that gets more calls than were recorded answers all of them as it did then. [`ModelLoad`] says how many
 ///   attempts each recorded one stands for.
 /// * An answer costs what the recorded one did, also if it stands for that of another call.
@@ -60,7 +60,7 @@ pub struct Replay {
 /// What came of a replay.
 #[derive(Debug, Clone, PartialEq, Default)]
 #[non_exhaustive]
-pub struct Replayed {
+pub struct ReplayReport {
     /// What became of each call, in the order of the recording.
     pub calls: Vec<ReplayedCall>,
     /// The models (`upstream/model`) that have no recorded attempt, and how many attempts were made on each.
@@ -68,7 +68,7 @@ pub struct Replayed {
     /// How much each model was called.
     pub load: BTreeMap<String, ModelLoad>,
     /// Attempts that waited as long as the recorded silence, or longer.
-    pub outlived: u64,
+    pub outlasted_silences: u64,
     /// Attempts that went as one of another call, or as one that was used before.
     pub estimated: u64,
 }
@@ -88,7 +88,7 @@ pub struct ModelLoad {
 #[non_exhaustive]
 pub struct ReplayedCall {
     /// How it ended.
-    pub outcome: CallOutcome,
+    pub outcome: RecordedOutcome,
     /// Why it failed, or was interrupted.
     pub kind: Option<FailureKind>,
     /// From its beginning to the first content, in milliseconds.
@@ -131,7 +131,7 @@ impl Replay {
     /// # Cancellation
     ///
     /// Dropping the future ends all calls.
-    pub async fn run(self) -> Replayed {
+    pub async fn run(self) -> ReplayReport {
         fastrand::seed(SEED);
         let start = Instant::now();
         self.upstream.start(start);
@@ -172,7 +172,7 @@ fn put(calls: &mut [Option<ReplayedCall>], place: usize, done: ReplayedCall) {
 /// A call that has not been made.
 const fn failed(kind: FailureKind) -> ReplayedCall {
     ReplayedCall {
-        outcome: CallOutcome::Failed,
+        outcome: RecordedOutcome::Failed,
         kind: Some(kind),
         first_ms: None,
         whole_ms: 0,
@@ -192,7 +192,7 @@ async fn make(stack: Stack, call: &RecordedCall, slot: ReplaySlot) -> ReplayedCa
     let began = Instant::now();
     let mut log = None;
     let reading = read(stack, request, began, &mut made, &mut log);
-    let has_ended = if call.outcome == CallOutcome::Left {
+    let has_ended = if call.outcome == RecordedOutcome::Left {
         // One that leaves at an instant has left by then, and does not see what comes at it.
         timeout(Duration::from_millis(call.whole_ms), reading).await.is_ok()
     } else {
@@ -200,11 +200,11 @@ async fn make(stack: Stack, call: &RecordedCall, slot: ReplaySlot) -> ReplayedCa
         true
     };
     if !has_ended {
-        (made.outcome, made.kind) = (CallOutcome::Left, None);
+        (made.outcome, made.kind) = (RecordedOutcome::Left, None);
     }
     made.whole_ms = millis(began.elapsed());
     (made.attempts, made.cost) = slot.sums();
-    if let Some(log) = log.filter(|_| made.outcome != CallOutcome::Failed) {
+    if let Some(log) = log.filter(|_| made.outcome != RecordedOutcome::Failed) {
         made.model = log.answered_by().map(|candidate| candidate.model().to_owned());
     }
     made
@@ -233,7 +233,7 @@ async fn read(
             return;
         }
     }
-    (made.outcome, made.kind) = (CallOutcome::Answered, None);
+    (made.outcome, made.kind) = (RecordedOutcome::Answered, None);
 }
 
 impl std::fmt::Debug for Replay {

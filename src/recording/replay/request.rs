@@ -31,7 +31,7 @@ pub(super) fn of(call: &RecordedCall) -> Result<Request<ApiRequest>, RequestErro
         Api::Chat => Some(("max_tokens", call.max_tokens)),
         Api::Responses => Some(("max_output_tokens", call.max_tokens)),
         Api::Messages => Some(("max_tokens", call.max_tokens.or(Some(MESSAGE_TOKENS)))),
-        Api::Embeddings => None,
+        _ => None,
     };
     if let Some((name, Some(tokens))) = limit {
         members.insert(name.to_owned(), tokens.into());
@@ -41,7 +41,7 @@ pub(super) fn of(call: &RecordedCall) -> Result<Request<ApiRequest>, RequestErro
     let content: String = "word ".repeat(wanted.saturating_sub(about) / 5 + 1);
     let (name, content) = match call.api {
         Api::Chat | Api::Messages => ("messages", json!([{"role": "user", "content": content}])),
-        Api::Responses | Api::Embeddings => ("input", Value::from(content)),
+        _ => ("input", Value::from(content)),
     };
     members.insert(name.to_owned(), content);
     let body = serde_json::to_vec(&members).unwrap_or_default();

@@ -15,9 +15,9 @@ use tower_llm_layers::{FailureKind, LlmRequest as _, UsdAmount, pause::RateLimit
 use tower_service::Service;
 
 use super::{
-    Replayed, ReplayedCall,
-    answer::{ReplayBody, Wanted},
-    index::{Index, Name, Place},
+    ReplayReport, ReplayedCall,
+    answer::{ReplayBody, ReplayRequest},
+    index::{Index, Name, RecordedPosition},
 };
 use crate::{
     ApiRequest, Error,
@@ -82,9 +82,9 @@ impl ReplaySlot {
 
 /// The upstreams of a recording.
 #[derive(Clone)]
-pub(in super::super) struct RecordedUpstream(Arc<Known>);
+pub(in super::super) struct RecordedUpstream(Arc<ReplayState>);
 
-struct Known {
+struct ReplayState {
     recording: Arc<Recording>,
     index: Index,
     start: OnceLock<Instant>,
@@ -95,13 +95,13 @@ struct Known {
 struct Counted {
     on: BTreeMap<String, u64>,
     unknown: BTreeMap<String, u64>,
-    outlived: u64,
+    outlasted_silences: u64,
     estimated: u64,
 }
 
 impl RecordedUpstream {
     pub(super) fn new(recording: Arc<Recording>) -> Self {
-        Self(Arc::new(Known {
+        Self(Arc::new(ReplayState {
             index: Index::of(&recording),
             recording,
             start: OnceLock::new(),
@@ -119,14 +119,14 @@ impl RecordedUpstream {
     }
 
     /// What came of it.
-    pub(super) fn replayed(&self, calls: Vec<ReplayedCall>) -> Replayed {
+    pub(super) fn replayed(&self, calls: Vec<ReplayedCall>) -> ReplayReport {
         let counted = std::mem::take(&mut *self.counted());
-        let mut replayed = Replayed {
+        let mut replayed = ReplayReport {
             calls,
             unknown: counted.unknown,
-            outlived: counted.outlived,
+            outlasted_silences: counted.outlasted_silences,
             estimated: counted.estimated,
-            ..Replayed::default()
+            ..ReplayReport::default()
         };
         for (name, attempts) in self.0.index.counts() {
             replayed.load.entry(shown(name)).or_default().recorded = attempts;
@@ -138,7 +138,7 @@ impl RecordedUpstream {
     }
 
     /// The attempt that this one goes as.
-    fn choose(&self, slot: &ReplaySlot, name: &Name, at: Instant) -> Option<Place> {
+    fn choose(&self, slot: &ReplaySlot, name: &Name, at: Instant) -> Option<RecordedPosition> {
         let after = slot.attempts(name);
         let own = self.0.recording.own_attempt(slot.call, name, after);
         let start = self.0.start.get().copied().unwrap_or(at);
@@ -157,13 +157,13 @@ impl RecordedUpstream {
     }
 
     /// The attempt at this place, if there is one.
-    pub(super) fn attempt(&self, place: Place) -> Option<&RecordedAttempt> {
+    pub(super) fn attempt(&self, place: RecordedPosition) -> Option<&RecordedAttempt> {
         self.0.recording.attempt(place)
     }
 
     /// An attempt has waited longer than the recorded silence.
     pub(super) fn outlives(&self) {
-        self.counted().outlived += 1;
+        self.counted().outlasted_silences += 1;
     }
 
     /// The response, as it came then.
@@ -171,8 +171,8 @@ impl RecordedUpstream {
         self,
         slot: ReplaySlot,
         name: Name,
-        place: Option<Place>,
-        wanted: Wanted,
+        place: Option<RecordedPosition>,
+        wanted: ReplayRequest,
     ) -> Result<Response<ReplayBody>, Error> {
         let began = Instant::now();
         let after = |ms| sleep_until(began + Duration::from_millis(ms));
@@ -196,11 +196,11 @@ impl RecordedUpstream {
         after(head_ms).await;
         let mut response = Response::new(());
         if let Some(limit) = attempt.limit {
-            response.extensions_mut().insert(RateLimitStatus {
-                remaining: limit.remaining,
-                limit: limit.limit,
-                reset: Duration::from_millis(limit.reset_ms),
-            });
+            response.extensions_mut().insert(RateLimitStatus::new(
+                limit.remaining,
+                limit.limit,
+                Duration::from_millis(limit.reset_ms),
+            ));
         }
         let body = ReplayBody::new(self.clone(), slot, place, attempt, began, wanted);
         Ok(response.map(|()| body))
@@ -231,7 +231,7 @@ impl Service<Request<ApiRequest>> for RecordedUpstream {
         let slot = request.extensions().get::<ReplaySlot>().cloned();
         let slot = slot.unwrap_or_else(|| ReplaySlot::of(usize::MAX));
         let place = self.choose(&slot, &name, Instant::now());
-        let wanted = Wanted {
+        let wanted = ReplayRequest {
             is_streaming: body.is_streaming(),
             line: body.call().attempt(),
         };

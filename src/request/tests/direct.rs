@@ -4,7 +4,7 @@ use serde_json::Value;
 use tower_llm_layers::Budgeted;
 
 use super::{body, request};
-use crate::transport::ChatWords;
+use crate::transport::ChatCompatibility;
 use openrouter_wire::document::openrouter_only_fields;
 
 #[test]
@@ -28,7 +28,7 @@ fn leaves_out_what_only_openrouter_reads() {
 #[test]
 fn a_request_that_has_none_stays_byte_for_byte() {
     let plain = request("{ \"model\": \"gpt-5\", \"messages\": [{}] }");
-    assert_eq!(plain.without_openrouter_fields().segments().count(), 1);
+    assert_eq!(plain.without_openrouter_fields().document().segments().count(), 1);
 }
 
 #[test]
@@ -69,13 +69,13 @@ fn the_effort_goes_over() {
 
 #[test]
 fn a_provider_that_takes_no_stream_options_gets_none() {
-    let words = ChatWords {
+    let words = ChatCompatibility {
         stream_options: false,
-        ..ChatWords::default()
+        ..ChatCompatibility::default()
     };
     for options in ["", r#","stream_options":{"include_usage":true}"#] {
         let direct = request(&format!("{{\"messages\":[{{}}],\"stream\":true{options}}}"));
-        assert!(!direct.in_words_of(words).document().has("stream_options"));
+        assert!(!direct.compatible_with(words).document().has("stream_options"));
     }
 }
 

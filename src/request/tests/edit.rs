@@ -59,7 +59,7 @@ fn a_stream_that_is_already_right_is_left_alone() {
     let text = r#"{"stream":true,"messages":[{}]}"#;
     let mut same = request(text);
     same.set_stream(true);
-    assert_eq!(same.segments().count(), 1);
+    assert_eq!(same.document().segments().count(), 1);
     same.set_stream(false);
     assert_eq!(body(&same), r#"{"stream":false,"messages":[{}]}"#);
     let mut null = request(r#"{"stream":null,"messages":[{}]}"#);

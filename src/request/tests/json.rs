@@ -15,7 +15,7 @@ fn a_body_goes_through_untouched() {
     let bytes = Bytes::from_static(SAMPLE.as_bytes());
     let sample = ChatRequest::from_json(bytes.clone()).unwrap();
     assert_eq!(sample.to_bytes().as_ptr(), bytes.as_ptr());
-    assert_eq!(sample.segments().count(), 1);
+    assert_eq!(sample.document().segments().count(), 1);
     assert_eq!(sample.len(), SAMPLE.len());
     assert_eq!(sample.read_model(), Some("openai/gpt-4o-mini"));
     assert_eq!(sample.read_models().unwrap(), ["google/gemini-2.5-flash"]);

@@ -50,7 +50,7 @@ impl Caller {
             Api::Chat => whole!(request, as_chat, answer => answer.text().unwrap_or_default()),
             Api::Responses => whole!(request, as_responses, answer => answer.text().unwrap_or_default()),
             Api::Messages => whole!(request, as_messages, answer => answer.text().unwrap_or_default()),
-            Api::Embeddings => {
+            _ => {
                 whole!(request, as_embedding, answer => of_vector(answer.vectors().next().unwrap_or_default()));
             }
         }
@@ -228,7 +228,7 @@ fn text_of(api: Api, document: &Value) -> String {
         Api::Chat => list(&document["choices"], "/message/content"),
         Api::Responses => list(&document["output"], "/content/0/text"),
         Api::Messages => list(&document["content"], "/text"),
-        Api::Embeddings => {
+        _ => {
             let numbers: Vec<f32> =
                 serde_json::from_value(document["data"][0]["embedding"].clone()).unwrap_or_default();
             of_vector(&numbers)

@@ -218,7 +218,7 @@ impl Caller {
                 })
             }
             Api::Messages => complete!(MessagesRequest::user(prompt, call.max_tokens.unwrap_or(1_000))),
-            Api::Embeddings => complete!(EmbeddingRequest::new(model.as_deref().unwrap_or_default(), [prompt])),
+            _ => complete!(EmbeddingRequest::new(model.as_deref().unwrap_or_default(), [prompt])),
         }
     }
 

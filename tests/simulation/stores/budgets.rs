@@ -96,10 +96,10 @@ impl Watch {
     }
 
     /// The request with the time that the clock shows.
-    fn stepped(&self, ask: ReserveRequest) -> ReserveRequest {
-        let at = self.wall.shows(ask.at);
-        self.look(&ask.lines, at);
-        ReserveRequest { at, ..ask }
+    fn stepped(&self, mut ask: ReserveRequest) -> ReserveRequest {
+        ask.at = self.wall.shows(ask.at);
+        self.look(&ask.lines, ask.at);
+        ask
     }
 }
 

@@ -37,19 +37,14 @@ impl LimitStore for SharedLimits {
         let (places, weather, key) = (Arc::clone(&self.places), self.weather.clone(), Arc::clone(key));
         let most = limits.concurrency.map_or(u32::MAX, NonZeroU32::get);
         Box::pin(async move {
-            weather.pass().await.map_err(|cause| LimitWait {
-                wait: Duration::from_secs(1),
-                reason: WaitReason::StoreDown { cause },
-                used: None,
-            })?;
+            weather
+                .pass()
+                .await
+                .map_err(|cause| LimitWait::new(Duration::from_secs(1), WaitReason::StoreDown { cause }, None))?;
             let mut table = places.lock().unwrap();
             let taken = table.entry(Arc::clone(&key)).or_default();
             if *taken >= most {
-                return Err(LimitWait {
-                    wait: Duration::from_millis(50),
-                    reason: WaitReason::Concurrency,
-                    used: None,
-                });
+                return Err(LimitWait::new(Duration::from_millis(50), WaitReason::Concurrency, None));
             }
             *taken += 1;
             drop(table);

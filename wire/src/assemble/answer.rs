@@ -71,7 +71,7 @@ impl Assembler {
                 // It may come in parts: of each figure the last counts.
                 "usage" if value.first() == Some(&b'{') => self.usage.add(&Bytes::copy_from_slice(value))?,
                 // A later value counts, unless it is null.
-                _ if says_nothing(value) && self.envelope.contains_key(&*name) => {}
+                _ if is_blank(value) && self.envelope.contains_key(&*name) => {}
                 _ => {
                     self.envelope.insert(name.into(), value.into());
                 }
@@ -173,6 +173,6 @@ impl fmt::Debug for Assembler {
 }
 
 /// Some servers repeat a member empty, such as the id in a chunk behind the end.
-fn says_nothing(value: &[u8]) -> bool {
+fn is_blank(value: &[u8]) -> bool {
     is_null(value) || matches!(value, b"\"\"" | b"[]" | b"{}")
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     merge::add,
     node::{Object, inside, members, said, write_list, write_object},
-    whole::Balance,
+    whole::JsonCompleteness,
 };
 use crate::json::{Cursor, JsonError, strict, whole_number};
 
@@ -38,7 +38,7 @@ struct Entry {
     kind: String,
     id: String,
     name: String,
-    arguments: Balance,
+    arguments: JsonCompleteness,
 }
 
 /// What a piece says of where it belongs.

@@ -22,12 +22,12 @@ pub(super) struct Items {
 
 /// How an event names the item that it is about.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'a> {
+pub(super) struct ItemPosition<'a> {
     index: Option<u64>,
     id: Option<&'a [u8]>,
 }
 
-impl<'a> Place<'a> {
+impl<'a> ItemPosition<'a> {
     pub(super) fn of(event: &BTreeMap<Cow<'_, str>, &'a [u8]>) -> Self {
         let index = event.get("output_index").or_else(|| event.get("index"));
         Self {
@@ -43,7 +43,7 @@ impl Items {
     }
 
     /// An item begins, whatever stands at its place.
-    pub(super) fn begin(&mut self, place: Place<'_>, object: Option<Bytes>) {
+    pub(super) fn begin(&mut self, place: ItemPosition<'_>, object: Option<Bytes>) {
         let at = self.push(place);
         if let (Some(item), Some(object)) = (self.list.get_mut(at), object) {
             let named = Named::of(&object);
@@ -52,14 +52,14 @@ impl Items {
     }
 
     /// An item begins, or is announced again.
-    pub(super) fn announce(&mut self, place: Place<'_>, object: Option<Bytes>) {
+    pub(super) fn announce(&mut self, place: ItemPosition<'_>, object: Option<Bytes>) {
         self.take(place, object, |item, place, kind| {
             !item.is_closed && item.may_be(place.index.is_some(), place.id, kind)
         });
     }
 
     /// The item as it is at its end.
-    pub(super) fn end(&mut self, place: Place<'_>, object: Option<Bytes>) {
+    pub(super) fn end(&mut self, place: ItemPosition<'_>, object: Option<Bytes>) {
         let item = self.take(place, object, |item, place, kind| item.is_ended_by(place.id, kind));
         if let Some(item) = item {
             item.is_closed = true;
@@ -69,13 +69,13 @@ impl Items {
     /// The item at this place if it is the same as the object, by place and type; else a new one. It is the object from now on.
     fn take(
         &mut self,
-        place: Place<'_>,
+        place: ItemPosition<'_>,
         object: Option<Bytes>,
-        is_same: impl Fn(&Item, Place<'_>, Option<&[u8]>) -> bool,
+        is_same: impl Fn(&Item, ItemPosition<'_>, Option<&[u8]>) -> bool,
     ) -> Option<&mut Item> {
         let named = object.as_ref().map(Named::of).unwrap_or_default();
         let (id, kind) = (named.id.clone(), named.kind.clone());
-        let place = Place {
+        let place = ItemPosition {
             id: id.as_deref().or(place.id),
             ..place
         };
@@ -94,14 +94,14 @@ impl Items {
     }
 
     /// Nothing more comes of the item.
-    pub(super) fn close(&mut self, place: Place<'_>) {
+    pub(super) fn close(&mut self, place: ItemPosition<'_>) {
         if let Some(item) = self.known(place).and_then(|at| self.list.get_mut(at)) {
             item.is_closed = true;
         }
     }
 
     /// The item that a piece belongs to; a new one if there is none.
-    pub(super) fn at(&mut self, place: Place<'_>) -> Option<&mut Item> {
+    pub(super) fn at(&mut self, place: ItemPosition<'_>) -> Option<&mut Item> {
         let at = self.known(place).unwrap_or_else(|| self.push(place));
         self.current = Some(at);
         self.list.get_mut(at)
@@ -124,7 +124,7 @@ impl Items {
         items
     }
 
-    fn known(&self, place: Place<'_>) -> Option<usize> {
+    fn known(&self, place: ItemPosition<'_>) -> Option<usize> {
         let by_id = place.id.and_then(|id| self.by_id.get(id)).copied();
         let Some(index) = place.index else {
             return by_id.or(self.current);
@@ -138,7 +138,7 @@ impl Items {
         }
     }
 
-    fn push(&mut self, place: Place<'_>) -> usize {
+    fn push(&mut self, place: ItemPosition<'_>) -> usize {
         let at = self.list.len();
         let order = place
             .index
@@ -152,7 +152,7 @@ impl Items {
     }
 
     /// From now on the item is found by this id, and is the current one.
-    fn name(&mut self, at: usize, place: Place<'_>) {
+    fn name(&mut self, at: usize, place: ItemPosition<'_>) {
         if let Some(id) = place.id.filter(|id| !id.is_empty()) {
             self.by_id.insert(id.into(), at);
         }

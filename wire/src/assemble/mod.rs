@@ -25,4 +25,4 @@ mod whole;
 
 pub use answer::{AssembleError, Assembler};
 pub use typed::merged;
-pub use whole::Balance;
+pub use whole::JsonCompleteness;

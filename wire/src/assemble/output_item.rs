@@ -8,7 +8,7 @@ use super::item::{quoted, set_default};
 use super::item_pieces::Piece;
 use super::node::is_null;
 use crate::document::Document;
-use crate::events::{Said, all};
+use crate::events::{ContentSize, all};
 
 type Pieces = BTreeMap<Piece, Vec<u8>>;
 
@@ -60,7 +60,7 @@ fn is_open(document: &Document, member: &'static str, is_closed: bool) -> bool {
 /// Whether the list in this member is missing, or all its texts are empty.
 fn shows_nothing(document: &Document, member: &'static str) -> bool {
     document.get(member).is_none_or(|value| match value.first() {
-        Some(b'[') => all(value).is_ok_and(Said::is_nothing),
+        Some(b'[') => all(value).is_ok_and(ContentSize::is_nothing),
         _ => is_null(value) || value == b"\"\"",
     })
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Assembler, whole::Balance};
+use super::{Assembler, whole::JsonCompleteness};
 use crate::{Api, chat::ChatResponse};
 
 fn add(answer: &mut Assembler, chunk: &str) {
@@ -316,7 +316,7 @@ fn token_ids_and_plain_logprobs_are_appended() {
 /// Doubling the pieces doubles the bytes that are looked at to tell whether a call is whole: each is looked at once.
 #[test]
 fn each_byte_of_the_arguments_is_looked_at_once() {
-    let mut balance = Balance::default();
+    let mut balance = JsonCompleteness::default();
     for (piece, whole) in [
         ("{\"a\":", false),
         ("\"}\\\"", false),

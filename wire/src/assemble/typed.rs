@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::item_pieces::{gathered, settled};
-use super::items::{Items, Place};
+use super::items::{ItemPosition, Items};
 use super::node::{inside, members, write_name};
 use crate::Api;
 use crate::json::{JsonError, strict};
@@ -91,7 +91,7 @@ impl Typed {
         let members = members(event)?;
         let get = |name: &str| members.get(name).map(|raw| event.slice_ref(raw));
         let kind = members.get("type").copied().and_then(inside).unwrap_or_default();
-        let place = Place::of(&members);
+        let place = ItemPosition::of(&members);
         match kind {
             b"response.created" | b"response.in_progress" | b"response.queued" if !self.has_ended => {
                 self.whole = get("response").filter(is_object).or(self.whole.take());

@@ -2,7 +2,7 @@
 
 /// Follows the brackets of JSON text, and looks at each byte once.
 #[derive(Debug, Clone, Default)]
-pub struct Balance {
+pub struct JsonCompleteness {
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -12,7 +12,7 @@ pub struct Balance {
     pub(super) seen: usize,
 }
 
-impl Balance {
+impl JsonCompleteness {
     /// Takes the next piece.
     pub fn feed(&mut self, piece: &[u8]) {
         #[cfg(test)]

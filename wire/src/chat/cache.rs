@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Asks the provider to cache the prompt up to here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CacheControl {
     /// `ephemeral` is the only kind there is.
     #[serde(rename = "type")]

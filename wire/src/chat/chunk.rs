@@ -6,18 +6,18 @@ use crate::json::{Cursor, Found, JsonError, json_string};
 /// The same answer as one chunk of a stream, on one line. Only the names that differ are written again: every value goes out as it came.
 #[must_use]
 pub fn as_chunk(answer: &[u8]) -> Vec<u8> {
-    one_line(rewritten(answer, &News::All).unwrap_or_else(|_| answer.to_vec()))
+    one_line(rewritten(answer, &UnshownPart::All).unwrap_or_else(|_| answer.to_vec()))
 }
 
 /// The same of a message that was shown in part; `None` if it is no JSON object.
 #[must_use]
-pub fn news_of(answer: &[u8], news: &News<'_>) -> Option<Vec<u8>> {
+pub fn unshown_chunk(answer: &[u8], news: &UnshownPart<'_>) -> Option<Vec<u8>> {
     rewritten(answer, news).map(one_line).ok()
 }
 
 /// What of a message was not shown yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News<'a> {
+pub enum UnshownPart<'a> {
     /// All of it.
     All,
     /// Nothing but what stands beside the message.
@@ -33,7 +33,7 @@ pub enum News<'a> {
     },
 }
 
-impl News<'_> {
+impl UnshownPart<'_> {
     /// Whether a member of the message is to be shown.
     fn has(&self, name: &str) -> bool {
         match self {
@@ -60,7 +60,7 @@ fn one_line(mut chunk: Vec<u8>) -> Vec<u8> {
     chunk
 }
 
-fn rewritten(answer: &[u8], news: &News<'_>) -> Result<Vec<u8>, JsonError> {
+fn rewritten(answer: &[u8], news: &UnshownPart<'_>) -> Result<Vec<u8>, JsonError> {
     let mut out = Vec::with_capacity(answer.len() + 64);
     out.extend_from_slice(b"{\"object\":\"chat.completion.chunk\"");
     Cursor::lenient(answer).object(|key, value| match &*key.to_str() {
@@ -78,7 +78,7 @@ fn rewritten(answer: &[u8], news: &News<'_>) -> Result<Vec<u8>, JsonError> {
 }
 
 /// A choice whose message is its delta. A completion has neither: its text becomes one.
-fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &News<'_>) -> Result<(), JsonError> {
+fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &UnshownPart<'_>) -> Result<(), JsonError> {
     let (mut text, mut is_chat) = (None, false);
     object(choice, out, |name, value, out| {
         let from = out.len();
@@ -90,7 +90,7 @@ fn write_choice(choice: &mut Cursor<'_>, out: &mut Vec<u8>, news: &News<'_>) -> 
         }
         Ok(())
     })?;
-    let text = text.filter(|_| !is_chat && *news == News::All && out.last() == Some(&b'}'));
+    let text = text.filter(|_| !is_chat && *news == UnshownPart::All && out.last() == Some(&b'}'));
     if let Some(text) = text {
         out.pop();
         out.extend_from_slice(b",\"delta\":{\"content\":");
@@ -104,19 +104,19 @@ fn write_member_of_choice(
     name: &str,
     value: &mut Cursor<'_>,
     out: &mut Vec<u8>,
-    news: &News<'_>,
+    news: &UnshownPart<'_>,
 ) -> Result<(), JsonError> {
     match (name, news) {
         // Its message says more.
-        ("delta", News::Some { .. }) => value.skip(),
-        ("message", News::None) if value.peek()? != Found::Object => {
+        ("delta", UnshownPart::Some { .. }) => value.skip(),
+        ("message", UnshownPart::None) if value.peek()? != Found::Object => {
             out.extend_from_slice(b",\"delta\":{}");
             value.skip()
         }
         ("message", _) => {
             out.extend_from_slice(b",\"delta\":");
             object(value, out, |name, value, out| match (name, news) {
-                ("content", News::Some { text, .. }) => {
+                ("content", UnshownPart::Some { text, .. }) => {
                     value.skip()?;
                     out.extend_from_slice(b",\"content\":");
                     out.extend_from_slice(&json_string(text));

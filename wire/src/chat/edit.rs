@@ -11,7 +11,7 @@ use crate::{
 
 /// The same JSON with usage of nothing; `None` if it is no JSON object.
 #[must_use]
-pub fn unpaid(bytes: &Bytes) -> Option<Bytes> {
+pub fn without_usage(bytes: &Bytes) -> Option<Bytes> {
     const NOTHING: &[u8] = br#"{"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0}"#;
     let mut document = Document::parse_answer(bytes).ok()?;
     document.set("usage", Bytes::from_static(NOTHING));

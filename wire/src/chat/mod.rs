@@ -20,13 +20,12 @@ mod tests;
 mod tool;
 mod tool_choice;
 
-pub use crate::letters::tokens_of;
 pub use answer::{ChatChunk, ChatResponse, Choice, ChunkChoice};
 pub use cache::CacheControl;
 pub use check::check;
-pub use chunk::{News, as_chunk, news_of};
+pub use chunk::{UnshownPart, as_chunk, unshown_chunk};
 pub use content::{Annotation, AnswerMessage, FunctionDelta, ReasoningDetail, ToolCallDelta, UrlCitation};
-pub use edit::{unpaid, with_other_text};
+pub use edit::{with_other_text, without_usage};
 pub use message::{Content, Message, Role};
 pub use part::{FilePart, ImageUrl, InputAudio, Part, VideoUrl};
 pub use plugin::Plugin;

@@ -83,10 +83,7 @@ impl Part {
     #[must_use]
     pub fn image_url(url: impl Into<String>) -> Self {
         Self::ImageUrl {
-            image_url: ImageUrl {
-                url: url.into(),
-                detail: None,
-            },
+            image_url: ImageUrl::new(url),
             extra: Map::new(),
         }
     }
@@ -95,10 +92,7 @@ impl Part {
     #[must_use]
     pub fn audio(data: impl Into<String>, format: impl Into<String>) -> Self {
         Self::InputAudio {
-            input_audio: InputAudio {
-                data: data.into(),
-                format: format.into(),
-            },
+            input_audio: InputAudio::new(data, format),
             extra: Map::new(),
         }
     }
@@ -107,7 +101,7 @@ impl Part {
     #[must_use]
     pub fn video_url(url: impl Into<String>) -> Self {
         Self::VideoUrl {
-            video_url: VideoUrl { url: url.into() },
+            video_url: VideoUrl::new(url),
             extra: Map::new(),
         }
     }
@@ -115,13 +109,8 @@ impl Part {
     /// A file, by its name and its address or `data:` URL.
     #[must_use]
     pub fn file(filename: impl Into<String>, data: impl Into<String>) -> Self {
-        let file = FilePart {
-            filename: Some(filename.into()),
-            file_data: Some(data.into()),
-            file_id: None,
-        };
         Self::File {
-            file,
+            file: FilePart::new(filename, data),
             extra: Map::new(),
         }
     }
@@ -138,6 +127,7 @@ impl Part {
 
 /// The address of a picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ImageUrl {
     /// An `https:` or `data:` URL.
     pub url: String,
@@ -146,8 +136,27 @@ pub struct ImageUrl {
     pub detail: Option<String>,
 }
 
+impl ImageUrl {
+    /// A picture, by its address or as a `data:` URL.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            detail: None,
+        }
+    }
+
+    /// How closely to look: `auto`, `low`, `high`, `original`.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
 /// Sound.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct InputAudio {
     /// In base64.
     pub data: String,
@@ -155,15 +164,36 @@ pub struct InputAudio {
     pub format: String,
 }
 
+impl InputAudio {
+    /// Sound, in base64, and its format.
+    #[must_use]
+    pub fn new(data: impl Into<String>, format: impl Into<String>) -> Self {
+        Self {
+            data: data.into(),
+            format: format.into(),
+        }
+    }
+}
+
 /// The address of a moving picture.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct VideoUrl {
     /// An `https:` or `data:` URL.
     pub url: String,
 }
 
+impl VideoUrl {
+    /// A moving picture, by its address or as a `data:` URL.
+    #[must_use]
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into() }
+    }
+}
+
 /// A file.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FilePart {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,4 +204,25 @@ pub struct FilePart {
     /// The id of a file that was put there before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file_id: Option<String>,
+}
+
+impl FilePart {
+    /// A file, by its name and its address or `data:` URL.
+    #[must_use]
+    pub fn new(filename: impl Into<String>, data: impl Into<String>) -> Self {
+        Self {
+            filename: Some(filename.into()),
+            file_data: Some(data.into()),
+            file_id: None,
+        }
+    }
+
+    /// A file that was put there before, by its id.
+    #[must_use]
+    pub fn by_id(id: impl Into<String>) -> Self {
+        Self {
+            file_id: Some(id.into()),
+            ..Self::default()
+        }
+    }
 }

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Plugin {
     /// Such as `file-parser`, `response-healing`, `context-compression`, `auto-router`.
     pub id: String,

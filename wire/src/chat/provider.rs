@@ -242,6 +242,7 @@ impl From<PercentileCutoffs> for Cutoff {
 
 /// Limits for percentiles.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PercentileCutoffs {
     /// Half of the requests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -255,6 +256,36 @@ pub struct PercentileCutoffs {
     /// Ninety-nine in a hundred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub p99: Option<f64>,
+}
+
+impl PercentileCutoffs {
+    /// For half of the requests.
+    #[must_use]
+    pub const fn p50(mut self, limit: f64) -> Self {
+        self.p50 = Some(limit);
+        self
+    }
+
+    /// For three quarters.
+    #[must_use]
+    pub const fn p75(mut self, limit: f64) -> Self {
+        self.p75 = Some(limit);
+        self
+    }
+
+    /// For nine in ten.
+    #[must_use]
+    pub const fn p90(mut self, limit: f64) -> Self {
+        self.p90 = Some(limit);
+        self
+    }
+
+    /// For ninety-nine in a hundred.
+    #[must_use]
+    pub const fn p99(mut self, limit: f64) -> Self {
+        self.p99 = Some(limit);
+        self
+    }
 }
 
 read_by_serde!(Sort, Cutoff);

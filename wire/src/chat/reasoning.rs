@@ -27,6 +27,7 @@ open_enum! {
 
 /// How much a model thinks, and whether it tells. Give an effort or a number of tokens, not both.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Reasoning {
     /// How much, in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]

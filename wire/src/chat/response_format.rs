@@ -33,19 +33,14 @@ impl ResponseFormat {
     #[must_use]
     pub fn json_schema(name: impl Into<String>, schema: Value) -> Self {
         Self::JsonSchema {
-            json_schema: JsonSchema {
-                name: name.into(),
-                strict: Some(true),
-                schema: Some(schema),
-                description: None,
-                extra: Map::new(),
-            },
+            json_schema: JsonSchema::new(name, schema),
         }
     }
 }
 
 /// A named JSON schema.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct JsonSchema {
     /// At most 64 letters, digits, dashes and underscores.
     pub name: String,
@@ -61,4 +56,18 @@ pub struct JsonSchema {
     /// Everything else.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+impl JsonSchema {
+    /// A schema that the model is held to, by its name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, schema: Value) -> Self {
+        Self {
+            name: name.into(),
+            strict: Some(true),
+            schema: Some(schema),
+            description: None,
+            extra: Map::new(),
+        }
+    }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 /// A tool: a function of the caller's, or one that OpenRouter runs itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Tool {
     /// `function`, or the name of a server tool such as `openrouter:web_search`.
     #[serde(rename = "type")]
@@ -21,13 +22,7 @@ impl Tool {
     /// A function: its name (at most 64 characters), what it is for, and its parameters as JSON schema.
     #[must_use]
     pub fn function(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
-        let function = FunctionTool {
-            name: name.into(),
-            description: Some(description.into()),
-            parameters: Some(parameters),
-            strict: None,
-            extra: Map::new(),
-        };
+        let function = FunctionTool::new(name, description, parameters);
         Self {
             kind: "function".to_owned(),
             function: Some(function),
@@ -64,6 +59,7 @@ impl Tool {
 
 /// A function a model may call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FunctionTool {
     /// At most 64 characters.
     pub name: String,
@@ -81,8 +77,23 @@ pub struct FunctionTool {
     pub extra: Map<String, Value>,
 }
 
+impl FunctionTool {
+    /// A function: its name (at most 64 characters), what it is for, and its parameters as JSON schema.
+    #[must_use]
+    pub fn new(name: impl Into<String>, description: impl Into<String>, parameters: Value) -> Self {
+        Self {
+            name: name.into(),
+            description: Some(description.into()),
+            parameters: Some(parameters),
+            strict: None,
+            extra: Map::new(),
+        }
+    }
+}
+
 /// A call the model made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ToolCall {
     /// What the tool's answer must quote.
     #[serde(default)]
@@ -102,14 +113,10 @@ impl ToolCall {
     /// A call of a function; the arguments are JSON text.
     #[must_use]
     pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
-        let function = FunctionCall {
-            name: name.into(),
-            arguments: arguments.into(),
-        };
         Self {
             id: id.into(),
             kind: function_kind(),
-            function,
+            function: FunctionCall::new(name, arguments),
             extra: Map::new(),
         }
     }
@@ -126,6 +133,7 @@ impl ToolCall {
 
 /// Which function is called, and with what.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FunctionCall {
     /// Its name.
     #[serde(default)]
@@ -133,6 +141,17 @@ pub struct FunctionCall {
     /// JSON text, made up by the model: it need not be valid.
     #[serde(default)]
     pub arguments: String,
+}
+
+impl FunctionCall {
+    /// The function's name, and its arguments as JSON text.
+    #[must_use]
+    pub fn new(name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            arguments: arguments.into(),
+        }
+    }
 }
 
 fn function_kind() -> String {

@@ -13,12 +13,12 @@ pub(super) struct Edit {
     pub(super) key: Cow<'static, str>,
     /// Nothing: the member goes.
     pub(super) value: Option<Bytes>,
-    place: Place,
+    place: EditPosition,
 }
 
 /// The position at which a member is written.
 #[derive(Clone)]
-enum Place {
+enum EditPosition {
     /// Instead of the member of the original whose value begins here: of doubles, the last.
     Of(usize),
     /// Behind all others, as `,"key":`.
@@ -28,14 +28,14 @@ enum Place {
 impl Edit {
     /// Whether it is written in the place of this member.
     pub(super) fn replaces(&self, member: &Member) -> bool {
-        self.value.is_some() && matches!(self.place, Place::Of(start) if start == member.value.start)
+        self.value.is_some() && matches!(self.place, EditPosition::Of(start) if start == member.value.start)
     }
 
     /// The lead and the value, if this is a member of its own.
     pub(super) fn adds(&self) -> Option<(&Bytes, &Bytes)> {
         match &self.place {
-            Place::Of(_) => None,
-            Place::Behind(lead) => Some((lead, self.value.as_ref()?)),
+            EditPosition::Of(_) => None,
+            EditPosition::Behind(lead) => Some((lead, self.value.as_ref()?)),
         }
     }
 }
@@ -52,10 +52,11 @@ impl Document {
             return;
         }
         let (index, place) = if let Some(member) = self.last(&key) {
-            (0, Place::Of(member.value.start))
+            (0, EditPosition::Of(member.value.start))
         } else {
-            let is_before = |edit: &Edit| matches!(edit.place, Place::Of(_)) || fields::order(&edit.key, &key).is_lt();
-            (self.edits.partition_point(is_before), Place::Behind(lead(&key)))
+            let is_before =
+                |edit: &Edit| matches!(edit.place, EditPosition::Of(_)) || fields::order(&edit.key, &key).is_lt();
+            (self.edits.partition_point(is_before), EditPosition::Behind(lead(&key)))
         };
         let value = Some(value);
         self.edits.insert(index, Edit { key, value, place });
@@ -75,7 +76,7 @@ impl Document {
                 let edit = Edit {
                     key: Cow::Owned(key.to_owned()),
                     value: None,
-                    place: Place::Of(start),
+                    place: EditPosition::Of(start),
                 };
                 self.edits.insert(0, edit);
                 true

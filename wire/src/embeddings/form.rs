@@ -10,6 +10,7 @@ use crate::view::{Field, Wire};
 
 /// How a vector is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum VectorForm {
     /// A list of numbers.
     Numbers,

@@ -65,7 +65,7 @@ pub fn means_failure(value: &Value) -> bool {
             } else if MESSAGES
                 .iter()
                 .filter_map(|name| object.get(*name)?.as_str())
-                .any(says_success)
+                .any(is_success_text)
             {
                 // Its words say that all is well, whatever its code.
                 object.get("error").is_some_and(means_failure)
@@ -78,7 +78,7 @@ pub fn means_failure(value: &Value) -> bool {
 }
 
 /// A word that says that all is well.
-fn says_success(text: &str) -> bool {
+fn is_success_text(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     is_success(&text) && ["success", "succeed", "成功"].iter().any(|word| text.contains(word))
 }
@@ -125,7 +125,7 @@ pub(super) fn is_success(text: &str) -> bool {
 
 /// Whether words that stand in the place of an answer read like those of an error, and not like a sign of life.
 #[must_use]
-pub fn reads_like_failure(words: &str) -> bool {
+pub fn is_failure_text(words: &str) -> bool {
     const TELLING: [&str; 22] = [
         "error",
         "exception",

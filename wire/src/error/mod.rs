@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use availability::Availability;
 pub use code::ErrorCode;
 pub use hints::affordable_tokens;
-pub use meaning::{means_failure, reads_like_failure};
+pub use meaning::{is_failure_text, means_failure};
 
 /// How much of a provider's own text is kept, in bytes.
 pub const RAW_LIMIT: usize = 2048;
@@ -122,7 +122,7 @@ impl UpstreamError {
     /// is none. Reads the shapes of other servers as well: lists, `detail`, `errors`, `base_resp`, a bare `message` with a `code`.
     #[must_use]
     pub fn parse(body: &[u8]) -> Option<Self> {
-        parse::parse(body, parse::KnownStatus::Nothing)
+        parse::parse(body, parse::KnownStatus::Unknown)
     }
 
     /// Reads the body of a response whose status says already that the call failed: any words in it are about that.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::fields::{code, details, hint, message, read, read_beside, text};
 use super::hints::truncate;
-use super::meaning::{CODES, MESSAGES, is_success, means_failure, names_error, reads_like_failure};
+use super::meaning::{CODES, MESSAGES, is_failure_text, is_success, means_failure, names_error};
 use super::{RAW_LIMIT, UpstreamError, nested};
 use crate::finish::End;
 use crate::json::lenient_value;
@@ -16,7 +16,7 @@ pub(super) const DEEPEST: usize = 4;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum KnownStatus {
     /// Nothing: it came with a success.
-    Nothing,
+    Unknown,
     /// That the call has failed: whatever the body says is about that.
     Failed,
 }
@@ -261,13 +261,13 @@ fn bare(root: &Value, told: KnownStatus) -> Option<UpstreamError> {
             && CODES
                 .iter()
                 .any(|name| object.get(*name).is_some_and(|code| is_failing(name, code))))
-        || words.as_deref().is_some_and(reads_like_failure);
+        || words.as_deref().is_some_and(is_failure_text);
     if !failed {
         return None;
     }
     let error = flat(root);
     // A failed status says enough by itself: only words are worth reading.
-    (told == KnownStatus::Nothing || !error.message.is_empty() || error.code.is_some()).then_some(error)
+    (told == KnownStatus::Unknown || !error.message.is_empty() || error.code.is_some()).then_some(error)
 }
 
 /// Whether an error by itself has a member of this name.
@@ -288,7 +288,7 @@ fn is_failing(name: &str, code: &Value) -> bool {
         (Some(number), _) if is_status => number >= 400.0,
         (Some(number), _) => number < 0.0 || (number >= 2.0 && !(100.0..300.0).contains(&number)),
         // `type` and `status` name signs of life as well: `ping`, `progress`, `queued`.
-        (None, Value::String(word)) if is_kind => reads_like_failure(word),
+        (None, Value::String(word)) if is_kind => is_failure_text(word),
         (None, _) => means_failure(code),
     }
 }
@@ -320,7 +320,7 @@ mod tests {
                 None,
             ),
         ] {
-            let error = parse(body.as_bytes(), KnownStatus::Nothing).unwrap();
+            let error = parse(body.as_bytes(), KnownStatus::Unknown).unwrap();
             assert_eq!(error.error_type.as_deref(), error_type, "{body}");
         }
     }
@@ -362,7 +362,7 @@ mod tests {
     fn a_generation_that_could_not_be_used_is_noted() {
         let with = br#"{"error":{"message":"x","failed_generation":""}}"#;
         let without = br#"{"error":{"message":"x","failed_generation":null}}"#;
-        assert!(parse(with, KnownStatus::Nothing).unwrap().has_failed_generation);
-        assert!(!parse(without, KnownStatus::Nothing).unwrap().has_failed_generation);
+        assert!(parse(with, KnownStatus::Unknown).unwrap().has_failed_generation);
+        assert!(!parse(without, KnownStatus::Unknown).unwrap().has_failed_generation);
     }
 }

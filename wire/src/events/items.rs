@@ -8,7 +8,8 @@ use crate::{
 
 /// Letters of what there is to show, as a tokenizer sees them, by their kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Said {
+#[non_exhaustive]
+pub struct ContentSize {
     /// Text.
     pub text: usize,
     /// Reasoning.
@@ -16,12 +17,12 @@ pub struct Said {
     /// Calls of tools, refusals, pictures: what no text can continue.
     pub other: usize,
     /// Of `other`, what the model did not write: one for whatever the upstream's tools brought.
-    pub brought: usize,
+    pub from_server_tools: usize,
     /// Whether a tool of the caller is called.
     pub calls: bool,
 }
 
-impl Said {
+impl ContentSize {
     /// All of it.
     #[inline]
     #[must_use]
@@ -40,13 +41,13 @@ impl Said {
     #[inline]
     #[must_use]
     pub fn tokens(self) -> u32 {
-        let written = self.bytes().saturating_sub(self.brought);
+        let written = self.bytes().saturating_sub(self.from_server_tools);
         tokens_of(written).max(u32::from(written > 0))
     }
 
     /// Of `other`, what the model wrote.
     const fn others_written(self) -> usize {
-        self.other.saturating_sub(self.brought)
+        self.other.saturating_sub(self.from_server_tools)
     }
 
     /// What is in this and was not shown before, by kind.
@@ -54,13 +55,13 @@ impl Said {
         const fn new(own: usize, shown: usize) -> usize {
             if shown == 0 { own } else { 0 }
         }
-        let brought = new(self.brought, shown.other);
+        let from_server_tools = new(self.from_server_tools, shown.other);
         let written = new(self.others_written(), shown.others_written());
         Self {
             text: new(self.text, shown.text),
             reasoning: new(self.reasoning, shown.reasoning),
-            other: written.saturating_add(brought),
-            brought,
+            other: written.saturating_add(from_server_tools),
+            from_server_tools,
             calls: self.calls,
         }
     }
@@ -69,7 +70,7 @@ impl Said {
         self.text = self.text.saturating_add(other.text);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
         self.other = self.other.saturating_add(other.other);
-        self.brought = self.brought.saturating_add(other.brought);
+        self.from_server_tools = self.from_server_tools.saturating_add(other.from_server_tools);
         self.calls |= other.calls;
     }
 }
@@ -195,8 +196,8 @@ impl<'a> Item<'a> {
     }
 
     /// What it shows; `is_whole` says that nothing of it is to come.
-    pub(crate) fn said(&self, is_whole: bool) -> Result<Said, JsonError> {
-        let mut said = Said::default();
+    pub(crate) fn said(&self, is_whole: bool) -> Result<ContentSize, JsonError> {
+        let mut said = ContentSize::default();
         if self.is(&TEXTS) || self.kind.is_none() {
             said.text = self.text;
             for part in parts(self.content)? {
@@ -213,8 +214,8 @@ impl<'a> Item<'a> {
             said.reasoning = self.others.min(1);
         } else {
             said.calls = self.is_call();
-            let (written, brought) = self.written();
-            (said.other, said.brought) = (written + brought, brought);
+            let (written, from_server_tools) = self.written();
+            (said.other, said.from_server_tools) = (written + from_server_tools, from_server_tools);
             // A call without arguments is a call once nothing more of it can come.
             if said.calls && is_whole {
                 said.other = said.other.max(1);
@@ -229,19 +230,19 @@ fn is_one_of(kind: Text<'_>, kinds: &[&str]) -> bool {
 }
 
 /// What the parts of an item show.
-fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
+fn parts(list: Option<&[u8]>) -> Result<Vec<ContentSize>, JsonError> {
     let mut found = Vec::new();
     let Some(list) = list else { return Ok(found) };
     Cursor::lenient(list).each_or_self(|part| {
         let part = Item::read(part)?;
         // One level: a part has no parts.
-        let brought = part.others.min(1);
+        let from_server_tools = part.others.min(1);
         let thought = if part.is(&THOUGHTS) { part.text } else { 0 };
-        found.push(Said {
+        found.push(ContentSize {
             text: part.text - thought,
             reasoning: part.reasoning + thought,
-            other: part.refusal + part.picture() + brought,
-            brought,
+            other: part.refusal + part.picture() + from_server_tools,
+            from_server_tools,
             calls: false,
         });
         Ok(())
@@ -250,8 +251,8 @@ fn parts(list: Option<&[u8]>) -> Result<Vec<Said>, JsonError> {
 }
 
 /// What a list of items shows together; of some servers it is one item, or a text.
-pub(crate) fn all(list: &[u8]) -> Result<Said, JsonError> {
-    let mut said = Said::default();
+pub(crate) fn all(list: &[u8]) -> Result<ContentSize, JsonError> {
+    let mut said = ContentSize::default();
     Cursor::lenient(list).each_or_self(|item| {
         said.add(Item::read(item)?.said(true)?);
         Ok(())

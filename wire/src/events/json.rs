@@ -31,6 +31,6 @@ const fn is_blank(raw: &[u8]) -> bool {
 /// Whether a value under `error` tells of a failure.
 pub(crate) fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
     let raw = value.raw()?;
-    let says_nothing = matches!(raw, b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]");
-    Ok(!says_nothing && lenient_value(raw).is_some_and(|(value, _)| means_failure(&value)))
+    let is_nothing = matches!(raw, b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]");
+    Ok(!is_nothing && lenient_value(raw).is_some_and(|(value, _)| means_failure(&value)))
 }

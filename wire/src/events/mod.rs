@@ -1,8 +1,8 @@
 //! What one event of a stream, or one whole document, says of an answer: the same for all APIs whose streams are typed events.
 
-mod course;
 mod items;
 mod json;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -12,14 +12,15 @@ use super::Api;
 use crate::json::{Text, raw_member, text};
 use crate::{error::UpstreamError, finish::End, usage::ServedTier};
 
-pub use crate::letters::tokens_in;
-pub use course::{Course, Taken};
+pub use crate::letters::estimate_tokens;
+pub use items::{ContentSize, texts};
 pub(crate) use items::{Item, all, full_text};
-pub use items::{Said, texts};
 pub(crate) use json::{filled, is_error};
+pub use state::{EventEffect, StreamState};
 
 /// What a piece does to the course of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// A sign of life.
     Ping,
@@ -45,7 +46,7 @@ pub enum Step {
 
 /// What was found in one event or document. Builds nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
+pub struct EventProbe<'a> {
     body: &'a [u8],
     api: Api,
     /// What it does to the course of the answer.
@@ -65,7 +66,7 @@ pub struct Piece<'a> {
     /// An item, a block, or a list of them, in which more text may stand.
     pub(crate) list: Option<&'a [u8]>,
     /// What it shows.
-    pub said: Said,
+    pub content: ContentSize,
     /// Why it ended, in the upstream's word.
     pub(crate) finish: Option<Text<'a>>,
     /// What the answer took, as JSON text.
@@ -80,7 +81,7 @@ pub struct Piece<'a> {
     pub is_pending: bool,
 }
 
-impl<'a> Piece<'a> {
+impl<'a> EventProbe<'a> {
     /// Nothing but the envelope of an event or a document.
     pub(crate) const fn new(api: Api, body: &'a [u8]) -> Self {
         Self {
@@ -94,11 +95,11 @@ impl<'a> Piece<'a> {
             provider: None,
             text: None,
             list: None,
-            said: Said {
+            content: ContentSize {
                 text: 0,
                 reasoning: 0,
                 other: 0,
-                brought: 0,
+                from_server_tools: 0,
                 calls: false,
             },
             finish: None,
@@ -131,7 +132,10 @@ impl<'a> Piece<'a> {
         }
         // The words of an answer that ended in a failure are those of the model: its end says all there is to say.
         (self.end() == End::Error).then(|| UpstreamError {
-            native_finish_reason: self.native_word().map(Cow::into_owned).filter(|word| word != "error"),
+            native_finish_reason: self
+                .raw_finish_reason()
+                .map(Cow::into_owned)
+                .filter(|word| word != "error"),
             provider_name: self.provider.map(|provider| provider.to_str().into_owned()),
             ..UpstreamError::default()
         })
@@ -189,10 +193,10 @@ impl<'a> Piece<'a> {
 
     /// Why the answer ended, in OpenRouter's words; an unknown word stays as it is.
     #[must_use]
-    pub fn finish_word(&self) -> Option<Cow<'a, str>> {
+    pub fn finish_reason(&self) -> Option<Cow<'a, str>> {
         let word = self.finish?.to_str();
         let known = match End::of(&word) {
-            End::Stop if self.said.calls => "tool_calls",
+            End::Stop if self.content.calls => "tool_calls",
             End::Stop => "stop",
             End::Length => "length",
             End::ToolCalls => "tool_calls",
@@ -205,7 +209,7 @@ impl<'a> Piece<'a> {
 
     /// The same in the upstream's own word.
     #[must_use]
-    pub fn native_word(&self) -> Option<Cow<'a, str>> {
+    pub fn raw_finish_reason(&self) -> Option<Cow<'a, str>> {
         self.finish.map(Text::to_str)
     }
 
@@ -229,7 +233,7 @@ impl<'a> Piece<'a> {
     #[inline]
     #[must_use]
     pub fn shown_tokens(&self) -> u32 {
-        self.said.tokens()
+        self.content.tokens()
     }
 
     /// The API that it is of.

@@ -1,6 +1,6 @@
 //! What the items of an answer show, however a server writes them.
 
-use super::{Piece, Step};
+use super::{EventProbe, Step};
 use crate::{Api, ApiAnswer, error::UpstreamError, messages::MessageDocument, responses::ResponseDocument};
 
 #[test]
@@ -8,7 +8,7 @@ fn the_text_of_an_item_is_read_wherever_it_stands() {
     let plain = r#"[{"type":"text","text":"Hello world"}]"#;
     let message = |content: &str| format!(r#"{{"type":"message","content":{content},"stop_reason":"end_turn"}}"#);
     let own = message(plain);
-    let expected = Piece::read(Api::Messages, own.as_bytes()).unwrap().said;
+    let expected = EventProbe::read(Api::Messages, own.as_bytes()).unwrap().content;
     assert!(expected.text > 0);
     for content in [
         r#""Hello world""#,
@@ -18,8 +18,8 @@ fn the_text_of_an_item_is_read_wherever_it_stands() {
         r#"{"content":{"text":"Hello world"}}"#,
     ] {
         let body = message(content);
-        let piece = Piece::read(Api::Messages, body.as_bytes()).unwrap();
-        assert_eq!((piece.step, piece.said), (Step::Document, expected), "{content}");
+        let piece = EventProbe::read(Api::Messages, body.as_bytes()).unwrap();
+        assert_eq!((piece.step, piece.content), (Step::Document, expected), "{content}");
         assert!(piece.has_items(), "{content}");
         assert_eq!(piece.text().as_deref(), Some("Hello world"), "{content}");
         let typed = MessageDocument::from_json(body.as_bytes()).unwrap();
@@ -34,8 +34,8 @@ fn the_text_of_an_item_is_read_wherever_it_stands() {
         r#"[{"type":"message","content":[{"type":"output_text","text":"Hello world"}]}],"output_text":"Hello world""#,
     ] {
         let body = format!(r#"{{"object":"response","status":"completed","output":{output}}}"#);
-        let piece = Piece::read(Api::Responses, body.as_bytes()).unwrap();
-        assert_eq!((piece.step, piece.said), (Step::Document, expected), "{output}");
+        let piece = EventProbe::read(Api::Responses, body.as_bytes()).unwrap();
+        assert_eq!((piece.step, piece.content), (Step::Document, expected), "{output}");
         assert_eq!(piece.text().as_deref(), Some("Hello world"), "{output}");
         let typed = ResponseDocument::from_json(body.as_bytes()).unwrap();
         assert_eq!(typed.text().as_deref(), Some("Hello world"), "{output}");
@@ -43,13 +43,13 @@ fn the_text_of_an_item_is_read_wherever_it_stands() {
     // Thought is none, in whatever item it stands.
     let body =
         r#"{"object":"response","output":[{"type":"message","content":[{"type":"reasoning_text","text":"Hm"}]}]}"#;
-    let piece = Piece::read(Api::Responses, body.as_bytes()).unwrap();
-    assert_eq!((piece.said.text, piece.text()), (0, None));
-    assert!(piece.said.reasoning > 0);
+    let piece = EventProbe::read(Api::Responses, body.as_bytes()).unwrap();
+    assert_eq!((piece.content.text, piece.text()), (0, None));
+    assert!(piece.content.reasoning > 0);
     for content in ["[]", "null", r#""""#, "[null]", "7"] {
         let body = message(content);
-        let piece = Piece::read(Api::Messages, body.as_bytes()).unwrap();
-        assert!(piece.said.is_nothing() && !piece.has_items(), "{content}");
+        let piece = EventProbe::read(Api::Messages, body.as_bytes()).unwrap();
+        assert!(piece.content.is_nothing() && !piece.has_items(), "{content}");
     }
 }
 
@@ -82,7 +82,7 @@ fn an_end_in_a_failure_is_a_failure_in_its_own_word() {
             Some("timeout"),
         ),
     ] {
-        let piece = Piece::read(api, body.as_bytes()).unwrap();
+        let piece = EventProbe::read(api, body.as_bytes()).unwrap();
         assert!(piece.is_failure(), "{body}");
         let expected = UpstreamError {
             native_finish_reason: word.map(str::to_owned),
@@ -108,7 +108,7 @@ fn an_end_in_a_failure_is_a_failure_in_its_own_word() {
             r#"{"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[]}"#,
         ),
     ] {
-        let piece = Piece::read(api, body.as_bytes()).unwrap();
+        let piece = EventProbe::read(api, body.as_bytes()).unwrap();
         assert!(!piece.is_failure() && piece.upstream_error().is_none(), "{body}");
     }
 }

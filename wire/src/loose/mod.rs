@@ -8,15 +8,15 @@ use crate::{
     Api,
     chat::ChunkProbe,
     embeddings::has_vectors,
-    events::{Piece, Step},
+    events::{EventProbe, Step},
     finish::End,
     json::{Cursor, Found, lenient_value},
-    sse::short_word,
+    sse::terminator,
 };
 
-pub use words::{event_data, first_words, is_page};
+pub use words::{event_data, is_markup, summary};
 
-/// Beyond what a [`short_word`] may have.
+/// Beyond what a [`terminator`] may have.
 const LONGEST_LOOK: usize = 64;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -24,7 +24,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 /// `[DONE]`, also where a server wrote more than that, or less: a bare word, a semicolon, a line end as text, a NUL.
 #[must_use]
 pub fn is_done(data: &[u8]) -> bool {
-    let Some(word) = short_word(data) else {
+    let Some(word) = terminator(data) else {
         return false;
     };
     let word = word.strip_prefix(b"[").map_or(word, <[u8]>::trim_ascii);
@@ -41,7 +41,7 @@ pub fn documents(text: &Bytes) -> Option<Vec<Bytes>> {
     let mut found = Vec::new();
     let mut rest = text.clone();
     loop {
-        let skipped = between(&rest);
+        let skipped = separator_len(&rest);
         rest.advance(skipped);
         match rest.first() {
             None => return Some(found),
@@ -88,7 +88,7 @@ fn first_line(text: &[u8]) -> &[u8] {
 
 /// How many bytes at the start only part two documents.
 #[must_use]
-pub fn between(text: &[u8]) -> usize {
+pub fn separator_len(text: &[u8]) -> usize {
     let mut at = 0;
     loop {
         let rest = text.get(at..).unwrap_or_default();
@@ -107,8 +107,10 @@ pub fn between(text: &[u8]) -> usize {
 
 /// The answer of this API at the start of a text, whatever garbage stands behind it.
 #[must_use]
-pub fn first_answer(api: Api, text: &Bytes) -> Option<Bytes> {
-    let start = text.get(between(text)..).filter(|rest| rest.first() == Some(&b'{'))?;
+pub fn first_document(api: Api, text: &Bytes) -> Option<Bytes> {
+    let start = text
+        .get(separator_len(text)..)
+        .filter(|rest| rest.first() == Some(&b'{'))?;
     let raw = Cursor::lenient(start).raw().ok()?;
     is_answer(api, raw).then(|| text.slice_ref(raw))
 }
@@ -117,8 +119,8 @@ pub fn first_answer(api: Api, text: &Bytes) -> Option<Bytes> {
 fn is_answer(api: Api, raw: &[u8]) -> bool {
     match api {
         Api::Chat => ChunkProbe::read(raw).is_ok_and(|probe| probe.has_content() && probe.has_finish()),
-        Api::Responses | Api::Messages => Piece::read(api, raw)
-            .is_ok_and(|piece| piece.step == Step::Document && !piece.said.is_nothing() && piece.end() != End::None),
+        Api::Responses | Api::Messages => EventProbe::read(api, raw)
+            .is_ok_and(|piece| piece.step == Step::Document && !piece.content.is_nothing() && piece.end() != End::None),
         Api::Embeddings => ChunkProbe::read(raw).is_ok() && has_vectors(raw),
     }
 }
@@ -127,7 +129,7 @@ fn is_answer(api: Api, raw: &[u8]) -> bool {
 /// are no UTF-8 become U+FFFD, as the standard of events has it, and control characters in strings are escaped. `None` if that does not make
 /// it an object.
 #[must_use]
-pub fn mended(text: &Bytes) -> Option<Bytes> {
+pub fn repaired(text: &Bytes) -> Option<Bytes> {
     let mut inner = text.trim_ascii();
     loop {
         let stripped = inner
@@ -148,12 +150,12 @@ pub fn mended(text: &Bytes) -> Option<Bytes> {
     if inner.first() != Some(&b'{') {
         return None;
     }
-    let repaired = repaired(&String::from_utf8_lossy(inner));
-    ChunkProbe::read(repaired.as_bytes()).is_ok().then(|| repaired.into())
+    let escaped = with_escaped_controls(&String::from_utf8_lossy(inner));
+    ChunkProbe::read(escaped.as_bytes()).is_ok().then(|| escaped.into())
 }
 
 /// With the control characters in its strings escaped; NUL bytes outside of them are dropped.
-fn repaired(text: &str) -> String {
+fn with_escaped_controls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let (mut in_string, mut is_escaped) = (false, false);
     for mark in text.chars() {
@@ -212,11 +214,16 @@ mod tests {
             (b"{\"a\":1}\0", b"{\"a\":1}"),
             (b"data: [DONE]", b"[DONE]"),
         ] {
-            let mended = mended(&Bytes::from_static(text));
-            assert_eq!(mended.as_deref(), Some(expected), "{:?}", String::from_utf8_lossy(text));
+            let repaired = repaired(&Bytes::from_static(text));
+            assert_eq!(
+                repaired.as_deref(),
+                Some(expected),
+                "{:?}",
+                String::from_utf8_lossy(text)
+            );
         }
         for text in ["words", "{\"a\":", "\"words\"", "null", "[1]", "{'a':1}"] {
-            assert_eq!(mended(&Bytes::from_static(text.as_bytes())), None, "{text}");
+            assert_eq!(repaired(&Bytes::from_static(text.as_bytes())), None, "{text}");
         }
     }
 
@@ -241,7 +248,7 @@ mod tests {
             (Api::Embeddings, vectors, r#"{"object":"list","data":[]}"#),
         ] {
             for behind in ["", "\n\nx", "\n\nevent: done\ndata: [DONE]\n\n"] {
-                let first = |json: &str| first_answer(api, &Bytes::from(format!("{json}{behind}")));
+                let first = |json: &str| first_document(api, &Bytes::from(format!("{json}{behind}")));
                 assert_eq!(first(own).as_deref(), Some(own.as_bytes()), "{api}: {behind}");
                 assert_eq!(first(unended), None, "{api}: {behind}");
             }
@@ -251,7 +258,7 @@ mod tests {
             (Api::Responses, chat),
             (Api::Embeddings, message),
         ] {
-            assert_eq!(first_answer(api, &Bytes::from(other)), None, "{api}");
+            assert_eq!(first_document(api, &Bytes::from(other)), None, "{api}");
         }
     }
 
@@ -259,7 +266,7 @@ mod tests {
     #[test]
     fn a_megabyte_of_brackets_is_looked_at_once() {
         let brackets = "[".repeat(1 << 20);
-        assert_eq!(between(brackets.as_bytes()), brackets.len());
+        assert_eq!(separator_len(brackets.as_bytes()), brackets.len());
         assert_eq!(documents(&brackets.into()), Some(Vec::new()));
         let nested = "[{},".repeat(1 << 18);
         assert_eq!(documents(&nested.into()).map(|found| found.len()), Some(1 << 18));

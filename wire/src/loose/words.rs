@@ -5,11 +5,11 @@ const TOLD: usize = 200;
 
 /// The first words of a text that is no answer: on one line, and of an HTML page its title.
 #[must_use]
-pub fn first_words(text: &[u8]) -> String {
+pub fn summary(text: &[u8]) -> String {
     let start = text.get(..TOLD * 16).unwrap_or(text);
     let text = String::from_utf8_lossy(start);
     let text = text.trim_start_matches('\u{feff}').trim();
-    let words = if is_page(text.as_bytes()) {
+    let words = if is_markup(text.as_bytes()) {
         title(text).unwrap_or_default()
     } else {
         text
@@ -35,7 +35,7 @@ pub fn first_words(text: &[u8]) -> String {
 
 /// Whether a text is an HTML page, or XML.
 #[must_use]
-pub fn is_page(text: &[u8]) -> bool {
+pub fn is_markup(text: &[u8]) -> bool {
     text.trim_ascii_start().starts_with(b"<")
 }
 
@@ -85,9 +85,9 @@ mod tests {
             ("", ""),
             ("\u{feff}no", "no"),
         ] {
-            assert_eq!(first_words(text.as_bytes()), words, "{text}");
+            assert_eq!(summary(text.as_bytes()), words, "{text}");
         }
-        let long = first_words("é".repeat(500).as_bytes());
+        let long = summary("é".repeat(500).as_bytes());
         assert!(long.len() <= TOLD + 3 && long.ends_with('…'), "{long}");
         assert_eq!(
             event_data(b"event: error\ndata: {\"a\":1}\n\n").as_deref(),

@@ -1,7 +1,7 @@
 //! Events and whole documents of messages: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Step, all, is_error},
+    events::{EventProbe, Item, Step, all, is_error},
     json::{Cursor, JsonError, Text, full},
     letters::measure,
 };
@@ -17,7 +17,7 @@ struct Members<'a> {
 }
 
 /// Reads one object. Returns whether it is an event or a message, and not something else.
-pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
+pub(crate) fn read<'a>(piece: &mut EventProbe<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
     let mut members = Members::default();
     let mut cursor = Cursor::lenient(body);
     cursor.object(|key, value| {
@@ -54,7 +54,7 @@ pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, Js
         "content_block_start" => {
             piece.step = Step::Opens;
             if let Some(raw) = members.block {
-                piece.said = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
+                piece.content = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
                 piece.list = Some(raw);
             }
         }
@@ -114,21 +114,21 @@ impl<'a> Delta<'a> {
         Ok(delta)
     }
 
-    fn show(&self, piece: &mut Piece<'a>) {
+    fn show(&self, piece: &mut EventProbe<'a>) {
         let shows_nothing = |kind: Text<'_>| kind.is("signature_delta") || kind.is("citations_delta");
         if self.kind.is_some_and(shows_nothing) {
             return;
         }
         piece.text = self.text;
-        piece.said.text = self.text.map_or(0, measure);
-        piece.said.reasoning = self.thinking;
-        piece.said.brought = usize::from(self.has_others);
-        piece.said.other = self.json + piece.said.brought;
+        piece.content.text = self.text.map_or(0, measure);
+        piece.content.reasoning = self.thinking;
+        piece.content.from_server_tools = usize::from(self.has_others);
+        piece.content.other = self.json + piece.content.from_server_tools;
     }
 }
 
 /// A message by itself, or the one that a stream begins with.
-fn message<'a>(piece: &mut Piece<'a>, raw: &'a [u8], is_whole: bool) -> Result<(), JsonError> {
+fn message<'a>(piece: &mut EventProbe<'a>, raw: &'a [u8], is_whole: bool) -> Result<(), JsonError> {
     let mut stop = None;
     Cursor::lenient(raw).object_or_skip(|key, value| {
         match key.name() {
@@ -143,13 +143,13 @@ fn message<'a>(piece: &mut Piece<'a>, raw: &'a [u8], is_whole: bool) -> Result<(
         Ok(())
     })?;
     if let Some(list) = piece.list {
-        piece.said = all(list)?;
+        piece.content = all(list)?;
     }
     if is_whole {
         piece.step = Step::Document;
     }
     // A stream whose first event has all of the answer says there why it ended; before there is anything, it has not ended.
-    if is_whole || !piece.said.is_nothing() {
+    if is_whole || !piece.content.is_nothing() {
         piece.finish = stop;
     }
     Ok(())

@@ -129,7 +129,7 @@ fn block(content: &mut Content, block: &mut Cursor<'_>, depth: u32) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::facts::unbounded;
+    use crate::request::facts::unbounded_tool;
 
     fn request(fields: &str) -> Document {
         let body = format!(r#"{{"model":"a/b","max_tokens":9,{fields}}}"#);
@@ -194,7 +194,7 @@ mod tests {
             r#"{messages},"tools":[{{"type":"code_execution_20250825","name":"code"}}]"#
         ));
         assert_eq!(
-            unbounded(&code, Modalities::TEXT).as_deref(),
+            unbounded_tool(&code, Modalities::TEXT).as_deref(),
             Some("code_execution_20250825")
         );
         let adaptive = request(&format!(

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::json::{Found, JsonError};
+use crate::{
+    Api,
+    json::{Found, JsonError},
+};
 
 /// Why a request was not accepted. Says which field, what stands there and what should; never what the field says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +45,11 @@ pub enum RequestError {
         /// The field.
         field: String,
     },
+    /// There are no requests of this API yet.
+    UnsupportedApi {
+        /// The API.
+        api: Api,
+    },
 }
 
 impl RequestError {
@@ -49,7 +57,7 @@ impl RequestError {
     #[must_use]
     pub fn field(&self) -> Option<&str> {
         match self {
-            Self::Json(_) => None,
+            Self::Json(_) | Self::UnsupportedApi { .. } => None,
             Self::Missing { field, .. } | Self::Shape { field, .. } | Self::Field { field, .. } => Some(field),
             Self::Encode { field } => Some(field),
         }
@@ -88,6 +96,7 @@ impl fmt::Display for RequestError {
                 f,
                 "the value given for `{field}` has no JSON form: its map keys must be strings or numbers"
             ),
+            Self::UnsupportedApi { api } => write!(f, "requests of the API `{api}` are not supported"),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 pub mod check;
 mod error;
-pub mod facts;
+pub(crate) mod facts;
 
 pub use error::RequestError;
-pub use facts::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ToolLoop};
+pub use facts::{
+    IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ServerToolLoop,
+    reasoning_level, reasoning_time, unbounded_tool,
+};

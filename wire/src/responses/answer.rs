@@ -1,7 +1,7 @@
 //! Events and whole documents of responses: what each says of the answer.
 
 use crate::{
-    events::{Item, Piece, Said, Step, all, filled, full_text, is_error, texts},
+    events::{ContentSize, EventProbe, Item, Step, all, filled, full_text, is_error, texts},
     json::{Cursor, JsonError, Text, full},
     letters::measure,
 };
@@ -24,7 +24,7 @@ struct Members<'a> {
 }
 
 /// Reads one object. Returns whether it is an event or a response, and not something else.
-pub(crate) fn read<'a>(piece: &mut Piece<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
+pub(crate) fn read<'a>(piece: &mut EventProbe<'a>, body: &'a [u8]) -> Result<bool, JsonError> {
     let mut members = Members::default();
     let mut cursor = Cursor::lenient(body);
     cursor.object(|key, value| {
@@ -72,7 +72,7 @@ fn is_of_an_item(kind: &str) -> bool {
     kind.strip_prefix("response.").is_some_and(|name| name.contains('.'))
 }
 
-fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result<(), JsonError> {
+fn event<'a>(piece: &mut EventProbe<'a>, kind: &str, members: &Members<'a>) -> Result<(), JsonError> {
     let name = kind.strip_prefix("response.").unwrap_or(kind);
     match name {
         "error" => piece.failed = true,
@@ -98,7 +98,7 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
             piece.step = if is_whole { Step::Closes } else { Step::Opens };
             if let Some(raw) = members.item {
                 let item = Item::read(&mut Cursor::lenient(raw))?;
-                piece.said = item.said(is_whole)?;
+                piece.content = item.said(is_whole)?;
                 piece.is_answer = (item.is(&["message"]) || item.is_call()) && !item.is_commentary();
                 piece.list = Some(raw);
             }
@@ -108,12 +108,12 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
         "output_text.delta" | "content_part.delta" => {
             piece.step = Step::Delta;
             piece.text = members.delta;
-            piece.said.text = letters(members.delta);
+            piece.content.text = letters(members.delta);
         }
         "output_text.done" => {
             piece.step = Step::ClosesPart;
             piece.text = members.text;
-            piece.said.text = letters(members.text);
+            piece.content.text = letters(members.text);
         }
         "refusal.delta" => delta(piece, |said| &mut said.other, letters(members.delta)),
         "refusal.done" => whole(piece, |said| &mut said.other, members.refusal),
@@ -133,9 +133,9 @@ fn event<'a>(piece: &mut Piece<'a>, kind: &str, members: &Members<'a>) -> Result
 }
 
 /// A piece of sound or of a picture: to be shown, and of no known number of tokens.
-fn brought(piece: &mut Piece<'_>, is_there: bool) {
+fn brought(piece: &mut EventProbe<'_>, is_there: bool) {
     piece.step = Step::Delta;
-    (piece.said.other, piece.said.brought) = (usize::from(is_there), usize::from(is_there));
+    (piece.content.other, piece.content.from_server_tools) = (usize::from(is_there), usize::from(is_there));
 }
 
 /// The word of an end that has none of its own.
@@ -155,32 +155,32 @@ fn letters(text: Option<Text<'_>>) -> usize {
     text.map_or(0, measure)
 }
 
-fn delta(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, letters: usize) {
+fn delta(piece: &mut EventProbe<'_>, place: impl Fn(&mut ContentSize) -> &mut usize, letters: usize) {
     piece.step = Step::Delta;
-    *place(&mut piece.said) = letters;
+    *place(&mut piece.content) = letters;
 }
 
-fn whole(piece: &mut Piece<'_>, place: impl Fn(&mut Said) -> &mut usize, letters: usize) {
+fn whole(piece: &mut EventProbe<'_>, place: impl Fn(&mut ContentSize) -> &mut usize, letters: usize) {
     piece.step = Step::ClosesPart;
-    *place(&mut piece.said) = letters;
+    *place(&mut piece.content) = letters;
 }
 
-fn part<'a>(piece: &mut Piece<'a>, step: Step, name: &str, members: &Members<'a>) -> Result<(), JsonError> {
+fn part<'a>(piece: &mut EventProbe<'a>, step: Step, name: &str, members: &Members<'a>) -> Result<(), JsonError> {
     piece.step = step;
     let Some(raw) = members.part else { return Ok(()) };
     if name.starts_with("content") {
         piece.text = full_text(&mut Cursor::lenient(raw))?;
     }
-    piece.said = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
+    piece.content = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
     if name.starts_with("reasoning") {
-        piece.said.reasoning = piece.said.bytes();
-        (piece.said.text, piece.said.other) = (0, 0);
+        piece.content.reasoning = piece.content.bytes();
+        (piece.content.text, piece.content.other) = (0, 0);
     }
     Ok(())
 }
 
 /// A response by itself, or within an event; `has_ended` says that its status is that of its end.
-fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result<(), JsonError> {
+fn response<'a>(piece: &mut EventProbe<'a>, raw: &'a [u8], has_ended: bool) -> Result<(), JsonError> {
     let (mut status, mut reason, mut output, mut is_response) = (None, None, None, false);
     let (mut failed, mut text) = (false, None);
     Cursor::lenient(raw).object_or_skip(|key, value| {
@@ -214,12 +214,12 @@ fn response<'a>(piece: &mut Piece<'a>, raw: &'a [u8], has_ended: bool) -> Result
         return Ok(());
     }
     if let Some(output) = output {
-        piece.said = all(output)?;
+        piece.content = all(output)?;
         piece.list = Some(output);
     }
     // All of its text once more, which some servers send alone.
     if text.is_some() && output.and_then(texts).is_none() {
-        piece.said.text = piece.said.text.max(letters(text));
+        piece.content.text = piece.content.text.max(letters(text));
         piece.text = text;
     }
     if piece.step == Step::Envelope && (is_response || output.is_some()) {

@@ -124,7 +124,7 @@ fn part(content: &mut Content, part: &mut Cursor<'_>) -> Result<(), JsonError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::facts::unbounded;
+    use crate::request::facts::unbounded_tool;
 
     fn facts(body: &str) -> RequestFacts {
         read(&Document::parse(body.to_owned().into()).unwrap())
@@ -205,9 +205,9 @@ mod tests {
             let document = Document::parse(body.into()).unwrap();
             assert_eq!(
                 read(&document).unbounded_tools,
-                unbounded(&document, Modalities::TEXT).is_some()
+                unbounded_tool(&document, Modalities::TEXT).is_some()
             );
-            unbounded(&document, Modalities::TEXT)
+            unbounded_tool(&document, Modalities::TEXT)
         };
         for tool in [
             r#"{"type":"local_shell"}"#,
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn tools_of_the_upstream_make_a_loop_and_unknown_ones_have_no_bound() {
-        let named = |body: &'static str| unbounded(&Document::parse(body.into()).unwrap(), Modalities::TEXT);
+        let named = |body: &'static str| unbounded_tool(&Document::parse(body.into()).unwrap(), Modalities::TEXT);
         let search = r#"{"input":"x","tools":[{"type":"web_search_preview"}],"max_tool_calls":4}"#;
         assert_eq!(facts(search).tool_loop.map(|tools| tools.steps), Some(4));
         assert_eq!(facts(search).searches, 4);

@@ -2,12 +2,12 @@
 
 use crate::{
     Api,
-    events::{Course, Piece},
+    events::{EventProbe, StreamState},
     finish::End,
 };
 
-fn read(body: &str) -> Piece<'_> {
-    Piece::read(Api::Responses, body.as_bytes()).unwrap()
+fn read(body: &str) -> EventProbe<'_> {
+    EventProbe::read(Api::Responses, body.as_bytes()).unwrap()
 }
 
 #[test]
@@ -73,9 +73,9 @@ fn what_the_model_did_not_write_is_shown_and_counts_no_tokens() {
         let event = item_done(&item);
         let piece = read(&event);
         let what = item.get(..60).unwrap();
-        assert!(!piece.said.is_nothing(), "{what}");
+        assert!(!piece.content.is_nothing(), "{what}");
         assert_eq!(piece.shown_tokens(), tokens, "{what}");
-        let taken = Course::of(Api::Responses).unwrap().take(&piece);
+        let taken = StreamState::of(Api::Responses).unwrap().apply(&piece);
         assert!(taken.shows, "{what}");
         assert_eq!(taken.tokens, tokens, "{what}");
     }
@@ -90,11 +90,11 @@ fn pieces_of_pictures_and_sound_are_shown_and_count_no_tokens() {
         ),
         format!(r#"{{"type":"response.audio.delta","output_index":0,"delta":"{long}"}}"#),
     ] {
-        let mut course = Course::of(Api::Responses).unwrap();
-        let taken = course.take(&read(&event));
+        let mut course = StreamState::of(Api::Responses).unwrap();
+        let taken = course.apply(&read(&event));
         assert_eq!((taken.shows, taken.tokens), (true, 0));
         // The picture itself is the model's, whatever was shown of it before.
-        let taken = course.take(&read(&item_done(&format!(
+        let taken = course.apply(&read(&item_done(&format!(
             r#"{{"type":"image_generation_call","result":"{long}"}}"#
         ))));
         assert_eq!((taken.shows, taken.tokens), (true, 1_290));
@@ -103,17 +103,17 @@ fn pieces_of_pictures_and_sound_are_shown_and_count_no_tokens() {
 
 #[test]
 fn what_an_event_repeats_counts_once() {
-    let mut course = Course::of(Api::Responses).unwrap();
+    let mut course = StreamState::of(Api::Responses).unwrap();
     let text = "The sky is blue.".repeat(20);
     let delta = format!(r#"{{"type":"response.output_text.delta","output_index":0,"delta":"{text}"}}"#);
-    assert_eq!(course.take(&read(&delta)).tokens, 64);
+    assert_eq!(course.apply(&read(&delta)).tokens, 64);
     // Reasoning that no event had before, behind text that one had.
     let thought = format!(r#"{{"type":"reasoning","summary":[{{"type":"summary_text","text":"{text}"}}]}}"#);
     let message = format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}"#);
     let whole = format!(
         r#"{{"type":"response.completed","response":{{"status":"completed","output":[{thought},{message}]}}}}"#
     );
-    let taken = course.take(&read(&whole));
+    let taken = course.apply(&read(&whole));
     assert!(taken.shows);
     assert_eq!(taken.tokens, 64);
 }
@@ -135,14 +135,14 @@ fn letters_count_alike_in_every_language() {
 #[test]
 fn a_commentary_is_not_the_answer() {
     let is_whole = |phase: &str| {
-        let mut course = Course::of(Api::Responses).unwrap();
+        let mut course = StreamState::of(Api::Responses).unwrap();
         let item = format!(
             r#"{{"type":"message","role":"assistant",{phase}"content":[{{"type":"output_text","text":"I look it up."}}]}}"#
         );
-        course.take(&read(&format!(
+        course.apply(&read(&format!(
             r#"{{"type":"response.output_item.added","output_index":0,"item":{item}}}"#
         )));
-        course.take(&read(&format!(
+        course.apply(&read(&format!(
             r#"{{"type":"response.output_item.done","output_index":0,"item":{item}}}"#
         )));
         course.is_whole_without_end()
@@ -233,20 +233,20 @@ fn a_call_that_the_caller_must_answer_is_an_answer_and_one_that_the_upstream_run
         (r#"{"type":"new_call","call_id":null,"x":1}"#, false),
         (r#"{"type":"shell_call_output","call_id":"c","output":"x"}"#, false),
     ] {
-        let mut course = Course::of(Api::Responses).unwrap();
+        let mut course = StreamState::of(Api::Responses).unwrap();
         let event = |name: &str| format!(r#"{{"type":"response.output_item.{name}","output_index":0,"item":{item}}}"#);
-        course.take(&read(&event("added")));
+        course.apply(&read(&event("added")));
         let done = event("done");
         let done = read(&done);
-        course.take(&done);
+        course.apply(&done);
         assert_eq!(
-            (course.is_whole_without_end(), done.said.calls),
+            (course.is_whole_without_end(), done.content.calls),
             (is_call, is_call),
             "{item}"
         );
         let whole = format!(r#"{{"object":"response","status":"completed","output":[{item}]}}"#);
         let word = if is_call { "tool_calls" } else { "stop" };
-        assert_eq!(read(&whole).finish_word().as_deref(), Some(word), "{item}");
-        assert!(!is_call || !read(&whole).said.is_nothing(), "{item}");
+        assert_eq!(read(&whole).finish_reason().as_deref(), Some(word), "{item}");
+        assert!(!is_call || !read(&whole).content.is_nothing(), "{item}");
     }
 }

@@ -14,12 +14,13 @@ use bytes::Bytes;
 ///     Ok(Some(SseItem::Event(event))) => assert_eq!(event.data, "{}"),
 ///     Ok(Some(SseItem::Comment)) => println!("the upstream is alive"),
 ///     Ok(Some(SseItem::Done)) => println!("the answer is whole"),
-///     Ok(Some(SseItem::Stray(line))) => println!("no event: {line:?}"),
-///     Ok(None) => println!("more bytes are needed"),
+///     Ok(Some(SseItem::Unframed(line))) => println!("no event: {line:?}"),
+///     Ok(_) => println!("more bytes are needed"),
 ///     Err(error) => println!("{error}"),
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SseItem {
     /// An event with data.
     Event(SseEvent),
@@ -31,7 +32,7 @@ pub enum SseItem {
     Done,
     /// A line that is no field of the standard, which would have it ignored: an error that lacks its
     /// `data:`, or a page or words in the place of a stream.
-    Stray(Bytes),
+    Unframed(Bytes),
 }
 
 impl SseItem {
@@ -49,13 +50,13 @@ impl SseItem {
 /// `[DONE]`, also with blanks or quotes around it.
 #[inline]
 pub(super) fn is_done(data: &[u8]) -> bool {
-    short_word(data).is_some_and(|word| word.eq_ignore_ascii_case(b"[DONE]"))
+    terminator(data).is_some_and(|word| word.eq_ignore_ascii_case(b"[DONE]"))
 }
 
 /// What may be a word that ends a stream, without blanks and quotes around it; `None` for an object, or if it is too long.
 #[inline]
 #[must_use]
-pub fn short_word(data: &[u8]) -> Option<&[u8]> {
+pub fn terminator(data: &[u8]) -> Option<&[u8]> {
     const LONGEST: usize = 32;
     // An event is JSON, nearly always.
     if data.first() == Some(&b'{') || data.len() > LONGEST {
@@ -85,6 +86,7 @@ pub fn short_word(data: &[u8]) -> Option<&[u8]> {
 /// assert_eq!(event.id.as_deref(), Some(&b"7"[..]));
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SseEvent {
     /// The value of `data:`; of several such lines, the values joined by line feeds. Empty if the
     /// field was there and empty; a block without a `data` field is no event.
@@ -95,4 +97,16 @@ pub struct SseEvent {
     /// The last `id:` line of this very event. Unlike a browser's `lastEventId` it is not carried
     /// over from earlier events, and an id in a block without data is ignored.
     pub id: Option<Bytes>,
+}
+
+impl SseEvent {
+    /// An event with this data, and without a type and an id.
+    #[must_use]
+    pub const fn new(data: Bytes) -> Self {
+        Self {
+            data,
+            event: None,
+            id: None,
+        }
+    }
 }

@@ -48,4 +48,4 @@ mod tests;
 
 pub use decoder::SseDecoder;
 pub use error::SseError;
-pub use item::{SseEvent, SseItem, short_word};
+pub use item::{SseEvent, SseItem, terminator};

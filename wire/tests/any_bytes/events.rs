@@ -7,7 +7,7 @@ use openrouter_wire::{
     Api, ApiAnswer as _,
     assemble::Assembler,
     chat::ChunkProbe,
-    events::{Course, Piece, Step},
+    events::{EventProbe, Step, StreamState},
     json::strict,
     messages::MessageDocument,
     responses::ResponseDocument,
@@ -39,7 +39,7 @@ fn any_pieces_make_an_answer_that_every_parser_reads() {
             let line = line.trim_ascii_end();
             let piece = text.slice_ref(line.strip_prefix(b"data: ").unwrap_or(line));
             black_box(
-                Piece::read(api, &piece)
+                EventProbe::read(api, &piece)
                     .map(|piece| (piece.text(), piece.end(), piece.shown_tokens()))
                     .ok(),
             );
@@ -74,7 +74,7 @@ fn typed(api: Api, text: &[u8]) -> Option<Option<String>> {
     match api {
         Api::Responses => ResponseDocument::from_json(text).ok().map(|whole| whole.text()),
         Api::Messages => MessageDocument::from_json(text).ok().map(|whole| whole.text()),
-        Api::Chat | Api::Embeddings => unreachable!("{api} has no types of events"),
+        _ => unreachable!("{api} has no types of events"),
     }
 }
 
@@ -86,7 +86,7 @@ fn any_document_of_a_typed_api_gets_one_verdict() {
         if text.starts_with("\u{feff}".as_bytes()) {
             return Ok(());
         }
-        let (piece, typed) = (Piece::read(api, text), typed(api, text));
+        let (piece, typed) = (EventProbe::read(api, text), typed(api, text));
         prop_assert_eq!(piece.is_ok(), typed.is_some(), "{:?}", piece.err());
         let Ok(piece) = piece else { return Ok(()) };
         black_box(piece.upstream_error());
@@ -111,7 +111,7 @@ fn says_end(api: Api, text: &str) -> bool {
     match api {
         Api::Responses => text.contains("complete") || text.contains("done"),
         Api::Messages => has_value(text, "stop_reason"),
-        Api::Chat | Api::Embeddings => unreachable!("{api} has no types of events"),
+        _ => unreachable!("{api} has no types of events"),
     }
 }
 
@@ -119,14 +119,14 @@ fn says_end(api: Api, text: &str) -> bool {
 #[test]
 fn any_course_ends_only_if_an_event_says_so() {
     try_readers(&STREAMS, |api, text| {
-        let mut course = Course::of(api).unwrap();
+        let mut course = StreamState::of(api).unwrap();
         let mut was_ended = false;
         for item in items(std::iter::once(text.clone())) {
             let SseItem::Event(event) = item else { continue };
-            let Ok(piece) = Piece::read(api, &event.data) else {
+            let Ok(piece) = EventProbe::read(api, &event.data) else {
                 continue;
             };
-            let taken = course.take(&piece);
+            let taken = course.apply(&piece);
             prop_assert!(!was_ended || course.is_ended(), "an end was taken back");
             prop_assert!(!taken.shows || !taken.is_snapshot, "{:?}", taken);
             prop_assert!(taken.shows || taken.tokens == 0, "{:?}", taken);
@@ -149,17 +149,17 @@ fn any_course_ends_only_if_an_event_says_so() {
 fn each_kept_stream_ends_unless_its_name_says_otherwise() {
     for (api, folder) in [(Api::Responses, "responses-stream"), (Api::Messages, "messages-stream")] {
         for (name, text) in kept(folder) {
-            let mut course = Course::of(api).unwrap();
+            let mut course = StreamState::of(api).unwrap();
             let mut has_failed = false;
             for item in items(std::iter::once(text.clone())) {
                 match item {
                     SseItem::Event(event) => {
-                        let piece = Piece::read(api, &event.data).unwrap();
+                        let piece = EventProbe::read(api, &event.data).unwrap();
                         has_failed |= piece.is_failure();
-                        course.take(&piece);
+                        course.apply(&piece);
                     }
                     SseItem::Done => assert!(course.is_ended() || course.is_whole_when_done(), "{folder}/{name}"),
-                    SseItem::Comment | SseItem::Stray(_) => {}
+                    _ => {}
                 }
             }
             let is_whole = course.is_ended() || name == "done-in-place" || name == "document";

@@ -64,7 +64,7 @@ pub(super) enum End<E> {
 
 /// A reader's position.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct ReaderPosition {
     pub(super) slot: usize,
     pub(super) next: usize,
     pub(super) pulses: u64,
@@ -185,7 +185,7 @@ impl<D: Frame + Clone, E> State<D, E> {
         }
     }
 
-    pub(super) fn read(&mut self, place: &mut Place, cx: &Context<'_>, most: usize) -> Found<Piece<D>, E>
+    pub(super) fn read(&mut self, place: &mut ReaderPosition, cx: &Context<'_>, most: usize) -> Found<Piece<D>, E>
     where
         E: From<LayerError>,
     {
@@ -212,7 +212,7 @@ impl<D: Frame + Clone, E> State<D, E> {
 }
 
 impl<D, E> State<D, E> {
-    pub(super) fn begin(&mut self, place: Place, cx: &Context<'_>) -> Found<Begun, E> {
+    pub(super) fn begin(&mut self, place: ReaderPosition, cx: &Context<'_>) -> Found<Begun, E> {
         if place.leads
             && let Some(parts) = self.parts.take()
         {
@@ -231,7 +231,7 @@ impl<D, E> State<D, E> {
         Found::Nothing
     }
 
-    fn ended<T>(&mut self, place: Place) -> Found<T, E> {
+    fn ended<T>(&mut self, place: ReaderPosition) -> Found<T, E> {
         match &mut self.end {
             Some(End::Whole) => Found::End,
             Some(End::Failed { leaders, .. }) if place.leads => leaders.take().map_or(Found::Retry, Found::Failed),
@@ -247,7 +247,7 @@ impl<D, E> State<D, E> {
     }
 
     /// Whether this reader has read all of an answer that is whole.
-    pub(super) fn is_read(&self, place: Place) -> bool {
+    pub(super) fn is_read(&self, place: ReaderPosition) -> bool {
         matches!(self.end, Some(End::Whole)) && place.next == self.gone + self.pieces.len()
     }
 }

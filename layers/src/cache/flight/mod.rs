@@ -184,7 +184,7 @@ where
         let personal = self.is_personal(&error);
         let others = state.readers.count() - usize::from(state.has_leader);
         let copies = (0..others).filter_map(|_| match (personal, shown(&state)) {
-            (false, _) => Some(error.for_another()),
+            (false, _) => Some(error.for_coalesced()),
             (true, false) => None,
             // Too late to call again. They see an interrupted stream.
             (true, true) => Some(broken_off(error.summary()).into()),

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Flight, Order,
-    board::{Begun, Found, Place, polled},
+    board::{Begun, Found, ReaderPosition, polled},
     broken_off,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
 /// Dropping it wakes the others, since it may have been the reader that polled.
 pub(in crate::cache) struct Reader<D, E> {
     flight: Arc<Flight<D, E>>,
-    place: Place,
+    place: ReaderPosition,
     joined_after: Option<Duration>,
 }
 
@@ -37,7 +37,7 @@ where
 {
     /// The reader that made the call.
     pub(super) const fn leading(flight: Arc<Flight<D, E>>) -> Self {
-        let place = Place {
+        let place = ReaderPosition {
             slot: 0,
             next: 0,
             pulses: 0,
@@ -63,7 +63,7 @@ where
         }
         let slot = state.readers.join();
         drop(state);
-        let place = Place {
+        let place = ReaderPosition {
             slot,
             next: 0,
             pulses: 0,

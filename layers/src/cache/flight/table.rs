@@ -42,7 +42,7 @@ impl Order {
         Self {
             read: true,
             share: true,
-            deadline: call.begins_by(),
+            deadline: call.first_token_deadline(),
             priority: call.priority(),
             one_key: None,
         }
@@ -109,16 +109,16 @@ where
         let (mut left_alone, mut over) = (None, None);
         let mut table = self.0.lock();
         if order.read {
-            let under_way = table.get(&key).and_then(Weak::upgrade);
-            if let (Some(flight), Some(own)) = (&under_way, order.one_key) {
+            let in_flight = table.get(&key).and_then(Weak::upgrade);
+            if let (Some(flight), Some(own)) = (&in_flight, order.one_key) {
                 let is_same = flight.leaders.one_key.is_some_and(|known| known.request == own.request);
                 if !is_same || !own.waits {
                     drop(table);
-                    drop(under_way);
+                    drop(in_flight);
                     return if is_same { Entered::Busy } else { Entered::Differs };
                 }
             }
-            match under_way.map(|flight| Reader::joining(flight, order)) {
+            match in_flight.map(|flight| Reader::joining(flight, order)) {
                 Some(Ok(reader)) => return Entered::Joins(reader, with),
                 Some(Err(flight)) => left_alone = Some(flight),
                 None => {}

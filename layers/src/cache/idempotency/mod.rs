@@ -41,8 +41,8 @@
 //! # Example
 //!
 //! ```
-//! # mod theirs { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/theirs.rs")); }
-//! # use theirs::*;
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+//! # use example::*;
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use http_body_util::BodyExt;
@@ -52,23 +52,23 @@
 //!     cache::idempotency::{IdempotencyKey, IdempotencyLayer, InMemoryIdempotency},
 //! };
 //!
-//! impl CacheKey for Ask {
+//! impl CacheKey for ExampleRequest {
 //!     fn write_key(&self, key: &mut KeyWriter<'_>) {
 //!         key.part(self.model.as_bytes());
 //!     }
 //! }
 //!
-//! let theirs = Theirs::default();
+//! let inner = ExampleService::default();
 //! let layer = IdempotencyLayer::new(InMemoryIdempotency::new(64 << 20), GlobalKey);
-//! let service = layer.layer(theirs.clone());
+//! let service = layer.layer(inner.clone());
 //! for replayed in [false, true] {
-//!     let mut request = Ask::of("gpt-5");
+//!     let mut request = ExampleRequest::of("gpt-5");
 //!     request.extensions_mut().insert(IdempotencyKey::new("order-17")?);
 //!     let response = service.clone().oneshot(request).await.map_err(|error| error.message)?;
 //!     assert_eq!(response.extensions().get::<Replayed>().is_some(), replayed);
 //!     response.into_body().collect().await.map_err(|error| error.message)?;
 //! }
-//! assert_eq!(theirs.asked().len(), 1);
+//! assert_eq!(inner.asked().len(), 1);
 //! # Ok(())
 //! # }
 //! ```

@@ -20,6 +20,7 @@ pub trait IdempotencyStore<D>: fmt::Debug + Send + Sync + 'static {
 pub type Claiming<D> = Pin<Box<dyn Future<Output = Result<Claim<D>, StoreError>> + Send>>;
 
 /// What is known of a key.
+#[non_exhaustive]
 pub enum Claim<D> {
     /// Nothing was: the call is made under this claim.
     Taken(Box<dyn IdempotencyClaim<D>>),

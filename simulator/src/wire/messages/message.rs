@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{Place, error, usage};
+use super::{UsagePosition, error, usage};
 use crate::answer::{Answer, Shown};
 use crate::fault::Fault;
 use crate::wire::Head;
@@ -107,6 +107,9 @@ pub(crate) fn plain(head: &Head, shown: &Shown<'_>, _: &Answer, faults: &[Fault]
             tool_use(id, name, &input)
         }));
     }
-    let usage = shown.usage.as_ref().map(|tally| usage(tally, Place::Plain, faults));
+    let usage = shown
+        .usage
+        .as_ref()
+        .map(|tally| usage(tally, UsagePosition::Plain, faults));
     message(head, content, shown.finish.map(stop_reason), usage, true)
 }

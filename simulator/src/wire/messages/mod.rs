@@ -18,7 +18,7 @@ use crate::fault::{Fault, UsageForm};
 
 /// The place of a usage object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum UsagePosition {
     /// In a plain answer, with the cost.
     Plain,
     /// In the event that begins a stream: the prompt, and one token.
@@ -28,14 +28,18 @@ enum Place {
 }
 
 /// The `usage` object. Cached tokens stand beside `input_tokens`.
-fn usage(tally: &Tally, place: Place, faults: &[Fault]) -> Box<RawValue> {
+fn usage(tally: &Tally, place: UsagePosition, faults: &[Fault]) -> Box<RawValue> {
     let fields = Fields::new(faults);
-    let zeros = place == Place::Start && fields.is(UsageForm::Zeros);
-    let has_cost = place == Place::Plain || (place == Place::Delta && fields.is(UsageForm::Cost));
+    let zeros = place == UsagePosition::Start && fields.is(UsageForm::Zeros);
+    let has_cost = place == UsagePosition::Plain || (place == UsagePosition::Delta && fields.is(UsageForm::Cost));
     let count = |tokens: u64| if zeros { 0 } else { tokens };
     let caching = &tally.caching;
     let input = tally.prompt.saturating_sub(caching.read + caching.written);
-    let output = if place == Place::Start { 1 } else { tally.completion };
+    let output = if place == UsagePosition::Start {
+        1
+    } else {
+        tally.completion
+    };
     let (short, long) = if caching.long {
         (0, caching.written)
     } else {
@@ -51,13 +55,13 @@ fn usage(tally: &Tally, place: Place, faults: &[Fault]) -> Box<RawValue> {
                 .tokens("ephemeral_1h_input_tokens", count(long))
         })
         .tokens("output_tokens", count(output));
-    if place != Place::Start {
+    if place != UsagePosition::Start {
         fields = fields.object("output_tokens_details", |details| {
             details.tokens("thinking_tokens", tally.reasoning)
         });
     }
     fields = fields.json("server_tool_use", "null");
-    if place != Place::Delta {
+    if place != UsagePosition::Delta {
         fields = fields
             .json("service_tier", "\"standard\"")
             .json("inference_geo", "null");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::message::{SIGNATURE, message, stop_details, stop_reason, text_block, thinking, tool_use};
-use super::{Place, error, usage};
+use super::{UsagePosition, error, usage};
 use crate::answer::{Answer, Piece, Tally};
 use crate::fault::Fault;
 use crate::track::{Act, Track};
@@ -86,7 +86,7 @@ impl<'a> Stream<'a> {
         let usage = if self.has(&Fault::NoUsage) {
             String::new()
         } else {
-            format!(",\"usage\":{}", usage(tally, Place::Delta, self.faults))
+            format!(",\"usage\":{}", usage(tally, UsagePosition::Delta, self.faults))
         };
         let metadata = self.head.metadata.as_ref();
         let metadata = metadata.map(|routed| format!("\"openrouter_metadata\":{routed}"));
@@ -99,7 +99,7 @@ impl<'a> Stream<'a> {
 
 impl Writer for Stream<'_> {
     fn begin(&mut self, track: &mut Track) {
-        let shown = (!self.has(&Fault::NoUsage)).then(|| usage(&self.answer.tally, Place::Start, self.faults));
+        let shown = (!self.has(&Fault::NoUsage)).then(|| usage(&self.answer.tally, UsagePosition::Start, self.faults));
         let begun = message(self.head, Vec::new(), None, shown, false);
         track.send(self.event("message_start", &format!("\"message\":{begun}")), 0);
         track.send(self.event("ping", ""), 0);
@@ -194,7 +194,7 @@ impl Writer for Stream<'_> {
     fn error(&mut self, code: &str, pieces: u64, track: &mut Track) {
         let mut body = error::inside(&Inside::new(code, self.faults), &self.head.id).to_string();
         if self.has(&Fault::Billed) {
-            let shown = usage(&self.answer.tally.first(pieces), Place::Plain, self.faults);
+            let shown = usage(&self.answer.tally.first(pieces), UsagePosition::Plain, self.faults);
             body.truncate(body.len() - 1);
             body += &format!(",\"usage\":{shown}}}");
         }

@@ -21,14 +21,14 @@ pub(super) fn filled(value: &mut Cursor<'_>) -> Result<usize, JsonError> {
             let raw = value.raw()?;
             // An object of empty strings says nothing.
             let inner = Cursor::lenient(raw);
-            Ok(if says_something(inner)? { measure_json(raw) } else { 0 })
+            Ok(if is_not_blank(inner)? { measure_json(raw) } else { 0 })
         }
         Found::Null => value.skip().map(|()| 0),
         _ => Ok(value.raw()?.len()),
     }
 }
 
-fn says_something(mut value: Cursor<'_>) -> Result<bool, JsonError> {
+fn is_not_blank(mut value: Cursor<'_>) -> Result<bool, JsonError> {
     let mut any = false;
     let mut look = |item: &mut Cursor<'_>| -> Result<(), JsonError> {
         any |= !matches!(item.raw()?, b"null" | b"\"\"" | b"{}" | b"[]");
@@ -46,8 +46,8 @@ fn says_something(mut value: Cursor<'_>) -> Result<bool, JsonError> {
 /// there is none.
 pub(super) fn is_error(value: &mut Cursor<'_>) -> Result<bool, JsonError> {
     let raw = value.raw()?;
-    let says_nothing = matches!(raw, b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]");
-    Ok(!says_nothing && means_error(raw))
+    let is_nothing = matches!(raw, b"null" | b"false" | b"0" | b"\"\"" | b"{}" | b"[]");
+    Ok(!is_nothing && means_error(raw))
 }
 
 /// The same of a value that must be built to be checked: only failed answers and those of some servers have one.

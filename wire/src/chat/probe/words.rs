@@ -57,13 +57,13 @@ impl<'a> ChunkProbe<'a> {
 
     /// The same in the upstream's own word.
     #[must_use]
-    pub fn finish_word(&self) -> Option<Cow<'a, str>> {
+    pub fn raw_finish_reason(&self) -> Option<Cow<'a, str>> {
         self.finish.map(Text::to_str)
     }
 
     /// The provider's own word for why the answer ended.
     #[must_use]
-    pub fn native_finish_word(&self) -> Option<Cow<'a, str>> {
+    pub fn raw_native_finish_reason(&self) -> Option<Cow<'a, str>> {
         self.native.map(Text::to_str)
     }
 

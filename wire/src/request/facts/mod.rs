@@ -12,7 +12,7 @@ use crate::{
     json::{Cursor, Text, member, raw_member, text, whole_number},
 };
 pub(crate) use content::Content;
-pub use tools::unbounded;
+pub use tools::unbounded_tool;
 
 /// The most tokens a picture is taken to have: several times what any model makes of its largest.
 pub const IMAGE_TOKENS: u64 = 16_384;
@@ -30,7 +30,7 @@ pub const SEARCH_TOKENS: u64 = 8_192;
 /// The loop in which OpenRouter runs tools for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ToolLoop {
+pub struct ServerToolLoop {
     /// The most steps.
     pub steps: u64,
     /// Whether the request itself holds the loop to these steps.
@@ -53,7 +53,7 @@ pub struct RequestFacts {
     /// a search tool as many as its calls may be.
     pub searches: u64,
     /// The loop in which OpenRouter runs tools for it: its steps as `max_tool_calls` or `stop_server_tools_when` say, 30 by default.
-    pub tool_loop: Option<ToolLoop>,
+    pub tool_loop: Option<ServerToolLoop>,
     /// It brings a tool or a plugin whose cost has no bound: another model, a parser of documents by the page, one that is not known.
     pub unbounded_tools: bool,
     /// How many answers it asks for.
@@ -127,7 +127,7 @@ impl RequestFacts {
         if let Some(modalities) = document.get("modalities") {
             let walked = Cursor::new(modalities).array_or_skip(|item| {
                 if let Some(name) = item.string_or_skip()? {
-                    self.output.insert(Modalities::named(&name.to_str()));
+                    self.output.insert(name.to_str().parse().unwrap_or_default());
                 }
                 Ok(())
             });

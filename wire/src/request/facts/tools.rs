@@ -1,7 +1,7 @@
 //! What the upstream may run by itself for a request, and whether its cost has a bound.
 
 use super::content::is_for_an_hour;
-use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ToolLoop, is_there, number};
+use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ServerToolLoop, is_there, number};
 use crate::{
     Modalities,
     document::Document,
@@ -109,7 +109,7 @@ impl RequestFacts {
         let plugins = Plugins::read(document, self.input);
         let stops = Stops::read(document);
         let steps = if tools.runs || plugins.runs { stops.steps } else { 0 };
-        self.tool_loop = (tools.runs || plugins.runs).then_some(ToolLoop {
+        self.tool_loop = (tools.runs || plugins.runs).then_some(ServerToolLoop {
             steps,
             is_bounded: stops.is_bounded,
         });
@@ -126,7 +126,7 @@ impl RequestFacts {
 
 /// The first tool or plugin whose cost has no bound, by its name.
 #[must_use]
-pub fn unbounded(document: &Document, input: Modalities) -> Option<String> {
+pub fn unbounded_tool(document: &Document, input: Modalities) -> Option<String> {
     let mut found = None;
     if let Some(tools) = document.get("tools") {
         let read = each(tools, DEEPEST, &mut |raw| {
@@ -138,7 +138,7 @@ pub fn unbounded(document: &Document, input: Modalities) -> Option<String> {
             found = Some("a tool that cannot be read".to_owned());
         }
     }
-    found.or_else(|| Plugins::read(document, input).unbounded)
+    found.or_else(|| Plugins::read(document, input).unbounded_tool)
 }
 
 /// Gives each tool, those of a namespace in its place. A namespace that cannot be read, or is too deep, is given itself.
@@ -215,7 +215,7 @@ struct Plugins {
     searches: u64,
     searches_each_step: u64,
     is_unbounded: bool,
-    unbounded: Option<String>,
+    unbounded_tool: Option<String>,
 }
 
 impl Plugins {
@@ -264,7 +264,8 @@ impl Plugins {
 
     fn refuse(&mut self, name: &str) {
         self.is_unbounded = true;
-        self.unbounded.get_or_insert_with(|| name.chars().take(64).collect());
+        self.unbounded_tool
+            .get_or_insert_with(|| name.chars().take(64).collect());
     }
 }
 

@@ -44,7 +44,7 @@ impl SseDecoder {
             Field::Ignored => source.advance(end),
             Field::Stray => {
                 self.block.count(end);
-                return Some(SseItem::Stray(source.split_to(end)));
+                return Some(SseItem::Unframed(source.split_to(end)));
             }
             Field::Data(start) => {
                 let data = value(source, start, end);

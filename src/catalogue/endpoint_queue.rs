@@ -12,13 +12,13 @@ const MOST: usize = 64;
 
 /// A queue, each model in it once. Adding never waits.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
+pub(super) struct EndpointQueue {
     queue: Mutex<VecDeque<Box<str>>>,
     bell: Notify,
 }
 
-impl Wanted {
-    pub(super) fn ask(&self, id: &str) {
+impl EndpointQueue {
+    pub(super) fn push(&self, id: &str) {
         {
             let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
             if queue.len() >= MOST || queue.iter().any(|known| **known == *id) {
@@ -54,15 +54,15 @@ mod tests {
 
     #[tokio::test]
     async fn each_waits_once_and_not_too_many() {
-        let wanted = Wanted::default();
+        let endpoint_queue = EndpointQueue::default();
         for _ in 0..3 {
-            (0..100).for_each(|n| wanted.ask(&format!("m/{n}")));
+            (0..100).for_each(|n| endpoint_queue.push(&format!("m/{n}")));
         }
         for n in 0..MOST {
-            assert_eq!(*wanted.next().await, *format!("m/{n}"));
+            assert_eq!(*endpoint_queue.next().await, *format!("m/{n}"));
         }
-        assert!(wanted.is_empty());
-        wanted.ask("m/0");
-        assert_eq!(&*wanted.next().await, "m/0");
+        assert!(endpoint_queue.is_empty());
+        endpoint_queue.push("m/0");
+        assert_eq!(&*endpoint_queue.next().await, "m/0");
     }
 }

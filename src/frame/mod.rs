@@ -10,7 +10,7 @@ pub(crate) use self::hide::HiddenNames;
 use crate::{
     Api, Error,
     bounds::cut_cow,
-    known::{Adds, Known},
+    frame_facts::{Adds, FrameFacts},
     response::{UsageExt as _, at_tier, token_usage, usage_of_vectors},
     sent_key::HIDDEN,
 };
@@ -36,13 +36,14 @@ pub struct ChatFrame {
     /// Roughly how many tokens of the answer it shows.
     tokens: u32,
     /// What was found when it was read; without it, it is read again for each question.
-    known: Option<Arc<Known>>,
+    known: Option<Arc<FrameFacts>>,
     /// Usage that was reported before it and counts where its own says nothing; of a sign of life, the usage that it brings.
     base: Option<Box<Bytes>>,
 }
 
 /// In which form a frame came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FrameKind {
     /// A sign of life: a comment of the stream, or an event that says no more, such as a ping of Messages.
     KeepAlive,
@@ -200,8 +201,8 @@ impl Frame for ChatFrame {
             return self.message_with_text(text).unwrap_or(self);
         }
         let bytes = with_other_text(&self.bytes, text).unwrap_or_else(|| self.bytes.clone());
-        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| Known::of(&probe));
-        Self { bytes, ..self }.knowing(known)
+        let known = ChunkProbe::read(&bytes).ok().and_then(|probe| FrameFacts::of(&probe));
+        Self { bytes, ..self }.with_facts(known)
     }
 
     fn block(&self) -> Option<Block> {
@@ -268,9 +269,9 @@ impl Frame for ChatFrame {
             return known.finish(&self.bytes);
         }
         if self.is_typed() {
-            return self.piece()?.finish_word();
+            return self.piece()?.finish_reason();
         }
-        ChunkProbe::read(&self.bytes).ok()?.finish_word()
+        ChunkProbe::read(&self.bytes).ok()?.raw_finish_reason()
     }
 
     fn is_cut_short(&self) -> bool {
@@ -288,7 +289,7 @@ impl Frame for ChatFrame {
     }
 
     fn size_in_bytes(&self) -> usize {
-        let known = self.known.as_ref().map_or(0, |_| size_of::<Known>());
+        let known = self.known.as_ref().map_or(0, |_| size_of::<FrameFacts>());
         let base = self.base.as_ref().map_or(0, |base| base.len());
         size_of::<Self>() + self.bytes.len() + known + base
     }
@@ -305,7 +306,7 @@ impl Frame for ChatFrame {
     }
 
     fn replayed(&self) -> Self {
-        self.unpaid()
+        self.without_usage()
     }
 
     fn tokens(&self) -> u32 {

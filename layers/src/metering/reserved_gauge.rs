@@ -13,9 +13,9 @@ use crate::UsdAmount;
 const PARTS: f64 = 4_294_967_296.0;
 
 /// Money that is reserved, until this is dropped.
-pub(crate) struct Held(#[cfg(feature = "metrics")] f64);
+pub(crate) struct ReservedGauge(#[cfg(feature = "metrics")] f64);
 
-impl Held {
+impl ReservedGauge {
     pub(crate) fn new(amount: UsdAmount) -> Self {
         #[cfg(feature = "metrics")]
         {
@@ -32,7 +32,7 @@ impl Held {
 }
 
 #[cfg(feature = "metrics")]
-impl Drop for Held {
+impl Drop for ReservedGauge {
     fn drop(&mut self) {
         change(names::RESERVED, &Labels::new(), -self.0);
     }
@@ -49,7 +49,7 @@ mod tests {
         let recorder = DebuggingRecorder::new();
         metrics::with_local_recorder(&recorder, || {
             let amounts = (1..1000_i128).map(|nth| UsdAmount::from_pico(nth * 123_456_789 + nth % 7));
-            let held: Vec<_> = amounts.map(Held::new).collect();
+            let held: Vec<_> = amounts.map(ReservedGauge::new).collect();
             // In another order.
             let (later, sooner): (Vec<_>, Vec<_>) = held.into_iter().enumerate().partition(|(nth, _)| nth % 3 == 0);
             drop(sooner);

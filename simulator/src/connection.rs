@@ -1,4 +1,4 @@
-//! The string to pull when a connection is to break.
+//! Whether a connection is to end, and how.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -9,9 +9,9 @@ const RESET: u8 = 2;
 
 /// Breaks a connection. It does so at the connection's next flush, so that all that was written before still leaves.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Line(Arc<AtomicU8>);
+pub(crate) struct ConnectionState(Arc<AtomicU8>);
 
-impl Line {
+impl ConnectionState {
     /// Ends the connection in good order, as far as TCP is concerned.
     pub(crate) fn close(&self) {
         self.0.store(CLOSE, Ordering::Release);

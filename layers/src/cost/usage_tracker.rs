@@ -11,10 +11,10 @@ use crate::{
 /// chunks only. So a count that is reported before the finish is a floor, and no count is less than what was shown. The counts of prompt and answer
 /// are checked each by itself: a doubt about one leaves the other and its parts as they were reported.
 #[derive(Debug, Default)]
-pub(super) struct Taken {
+pub(super) struct UsageTracker {
     reported: Option<TokenUsage>,
     /// Whether any report came behind the first frames of the envelope: those know nothing of the answer, and of tools.
-    is_told: bool,
+    is_reported: bool,
     shown: ShownTokens,
     /// Whether nothing was shown after `reported`.
     is_current: bool,
@@ -37,7 +37,7 @@ pub(super) struct Counted {
     pub(super) is_prompt_estimated: bool,
 }
 
-impl Taken {
+impl UsageTracker {
     pub(super) fn frame<F: Frame>(&mut self, frame: &F, stage: Stage) {
         let shown = frame.tokens();
         if shown > 0 {
@@ -75,7 +75,7 @@ impl Taken {
             // Before an answer its counts are a floor, and no charge is the bill.
             (usage.charged, usage.charged_upstream) = (None, None);
         } else {
-            self.is_told = true;
+            self.is_reported = true;
         }
         self.reported = Some(usage.after(self.reported));
     }
@@ -86,7 +86,7 @@ impl Taken {
 
     /// Whether the upstream has reported any usage that may be of the whole attempt.
     pub(super) const fn is_reported(&self) -> bool {
-        self.is_told
+        self.is_reported
     }
 
     /// Whether an attempt that failed without an answer costs nothing: a charge that was reported decides, then a promise of the upstream,
@@ -95,7 +95,7 @@ impl Taken {
         let Some(reported) = &self.reported else { return true };
         match reported.bill() {
             Some(bill) => bill == UsdAmount::ZERO,
-            None => is_uncharged || !self.is_told || reported.total() == 0,
+            None => is_uncharged || !self.is_reported || reported.total() == 0,
         }
     }
 
@@ -118,7 +118,7 @@ impl Taken {
 
     /// Whether anything is known of the answer.
     pub(super) const fn is_known(&self) -> bool {
-        self.is_told || self.shown.is_any()
+        self.is_reported || self.shown.is_any()
     }
 
     /// The usage to price by. `prompt` is the estimate of the prompt; `is_whole` says that the answer came to its end, and `is_billed` that
@@ -178,15 +178,15 @@ mod tests {
         usage
     }
 
-    fn taken(reported: TokenUsage, shown: u32) -> Taken {
+    fn taken(reported: TokenUsage, shown: u32) -> UsageTracker {
         let mut seen = ShownTokens::default();
         seen.add(shown);
-        Taken {
+        UsageTracker {
             reported: Some(reported),
-            is_told: true,
+            is_reported: true,
             shown: seen,
             is_current: true,
-            ..Taken::default()
+            ..UsageTracker::default()
         }
     }
 

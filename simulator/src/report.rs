@@ -1,4 +1,4 @@
-//! What the simulator saw: one record for each request.
+//! The report of the simulator: one record for each request.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub enum Outcome {
     /// The whole answer, or error, was handed to the connection.
     Answered,
     /// The simulator ended the connection because of a fault.
-    Cut,
+    Interrupted,
     /// The client went away before the end.
     ClosedByClient,
 }
@@ -84,10 +84,10 @@ impl Attempt {
     }
 }
 
-/// Everything seen so far.
+/// All requests so far.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Seen {
+pub struct Report {
     /// The requests, oldest first.
     pub attempts: Vec<Attempt>,
     /// The sum of what all requests cost.
@@ -100,7 +100,7 @@ pub struct Seen {
     pub open_connections: u64,
 }
 
-impl Seen {
+impl Report {
     /// The requests for this model.
     pub fn of<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Attempt> {
         self.attempts.iter().filter(move |attempt| attempt.model == model)

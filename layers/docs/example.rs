@@ -13,7 +13,7 @@ use tower_llm_layers::{
 
 /// The request.
 #[derive(Clone, Default)]
-pub struct Ask {
+pub struct ExampleRequest {
     pub model: String,
     pub max_tokens: Option<u64>,
     /// What the model is to continue after.
@@ -21,7 +21,7 @@ pub struct Ask {
     pub call: Call,
 }
 
-impl Ask {
+impl ExampleRequest {
     pub fn of(model: &str) -> Request<Self> {
         Request::new(Self {
             model: model.to_owned(),
@@ -30,7 +30,7 @@ impl Ask {
     }
 }
 
-impl LlmRequest for Ask {
+impl LlmRequest for ExampleRequest {
     fn call(&self) -> &Call {
         &self.call
     }
@@ -44,9 +44,7 @@ impl LlmRequest for Ask {
         self.max_tokens
     }
     fn model(&self) -> Option<&str> {
-        Some(&self.model)
-            .filter(|model| !model.is_empty())
-            .map(String::as_str)
+        Some(&self.model).filter(|model| !model.is_empty()).map(String::as_str)
     }
     fn set_model(&mut self, model: &str) {
         self.model = model.to_owned();
@@ -56,14 +54,14 @@ impl LlmRequest for Ask {
     }
 }
 
-impl Budgeted for Ask {
+impl Budgeted for ExampleRequest {
     fn set_max_tokens(&mut self, tokens: u64) -> bool {
         self.max_tokens = Some(tokens);
         true
     }
 }
 
-impl Continuable for Ask {
+impl Continuable for ExampleRequest {
     fn continue_after(&self, shown: &str) -> Option<Self> {
         Some(Self {
             shown: shown.to_owned(),
@@ -74,9 +72,9 @@ impl Continuable for Ask {
 
 /// One piece of an answer; a blank one is nothing to show, and a full stop ends it.
 #[derive(Clone)]
-pub struct Piece(pub bytes::Bytes);
+pub struct ExampleFrame(pub bytes::Bytes);
 
-impl bytes::Buf for Piece {
+impl bytes::Buf for ExampleFrame {
     fn remaining(&self) -> usize {
         self.0.len()
     }
@@ -88,7 +86,7 @@ impl bytes::Buf for Piece {
     }
 }
 
-impl Frame for Piece {
+impl Frame for ExampleFrame {
     fn stage(&self) -> Stage {
         if self.0.is_empty() {
             Stage::Preamble
@@ -103,13 +101,13 @@ impl Frame for Piece {
 
 /// What goes wrong.
 #[derive(Debug)]
-pub struct TheirError {
+pub struct ExampleError {
     pub kind: FailureKind,
     pub message: String,
     pub marks: FailureMarks,
 }
 
-impl From<LayerError> for TheirError {
+impl From<LayerError> for ExampleError {
     fn from(error: LayerError) -> Self {
         Self {
             message: error.to_string(),
@@ -118,7 +116,7 @@ impl From<LayerError> for TheirError {
     }
 }
 
-impl From<FailureKind> for TheirError {
+impl From<FailureKind> for ExampleError {
     fn from(kind: FailureKind) -> Self {
         Self {
             kind,
@@ -128,7 +126,7 @@ impl From<FailureKind> for TheirError {
     }
 }
 
-impl Failure for TheirError {
+impl Failure for ExampleError {
     fn kind(&self) -> FailureKind {
         self.kind
     }
@@ -144,45 +142,45 @@ impl Failure for TheirError {
 }
 
 /// A body of pieces.
-pub struct Pieces(VecDeque<&'static str>);
+pub struct ExampleBody(VecDeque<&'static str>);
 
-impl http_body::Body for Pieces {
-    type Data = Piece;
-    type Error = TheirError;
+impl http_body::Body for ExampleBody {
+    type Data = ExampleFrame;
+    type Error = ExampleError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<http_body::Frame<Piece>, TheirError>>> {
+    ) -> Poll<Option<Result<http_body::Frame<ExampleFrame>, ExampleError>>> {
         let piece = self.0.pop_front();
-        Poll::Ready(piece.map(|text| Ok(http_body::Frame::data(Piece(text.into())))))
+        Poll::Ready(piece.map(|text| Ok(http_body::Frame::data(ExampleFrame(text.into())))))
     }
 }
 
 /// `busy` is overloaded, `shaky` only at its first call, `silent` never answers, `blank` says nothing, and every other model is well.
 /// The key `sk-old` is rejected.
 #[derive(Clone, Default)]
-pub struct Theirs {
+pub struct ExampleService {
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl Theirs {
+impl ExampleService {
     /// The models that were called, in order.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
     }
 }
 
-impl tower_service::Service<Request<Ask>> for Theirs {
-    type Response = Response<Pieces>;
-    type Error = TheirError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Pieces>, TheirError>> + Send>>;
+impl tower_service::Service<Request<ExampleRequest>> for ExampleService {
+    type Response = Response<ExampleBody>;
+    type Error = ExampleError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ExampleBody>, ExampleError>> + Send>>;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), TheirError>> {
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ExampleError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Ask>) -> Self::Future {
+    fn call(&mut self, request: Request<ExampleRequest>) -> Self::Future {
         let mut asked = self.asked.lock().unwrap();
         let first = asked.is_empty();
         asked.push(request.body().model.clone());
@@ -199,7 +197,7 @@ impl tower_service::Service<Request<Ask>> for Theirs {
                 "blank" => vec!["", ""],
                 _ => vec!["", "Because ", "of Rayleigh."],
             };
-            Ok(Response::new(Pieces(pieces.into())))
+            Ok(Response::new(ExampleBody(pieces.into())))
         })
     }
 }

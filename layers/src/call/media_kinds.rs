@@ -1,14 +1,12 @@
-//! Kinds of input and output.
+//! Kinds of input and output beside text.
 
 use std::fmt;
 
-/// A set of kinds of input or output.
+/// A set of kinds of input or output beside text, which every model takes and gives. Empty by default.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
-pub struct Modalities(u8);
+pub struct MediaKinds(u8);
 
-impl Modalities {
-    /// Nothing but text.
-    pub const TEXT: Self = Self(0);
+impl MediaKinds {
     /// Images.
     pub const IMAGE: Self = Self(1);
     /// Sound.
@@ -43,15 +41,17 @@ impl Modalities {
         self.0 & other.0 == other.0
     }
 
-    /// Whether this is text alone.
+    /// Whether the set has no kind: text alone.
     #[must_use]
-    pub const fn is_text(self) -> bool {
+    pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
+}
 
-    /// Reads a list of names as catalogues give them; unknown names and `text` add nothing.
-    pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        names.into_iter().fold(Self::TEXT, |set, name| {
+/// Reads a list of names as catalogues give them; unknown names and `text` add nothing.
+impl<'a> FromIterator<&'a str> for MediaKinds {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(names: I) -> Self {
+        names.into_iter().fold(Self::default(), |set, name| {
             Self::NAMED
                 .iter()
                 .find(|(_, known)| *known == name)
@@ -60,20 +60,24 @@ impl Modalities {
     }
 }
 
-impl fmt::Display for Modalities {
+impl fmt::Display for MediaKinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("text")?;
+        if self.is_empty() {
+            return f.write_str("none");
+        }
+        let mut plus = "";
         for (flag, name) in Self::NAMED {
             if self.contains(flag) {
-                write!(f, "+{name}")?;
+                write!(f, "{plus}{name}")?;
+                plus = "+";
             }
         }
         Ok(())
     }
 }
 
-impl fmt::Debug for Modalities {
+impl fmt::Debug for MediaKinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Modalities({self})")
+        write!(f, "MediaKinds({self})")
     }
 }

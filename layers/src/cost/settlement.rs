@@ -41,8 +41,8 @@ impl Running {
         self.book_on_served(is_held, sums.recorded, now);
         let cost = sums.bill.or(sums.estimate).unwrap_or(UsdAmount::ZERO);
         self.end_line(outcome, now, Some((cost, sums.state.is_estimate())));
-        self.say(&sums);
-        self.say_if_cut(outcome, &sums);
+        self.warn_if_implausible(&sums);
+        self.warn_if_cut(outcome, &sums);
         if let Some(ledger) = self.settings.ledger.clone() {
             ledger.record(&self.entry(outcome, &sums, UtcTime::at(now)));
         }
@@ -208,7 +208,7 @@ impl Running {
         if is_prompt_estimated {
             usage.image_count = needs.images;
         }
-        if needs.output.contains(crate::Modalities::IMAGE) && usage.answer >= LEAST_OF_A_PICTURE {
+        if needs.output.contains(crate::MediaKinds::IMAGE) && usage.answer >= LEAST_OF_A_PICTURE {
             usage.answer_images = usage.answer - usage.reasoning.min(usage.answer);
         }
     }
@@ -231,8 +231,8 @@ impl Running {
         listed().or_else(assumed)
     }
 
-    /// Says that the answer ended where the stack had set its end.
-    fn say_if_cut(&self, outcome: EntryOutcome, sums: &Sums) {
+    /// Warns that the answer ended where the stack had set its end.
+    fn warn_if_cut(&self, outcome: EntryOutcome, sums: &Sums) {
         let Limited::ByDefault(tokens) = self.limited else {
             return;
         };
@@ -256,14 +256,15 @@ impl Running {
     /// What the longest answer asked for costs.
     fn longest(&self, at: Instant) -> Option<UsdAmount> {
         let prices = self.settings.prices.as_ref()?;
-        let Quote::Known(tariff) = prices.quote(self.candidate.as_ref()?, self.needs.as_ref()?, UtcTime::at(at)) else {
+        let Quote::Known(worst_case) = prices.quote(self.candidate.as_ref()?, self.needs.as_ref()?, UtcTime::at(at))
+        else {
             return None;
         };
-        let answer = self.asked.or(tariff.max_answer)?;
-        tariff.cost(self.prompt.tokens(), answer).ok()
+        let answer = self.asked.or(worst_case.max_answer)?;
+        worst_case.cost(self.prompt.tokens(), answer).ok()
     }
 
-    fn say(&self, sums: &Sums) {
+    fn warn_if_implausible(&self, sums: &Sums) {
         if self.taken.is_implausible() {
             tracing::warn!(
                 target: "llm::cost",

@@ -12,8 +12,8 @@ use crate::{
     util::bounded_name,
 };
 
-/// The span, if any subscriber hears spans of this level. The macro asks as well, but reads all fields before where `tracing` has the feature `log`.
-pub(super) fn span_if_heard(span: impl FnOnce() -> Span) -> Span {
+/// The span, if any subscriber has spans of this level enabled. The macro asks as well, but reads all fields before where `tracing` has the feature `log`.
+pub(super) fn span_if_enabled(span: impl FnOnce() -> Span) -> Span {
     if Level::DEBUG <= LevelFilter::current() {
         span()
     } else {
@@ -23,7 +23,7 @@ pub(super) fn span_if_heard(span: impl FnOnce() -> Span) -> Span {
 
 /// What an operation and an attempt have in common.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct CallObservation {
     pub(super) operation: &'static str,
     pub(super) streamed: bool,
     began: Instant,
@@ -47,7 +47,7 @@ pub(super) struct Seen {
     stood_in: Option<DegradedSource>,
 }
 
-impl Seen {
+impl CallObservation {
     pub(super) fn of<R: LlmRequest>(request: &R, span: &Span) -> Self {
         Self {
             reads: !span.is_disabled() || cfg!(feature = "metrics"),

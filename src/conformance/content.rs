@@ -13,7 +13,7 @@ use crate::Api;
 
 /// One answer of possibly several.
 #[derive(Debug, Default)]
-pub(super) struct Said {
+pub(super) struct AnswerContent {
     pub(super) text: String,
     /// The tools that it calls: name and arguments as JSON text.
     pub(super) calls: Vec<(String, String)>,
@@ -22,7 +22,7 @@ pub(super) struct Said {
 }
 
 /// Reads a whole answer; `None` if it cannot be read.
-pub(super) fn read(api: Api, json: &[u8]) -> Option<Vec<Said>> {
+pub(super) fn read(api: Api, json: &[u8]) -> Option<Vec<AnswerContent>> {
     match api {
         Api::Chat => Some(
             ChatResponse::from_json(json)
@@ -34,11 +34,11 @@ pub(super) fn read(api: Api, json: &[u8]) -> Option<Vec<Said>> {
         ),
         Api::Responses => Some(vec![response(&ResponseDocument::from_json(json).ok()?)]),
         Api::Messages => Some(vec![message(&MessageDocument::from_json(json).ok()?)]),
-        Api::Embeddings => None,
+        _ => None,
     }
 }
 
-fn chat(choice: Choice) -> Said {
+fn chat(choice: Choice) -> AnswerContent {
     let message = choice.message;
     let is_refused = message
         .refusal
@@ -46,7 +46,7 @@ fn chat(choice: Choice) -> Said {
         .is_some_and(|refusal| !refusal.trim().is_empty());
     let finish = choice.finish_reason.as_ref().map(|reason| End::of(reason.as_str()));
     let calls = message.tool_calls.iter().map(ToolCallDelta::to_call);
-    Said {
+    AnswerContent {
         calls: calls
             .map(|ToolCall { function, .. }| (function.name, function.arguments))
             .collect(),
@@ -55,21 +55,21 @@ fn chat(choice: Choice) -> Said {
     }
 }
 
-fn response(document: &ResponseDocument) -> Said {
-    let mut said = Said {
+fn response(document: &ResponseDocument) -> AnswerContent {
+    let mut content = AnswerContent {
         is_other: document.status == "incomplete",
-        ..Said::default()
+        ..AnswerContent::default()
     };
     for item in &document.output {
         match text_in(item, "type") {
-            "function_call" => said
+            "function_call" => content
                 .calls
                 .push((text_in(item, "name").to_owned(), arguments(item.get("arguments")))),
             "message" => {
                 for part in item.get("content").and_then(Value::as_array).into_iter().flatten() {
                     match text_in(part, "type") {
-                        "refusal" => said.is_other = true,
-                        "output_text" => said.text.push_str(text_in(part, "text")),
+                        "refusal" => content.is_other = true,
+                        "output_text" => content.text.push_str(text_in(part, "text")),
                         _ => {}
                     }
                 }
@@ -77,25 +77,25 @@ fn response(document: &ResponseDocument) -> Said {
             _ => {}
         }
     }
-    said
+    content
 }
 
-fn message(document: &MessageDocument) -> Said {
+fn message(document: &MessageDocument) -> AnswerContent {
     let end = document.stop_reason.as_deref().map(End::of);
-    let mut said = Said {
+    let mut content = AnswerContent {
         is_other: matches!(end, Some(End::Length | End::Filter)),
-        ..Said::default()
+        ..AnswerContent::default()
     };
     for block in &document.content {
         match text_in(block, "type") {
-            "tool_use" => said
+            "tool_use" => content
                 .calls
                 .push((text_in(block, "name").to_owned(), arguments(block.get("input")))),
-            "text" => said.text.push_str(text_in(block, "text")),
+            "text" => content.text.push_str(text_in(block, "text")),
             _ => {}
         }
     }
-    said
+    content
 }
 
 fn text_in<'a>(value: &'a Value, name: &str) -> &'a str {

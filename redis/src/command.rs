@@ -6,11 +6,11 @@ use tower_llm_layers::budget::{AccountRef, warn_at_thresholds};
 
 use crate::{
     money::amount,
-    seen::{self, Seen},
+    snapshots::{self, AccountSnapshots},
 };
 
-/// One word to the script that delivers: `lua/deliver.lua` says what each kind takes.
-pub(crate) struct Word {
+/// One command to the script that delivers: `lua/deliver.lua` says what each kind takes.
+pub(crate) struct StoreCommand {
     kind: &'static str,
     keys: Vec<String>,
     arguments: Vec<String>,
@@ -21,11 +21,11 @@ pub(crate) struct Word {
     is_courtesy: bool,
 }
 
-/// What the store reports of a word: for each account settled before and after and overrun now, if something was spent, and what is to be
+/// What the store reports of a command: for each account settled before and after and overrun now, if something was spent, and what is to be
 /// remembered of it.
 pub(crate) type StoreReply = Vec<Vec<String>>;
 
-impl Word {
+impl StoreCommand {
     pub(crate) const fn new(kind: &'static str, keys: Vec<String>, arguments: Vec<String>) -> Self {
         Self {
             kind,
@@ -77,10 +77,10 @@ impl Word {
     }
 
     /// Logs a warning if an account fills up, and remembers how it stands.
-    pub(crate) fn told(&self, told: &StoreReply, seen: &Seen) {
-        for (line, told) in self.lines.iter().zip(told) {
-            let (marks, known) = told.split_at(told.len().saturating_sub(seen::WORDS));
-            seen.note(line, known);
+    pub(crate) fn record_reply(&self, reply: &StoreReply, snapshots: &AccountSnapshots) {
+        for (line, fields) in self.lines.iter().zip(reply) {
+            let (marks, known) = fields.split_at(fields.len().saturating_sub(snapshots::FIELDS));
+            snapshots.note(line, known);
             if let [before, before_pico, after, after_pico, over, over_pico] = marks
                 && let Some(before) = amount(before, before_pico)
                 && let Some(after) = amount(after, after_pico)

@@ -19,7 +19,7 @@ const MOST_HANDLES: usize = 4096;
 static RECORDER: AtomicUsize = AtomicUsize::new(0);
 
 thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static KEPT: RefCell<HandleCache> = RefCell::default();
 }
 
 /// Keeps the handles of the recorder that is installed, so that they are not looked up for each call. Call it once, after a recorder was installed for
@@ -37,7 +37,7 @@ fn address(recorder: &dyn Recorder) -> usize {
 
 /// What one thread keeps.
 #[derive(Default)]
-pub(super) struct Kept {
+pub(super) struct HandleCache {
     pub(super) counters: Handles<Counter>,
     pub(super) gauges: Handles<Gauge>,
     pub(super) histograms: Handles<Histogram>,
@@ -55,13 +55,13 @@ pub(super) struct Series<H> {
 
 /// Calls `then` with the handle of a series: the one that this thread keeps, or else the one that `look_up` finds.
 pub(super) fn with_handle<H, T>(
-    of: impl Fn(&mut Kept) -> &mut Handles<H>,
+    of: impl Fn(&mut HandleCache) -> &mut Handles<H>,
     (name, labels): (&'static str, &[Label]),
     look_up: impl Fn(&dyn Recorder) -> H,
     then: impl Fn(&H) -> T,
 ) -> T {
     metrics::with_recorder(|recorder| {
-        let with_kept = |kept: &RefCell<Kept>| {
+        let with_kept = |kept: &RefCell<HandleCache>| {
             let mut kept = kept.try_borrow_mut().ok()?;
             let hash = kept.hasher.hash_one((name, labels));
             let handles = of(&mut kept);

@@ -13,7 +13,7 @@ use super::{Candidate, Route};
 /// Looked at by each attempt, and seldom added to. It holds so many at most, since a request may name any model; and a tenth of that for
 /// routes that requests pin, so that these never take the place of a candidate.
 #[derive(Debug)]
-pub(crate) struct Known<T> {
+pub(crate) struct CandidateMap<T> {
     most: usize,
     free: RwLock<Table<Candidate, T>>,
     pinned: RwLock<Table<(Candidate, Route), T>>,
@@ -21,7 +21,7 @@ pub(crate) struct Known<T> {
 
 type Table<K, T> = HashMap<K, Arc<T>, RandomState>;
 
-impl<T> Known<T> {
+impl<T> CandidateMap<T> {
     pub(crate) fn new(most: usize) -> Self {
         Self {
             most,
@@ -108,14 +108,14 @@ mod tests {
         Candidate::new("router", &format!("model-{number}")).unwrap()
     }
 
-    fn add(known: &Known<u32>, number: u32) -> Option<Arc<u32>> {
+    fn add(known: &CandidateMap<u32>, number: u32) -> Option<Arc<u32>> {
         let even = |number: &u32| number.is_multiple_of(2).then_some(*number);
         known.add((&candidate(number), Route::FREE), even, || number)
     }
 
     #[test]
     fn the_least_spare_go_first_and_what_is_held_never() {
-        let known = Known::new(20);
+        let known = CandidateMap::new(20);
         let held: Vec<_> = (0..4).filter_map(|number| add(&known, number)).collect();
         for number in 4..20 {
             assert!(add(&known, number).is_some());
@@ -135,14 +135,14 @@ mod tests {
 
     #[test]
     fn without_a_spare_entry_no_new_one_is_made() {
-        let known = Known::new(2);
+        let known = CandidateMap::new(2);
         assert!(add(&known, 1).is_some() && add(&known, 3).is_some());
         assert!(add(&known, 5).is_none());
     }
 
     #[test]
     fn pinned_routes_are_kept_apart_and_take_no_candidates_place() {
-        let known = Known::new(20);
+        let known = CandidateMap::new(20);
         assert_eq!(add(&known, 1).as_deref(), Some(&1));
         let one = candidate(1);
         let route = |number: usize| Route::of([number.to_string().as_bytes()]);

@@ -14,7 +14,7 @@ use crate::util::Lock;
 /// capacity is a hit.
 ///
 /// An evicted response is returned or dropped when the lock is free again: dropping a frame runs foreign code.
-pub(super) struct Room<D> {
+pub(super) struct LruStore<D> {
     capacity: u128,
     state: Lock<State<D>>,
 }
@@ -26,9 +26,9 @@ struct State<D> {
     wanted: Line<D>,
 }
 
-type Kept<D> = Arc<Entry<D>>;
+type StoredEntry<D> = Arc<Entry<D>>;
 
-impl<D> Room<D> {
+impl<D> LruStore<D> {
     pub(super) fn new(capacity: u64) -> Self {
         Self {
             capacity: capacity.into(),
@@ -40,7 +40,7 @@ impl<D> Room<D> {
     }
 
     /// Finds it for a request, which counts as a use.
-    pub(super) fn get(&self, key: &AnswerKey) -> Option<Kept<D>> {
+    pub(super) fn get(&self, key: &AnswerKey) -> Option<StoredEntry<D>> {
         let mut state = self.state.lock();
         if let Some(kept) = state.wanted.touch(key) {
             return Some(Arc::clone(kept));
@@ -79,7 +79,7 @@ impl<D> Room<D> {
     }
 
     /// Takes out this very one, and none that has come into its place.
-    pub(super) fn remove(&self, key: &AnswerKey, kept: &Kept<D>) {
+    pub(super) fn remove(&self, key: &AnswerKey, kept: &StoredEntry<D>) {
         let mut state = self.state.lock();
         let is_it = state.find(key).is_some_and(|known| Arc::ptr_eq(known, kept));
         let gone = is_it.then(|| state.remove(key));
@@ -113,11 +113,11 @@ impl<D> Room<D> {
 }
 
 impl<D> State<D> {
-    fn find(&self, key: &AnswerKey) -> Option<&Kept<D>> {
+    fn find(&self, key: &AnswerKey) -> Option<&StoredEntry<D>> {
         self.wanted.find(key).or_else(|| self.new.find(key))
     }
 
-    fn remove(&mut self, key: &AnswerKey) -> Option<Kept<D>> {
+    fn remove(&mut self, key: &AnswerKey) -> Option<StoredEntry<D>> {
         self.wanted.remove(key).or_else(|| self.new.remove(key))
     }
 
@@ -126,7 +126,7 @@ impl<D> State<D> {
     }
 
     /// Starts at the least recently used, so that the time is proportional to the number of evicted responses.
-    fn let_go_of_what_is_over(&mut self, gone: &mut Vec<Kept<D>>) {
+    fn let_go_of_what_is_over(&mut self, gone: &mut Vec<StoredEntry<D>>) {
         let now = Instant::now();
         for line in [&mut self.new, &mut self.wanted] {
             while line.first().is_some_and(|kept| kept.is_over(now))
@@ -140,7 +140,7 @@ impl<D> State<D> {
 
 /// Responses, the least recently used first.
 struct Line<D> {
-    answers: LinkedHashMap<AnswerKey, Kept<D>, RandomState>,
+    answers: LinkedHashMap<AnswerKey, StoredEntry<D>, RandomState>,
     bytes: u128,
 }
 
@@ -154,30 +154,30 @@ impl<D> Default for Line<D> {
 }
 
 impl<D> Line<D> {
-    fn find(&self, key: &AnswerKey) -> Option<&Kept<D>> {
+    fn find(&self, key: &AnswerKey) -> Option<&StoredEntry<D>> {
         self.answers.get(key)
     }
 
-    fn first(&self) -> Option<&Kept<D>> {
+    fn first(&self) -> Option<&StoredEntry<D>> {
         self.answers.front().map(|(_, kept)| kept)
     }
 
-    fn touch(&mut self, key: &AnswerKey) -> Option<&Kept<D>> {
+    fn touch(&mut self, key: &AnswerKey) -> Option<&StoredEntry<D>> {
         self.answers.to_back(key).map(|kept| &*kept)
     }
 
-    fn push(&mut self, key: AnswerKey, kept: Kept<D>) {
+    fn push(&mut self, key: AnswerKey, kept: StoredEntry<D>) {
         self.bytes += kept.bytes as u128;
         self.answers.insert(key, kept);
     }
 
-    fn remove(&mut self, key: &AnswerKey) -> Option<Kept<D>> {
+    fn remove(&mut self, key: &AnswerKey) -> Option<StoredEntry<D>> {
         let kept = self.answers.remove(key)?;
         self.bytes -= kept.bytes as u128;
         Some(kept)
     }
 
-    fn pop(&mut self) -> Option<(AnswerKey, Kept<D>)> {
+    fn pop(&mut self) -> Option<(AnswerKey, StoredEntry<D>)> {
         let (key, kept) = self.answers.pop_front()?;
         self.bytes -= kept.bytes as u128;
         Some((key, kept))

@@ -13,7 +13,7 @@ use openrouter_wire::{
     document::Document,
     error::UpstreamError,
     json::{Cursor, strict},
-    loose::{documents, event_data, first_answer, first_words, mended},
+    loose::{documents, event_data, first_document, repaired, summary},
     sse::{SseDecoder, SseItem},
     usage::{Usage, UsageCounts, usage_counts},
 };
@@ -158,15 +158,15 @@ fn any_events_are_the_same_however_they_come() {
 #[test]
 fn any_loose_text_is_mended_or_left() {
     try_reader(&FOLDERS, |text| {
-        if let Some(mended) = mended(text).filter(|mended| mended.first() == Some(&b'{')) {
-            prop_assert!(ChunkProbe::read(&mended).is_ok());
+        if let Some(repaired) = repaired(text).filter(|repaired| repaired.first() == Some(&b'{')) {
+            prop_assert!(ChunkProbe::read(&repaired).is_ok());
         }
         for found in documents(text).unwrap_or_default() {
             prop_assert!(text.windows(found.len().max(1)).any(|window| window == found));
         }
-        let words = first_words(text);
+        let words = summary(text);
         prop_assert!(words.len() <= 203, "{}", words.len());
-        black_box((Api::ALL.map(|api| first_answer(api, text)), event_data(text)));
+        black_box((Api::ALL.map(|api| first_document(api, text)), event_data(text)));
         prop_assert!(!as_chunk(text).contains(&b'\n'));
         Ok(())
     });

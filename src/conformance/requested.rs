@@ -11,7 +11,7 @@ use crate::{Api, ApiRequest, ChatRequest, MessagesRequest, ResponsesRequest};
 
 /// The promises of a request, as raw JSON.
 #[derive(Default)]
-pub(super) struct Asked<'a> {
+pub(super) struct RequestedFormat<'a> {
     /// What the text must be.
     pub(super) format: Option<Format<'a>>,
     /// The list of tools.
@@ -32,11 +32,11 @@ fn document(request: &ApiRequest) -> Option<&Document> {
         Api::Chat => request.as_chat().map(ChatRequest::document),
         Api::Responses => request.as_responses().map(ResponsesRequest::document),
         Api::Messages => request.as_messages().map(MessagesRequest::document),
-        Api::Embeddings => None,
+        _ => None,
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> RequestedFormat<'a> {
     pub(super) fn of(request: &'a ApiRequest) -> Self {
         let Some(document) = document(request) else {
             return Self::default();
@@ -87,5 +87,5 @@ pub(super) fn schema_of_tool(tool: &Value) -> Option<(&str, &Value)> {
 
 /// Whether anything of this request's answer can be checked.
 pub(super) fn asks(request: &ApiRequest) -> bool {
-    request.operation() == "chat" && !Asked::of(request).is_empty()
+    request.operation() == "chat" && !RequestedFormat::of(request).is_empty()
 }

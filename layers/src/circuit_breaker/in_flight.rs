@@ -9,14 +9,14 @@ const MOST: usize = 256;
 
 /// Attempts are numbered as they begin.
 #[derive(Debug)]
-pub(super) struct UnderWay {
+pub(super) struct InFlightAttempts {
     /// All up to this one have ended, or are late.
     settled: u64,
     /// Those after it that have ended without a success.
     ended: Vec<u64>,
 }
 
-impl UnderWay {
+impl InFlightAttempts {
     pub(super) const fn new() -> Self {
         Self {
             settled: 0,
@@ -25,7 +25,7 @@ impl UnderWay {
     }
 
     /// Forgets all: the next attempt has this number.
-    pub(super) fn begin_anew(&mut self, next: u64) {
+    pub(super) fn restart(&mut self, next: u64) {
         self.settled = next.saturating_sub(1);
         self.ended.clear();
     }
@@ -37,7 +37,7 @@ impl UnderWay {
         }
     }
 
-    pub(super) fn said_nothing(&mut self, number: u64) {
+    pub(super) fn ended_without_result(&mut self, number: u64) {
         if number <= self.settled {
             return;
         }
@@ -51,7 +51,7 @@ impl UnderWay {
 
     /// Says how many that began before this one may yet succeed.
     pub(super) fn failed(&mut self, number: u64) -> u32 {
-        self.said_nothing(number);
+        self.ended_without_result(number);
         let before = number.saturating_sub(self.settled + 1);
         let ended = self.ended.iter().filter(|ended| **ended < number).count();
         u32::try_from(before.saturating_sub(ended as u64)).unwrap_or(u32::MAX)
@@ -64,26 +64,26 @@ mod tests {
 
     #[test]
     fn those_before_a_failure_may_yet_succeed() {
-        let mut under_way = UnderWay::new();
-        assert_eq!(under_way.failed(1), 0);
-        assert_eq!(under_way.failed(5), 3, "2, 3 and 4");
-        assert_eq!(under_way.failed(4), 2);
-        under_way.said_nothing(3);
-        assert_eq!(under_way.failed(9), 4, "2, 6, 7 and 8");
-        under_way.succeeded(7);
-        assert_eq!(under_way.failed(10), 1, "8; 2 and 6 are late");
-        assert_eq!(under_way.failed(2), 0, "late, and failed");
-        under_way.begin_anew(20);
-        assert_eq!(under_way.failed(21), 1);
+        let mut in_flight = InFlightAttempts::new();
+        assert_eq!(in_flight.failed(1), 0);
+        assert_eq!(in_flight.failed(5), 3, "2, 3 and 4");
+        assert_eq!(in_flight.failed(4), 2);
+        in_flight.ended_without_result(3);
+        assert_eq!(in_flight.failed(9), 4, "2, 6, 7 and 8");
+        in_flight.succeeded(7);
+        assert_eq!(in_flight.failed(10), 1, "8; 2 and 6 are late");
+        assert_eq!(in_flight.failed(2), 0, "late, and failed");
+        in_flight.restart(20);
+        assert_eq!(in_flight.failed(21), 1);
     }
 
     #[test]
     fn what_is_remembered_is_bounded() {
-        let mut under_way = UnderWay::new();
+        let mut in_flight = InFlightAttempts::new();
         for number in 1..10_000 {
-            under_way.failed(2 * number);
+            in_flight.failed(2 * number);
         }
-        assert!(under_way.ended.len() <= MOST);
-        assert!(under_way.failed(20_001) <= 300);
+        assert!(in_flight.ended.len() <= MOST);
+        assert!(in_flight.failed(20_001) <= 300);
     }
 }

@@ -21,7 +21,7 @@ use crate::util::{Alarm, Lock, Rest, Standing};
 const REST: Duration = Duration::from_secs(1);
 
 /// The store, and how it does.
-pub(super) struct Given<D> {
+pub(super) struct ExternalStore<D> {
     store: Box<dyn CacheStore<D>>,
     forgotten: Arc<Forgotten>,
     latest: Lock<Latest>,
@@ -31,7 +31,7 @@ pub(super) struct Given<D> {
     rest: Lock<Option<Rest>>,
 }
 
-impl<D: 'static> Given<D> {
+impl<D: 'static> ExternalStore<D> {
     pub(super) fn new(store: Box<dyn CacheStore<D>>, forgotten: Arc<Forgotten>) -> Self {
         Self {
             store,
@@ -111,7 +111,7 @@ impl<D: 'static> Given<D> {
     }
 }
 
-impl<D> Given<D> {
+impl<D> ExternalStore<D> {
     fn ended(&self, failure: Option<&dyn fmt::Display>) {
         *self.silent_since.lock() = None;
         let Some(failure) = failure else {
@@ -141,7 +141,7 @@ impl<D> Given<D> {
 /// A look at a store that answers later: up to its timeout or its cap, and nothing found if it fails or if the response is forgotten meanwhile.
 pub(super) struct Looking<D> {
     lookup: LookupFuture<D>,
-    given: Arc<Given<D>>,
+    given: Arc<ExternalStore<D>>,
     key: AnswerKey,
     /// In which era of the cache it began.
     era: u64,

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use tower_llm_layers::{Apis, Candidate, Capability, fallback::Capabilities};
 
 /// What is known of a candidate: by its upstream, and by the catalogue if there is one.
-pub(super) struct Spoken {
+pub(super) struct UpstreamCapabilities {
     /// The upstreams that do not support all.
     pub(super) upstreams: Vec<(Box<str>, Apis)>,
     pub(super) catalogue: Option<Arc<dyn Capabilities>>,
 }
 
-impl Capabilities for Spoken {
+impl Capabilities for UpstreamCapabilities {
     fn capability(&self, candidate: &Candidate) -> Option<Capability> {
         let known = self
             .catalogue

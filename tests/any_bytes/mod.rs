@@ -16,7 +16,7 @@ use tower_openrouter::{
 
 use near::{has_value, kept, try_reader, try_readers};
 
-#[path = "../wire/tests/near.rs"]
+#[path = "../../wire/tests/near.rs"]
 pub(crate) mod near;
 
 /// The kept texts.
@@ -73,7 +73,7 @@ fn says_end(api: Api, text: &[u8]) -> bool {
         Api::Chat => has(&["done", "finish_reason", "event: end", "event:end", "complete"]),
         Api::Responses => has(&["complete", "output_item.done", "response.done", "\"done\""]),
         Api::Messages => has_value(&text, "stop_reason") && has(&["message_stop", "done", "\"message\""]),
-        Api::Embeddings => has(&["embedding"]),
+        _ => has(&["embedding"]),
     }
 }
 

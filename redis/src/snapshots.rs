@@ -19,25 +19,25 @@ const MOST_ACCOUNTS: usize = 10_000;
 /// Generations of one account that are remembered.
 const MOST_PARTS: usize = 8;
 
-/// Words of a script's answer that are to be remembered of one account: see `seen` in `lua/account.lua`.
-pub(crate) const WORDS: usize = 8;
+/// Fields of a script's answer that are to be remembered of one account: see `seen` in `lua/account.lua`.
+pub(crate) const FIELDS: usize = 8;
 
 /// What was seen of all accounts.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct AccountSnapshots {
     accounts: Mutex<Tables>,
     restored: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Tables {
-    recent: HashMap<String, Known>,
-    before: HashMap<String, Known>,
+    recent: HashMap<String, Snapshot>,
+    before: HashMap<String, Snapshot>,
 }
 
 /// What was seen of one account in one window.
 #[derive(Debug, Default)]
-struct Known {
+struct Snapshot {
     window: String,
     /// The server's time.
     at: u64,
@@ -81,7 +81,7 @@ impl Part {
     }
 }
 
-impl Known {
+impl Snapshot {
     fn add(&mut self, part: Part) {
         if let Some(known) = self.parts.iter_mut().find(|known| known.generation == part.generation) {
             if part.version > known.version {
@@ -100,7 +100,7 @@ impl Known {
 }
 
 impl Tables {
-    fn known(&mut self, key: String) -> &mut Known {
+    fn known(&mut self, key: String) -> &mut Snapshot {
         let is_new = !self.recent.contains_key(&key);
         let before = if is_new { self.before.remove(&key) } else { None };
         if is_new && self.recent.len() >= MOST_ACCOUNTS {
@@ -110,7 +110,7 @@ impl Tables {
     }
 }
 
-impl Seen {
+impl AccountSnapshots {
     /// What a decision on this account is given along; empty if nothing is known.
     pub(crate) fn argument(&self, line: &AccountRef) -> String {
         let key = key(line);
@@ -197,19 +197,16 @@ mod tests {
     use super::*;
 
     fn line(account: &str) -> AccountRef {
-        AccountRef {
-            budget: Arc::new(Budget::usd("all", "1").unwrap()),
-            account: account.into(),
-        }
+        AccountRef::new(Arc::new(Budget::usd("all", "1").unwrap()), account)
     }
 
-    fn said(words: [&str; WORDS]) -> [String; WORDS] {
+    fn said(words: [&str; FIELDS]) -> [String; FIELDS] {
         words.map(str::to_owned)
     }
 
     #[test]
     fn the_newest_version_of_each_generation_of_one_window_is_remembered() {
-        let (seen, line) = (Seen::default(), line("a"));
+        let (seen, line) = (AccountSnapshots::default(), line("a"));
         assert_eq!(seen.argument(&line), "");
         seen.note(&line, &said(["7", "g1", "3", "1", "0", "50", "0", ""]));
         seen.note(&line, &said(["7", "g1", "2", "0", "9", "49", "0", ""]));
@@ -237,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_what_is_used_stays() {
-        let (seen, used) = (Seen::default(), line("used"));
+        let (seen, used) = (AccountSnapshots::default(), line("used"));
         for number in 0..4 * MOST_ACCOUNTS {
             let one = said(["7", "g", "1", "1", "0", "50", "0", ""]);
             seen.note(&line(&number.to_string()), &one);

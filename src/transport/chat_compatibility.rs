@@ -7,6 +7,11 @@ use crate::dialect::Dialect;
 
 /// The field in which an upstream takes the limit of a chat completion's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(
+    feature = "settings",
+    derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum TokenLimitField {
     /// The one that the request has; `max_tokens` if a layer sets the limit of a request that has none.
@@ -20,13 +25,13 @@ pub enum TokenLimitField {
 
 /// What an upstream takes in a chat completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ChatWords {
+pub(crate) struct ChatCompatibility {
     pub(crate) limit: TokenLimitField,
     /// Whether it takes `stream_options`; without them it reports usage anyway.
     pub(crate) stream_options: bool,
 }
 
-impl Default for ChatWords {
+impl Default for ChatCompatibility {
     fn default() -> Self {
         Self {
             limit: TokenLimitField::AsRequested,
@@ -51,7 +56,7 @@ pub(super) fn is_openai(name: &str, base: &Url) -> bool {
     name == OPENAI || host.ends_with(OPENAI_HOST) || host.ends_with(AZURE_HOSTS)
 }
 
-impl ChatWords {
+impl ChatCompatibility {
     /// Those of the upstream with this name and address.
     pub(super) fn of(name: &str, base: &Url, dialect: Dialect) -> Self {
         if dialect != Dialect::OpenAi {
@@ -94,18 +99,18 @@ mod tests {
             ("groq", "https://api.groq.com/openai/v1/", AsRequested, true),
             ("local", "http://127.0.0.1:8000/v1/", AsRequested, true),
         ] {
-            let words = ChatWords::of(name, &base.parse().unwrap(), Dialect::OpenAi);
+            let words = ChatCompatibility::of(name, &base.parse().unwrap(), Dialect::OpenAi);
             assert_eq!(
                 (words.limit, words.stream_options),
                 (limit, stream_options),
                 "{name} at {base}"
             );
         }
-        let openrouter = ChatWords::of(
+        let openrouter = ChatCompatibility::of(
             "openai",
             &"https://openrouter.ai/api/v1/".parse().unwrap(),
             Dialect::OpenRouter,
         );
-        assert_eq!(openrouter, ChatWords::default());
+        assert_eq!(openrouter, ChatCompatibility::default());
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Piece, Said, Step};
+use super::{ContentSize, EventProbe, Step};
 use crate::{Api, finish::End};
 
 /// The most items that may be open at once: beyond that a stream without its last event is not whole.
@@ -11,7 +11,7 @@ const MOST_OPEN: usize = 64;
 
 /// What was seen of a stream.
 #[derive(Debug)]
-pub struct Course {
+pub struct StreamState {
     api: Api,
     /// Items that have begun and not ended.
     open: SmallVec<[Open; 2]>,
@@ -20,7 +20,7 @@ pub struct Course {
     /// Whether the item that ended last is the answer itself.
     answered: bool,
     /// What was shown so far.
-    shown: Said,
+    shown: ContentSize,
     /// The answer has said why it ended.
     finished: bool,
     /// The last event has come.
@@ -37,13 +37,14 @@ pub struct Course {
 struct Open {
     index: u64,
     /// What was shown of it, and of its last part.
-    shown: Said,
-    part: Said,
+    shown: ContentSize,
+    part: ContentSize,
 }
 
 /// What an event is in its place of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Taken {
+#[non_exhaustive]
+pub struct EventEffect {
     /// Whether it shows something that was not shown before.
     pub shows: bool,
     /// Whether it only repeats what came before.
@@ -54,7 +55,7 @@ pub struct Taken {
     pub tokens: u32,
 }
 
-impl Course {
+impl StreamState {
     /// Of a stream of this API; `None` if its events have no types.
     #[must_use]
     pub fn of(api: Api) -> Option<Self> {
@@ -63,7 +64,7 @@ impl Course {
             open: SmallVec::new(),
             is_lost: false,
             answered: false,
-            shown: Said::default(),
+            shown: ContentSize::default(),
             finished: false,
             ended: false,
             has_items: false,
@@ -115,13 +116,13 @@ impl Course {
     }
 
     /// Takes note of one event.
-    pub fn take(&mut self, piece: &Piece<'_>) -> Taken {
-        let said = piece.said;
+    pub fn apply(&mut self, piece: &EventProbe<'_>) -> EventEffect {
+        let said = piece.content;
         if piece.step == Step::Opens {
             self.answered = false;
         }
         let new = match piece.step {
-            Step::Ping => Said::default(),
+            Step::Ping => ContentSize::default(),
             Step::Envelope | Step::Finishes => said,
             Step::Opens => self.open(piece.index).map_or(said, |open| open.show(said)),
             Step::Delta => {
@@ -129,7 +130,7 @@ impl Course {
                 self.open(piece.index).map_or(said, |open| open.show(said))
             }
             Step::OpensPart => self.open(piece.index).map_or(said, |open| {
-                open.part = Said::default();
+                open.part = ContentSize::default();
                 open.show(said)
             }),
             Step::ClosesPart => self
@@ -160,7 +161,7 @@ impl Course {
             Step::Document => finishes,
             _ => false,
         };
-        Taken {
+        EventEffect {
             shows: !new.is_nothing(),
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
@@ -169,10 +170,10 @@ impl Course {
     }
 
     /// Takes note of one more delta of the item of the last one: of text, with so many bytes.
-    pub fn take_text(&mut self, bytes: usize) {
-        let said = Said {
+    pub fn apply_text(&mut self, bytes: usize) {
+        let said = ContentSize {
             text: bytes,
-            ..Said::default()
+            ..ContentSize::default()
         };
         let new = self.open(self.last).map_or(said, |open| open.show(said));
         self.shown.add(new);
@@ -190,8 +191,8 @@ impl Course {
                 self.answered = false;
                 self.open.push(Open {
                     index,
-                    shown: Said::default(),
-                    part: Said::default(),
+                    shown: ContentSize::default(),
+                    part: ContentSize::default(),
                 });
                 self.open.len() - 1
             }
@@ -199,14 +200,14 @@ impl Course {
         self.open.get_mut(at)
     }
 
-    fn close(&mut self, index: u64) -> Said {
+    fn close(&mut self, index: u64) -> ContentSize {
         let at = self.open.iter().position(|open| open.index == index);
         at.map(|at| self.open.remove(at).shown).unwrap_or_default()
     }
 }
 
 impl Open {
-    const fn show(&mut self, said: Said) -> Said {
+    const fn show(&mut self, said: ContentSize) -> ContentSize {
         self.shown.add(said);
         self.part.add(said);
         said

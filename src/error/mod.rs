@@ -4,7 +4,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, time::Duration};
 
 use http::StatusCode;
 use tower_llm_layers::{
-    Advice, AttemptLog, FailureKind, FailureMarks, Health, LayerError, Outcome, Phase, RouterAttempt, Scope, TokenUsage,
+    Advice, AttemptLog, FailureKind, FailureMarks, FailureScope, Health, LayerError, Outcome, Phase, RouterAttempt,
+    TokenUsage,
 };
 
 use crate::{bounds::cut, sent_key::SentKey};
@@ -30,7 +31,7 @@ pub(crate) struct Inner {
     pub(crate) message: Cow<'static, str>,
     pub(crate) retry_after: Option<Duration>,
     pub(crate) affordable_tokens: Option<u64>,
-    pub(crate) scope: Scope,
+    pub(crate) scope: FailureScope,
     pub(crate) provider: Option<String>,
     pub(crate) generation_id: Option<String>,
     /// What the router tried by itself, if it says so.
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
     /// The server says that it has not processed the request.
     pub(crate) is_unprocessed: bool,
     /// Of a router that promises to charge nothing for it.
-    pub(crate) is_insured: bool,
+    pub(crate) no_charge_on_failure: bool,
     /// Of a layer's own, and about this caller alone.
     pub(crate) personal: bool,
     /// What the upstream said that the call took, in the body of the error.
@@ -123,17 +124,14 @@ impl Error {
     /// The same of a request that the server has not processed: it cost nothing, and says nothing of the upstream's health.
     pub(crate) fn unprocessed(mut self) -> Self {
         self.0.is_unprocessed = true;
-        let health = Health::Neutral;
-        let advice = Advice {
-            health,
-            ..self.kind().advice()
-        };
+        let mut advice = self.kind().advice();
+        advice.health = Health::Neutral;
         self.advised(advice)
     }
 
     /// The same of an answer of OpenRouter, which charges nothing for one without content.
-    pub(crate) fn insured(mut self, is_insured: bool) -> Self {
-        self.0.is_insured = is_insured;
+    pub(crate) fn no_charge_on_failure(mut self, no_charge_on_failure: bool) -> Self {
+        self.0.no_charge_on_failure = no_charge_on_failure;
         self
     }
 
@@ -360,11 +358,9 @@ impl From<LayerError> for Error {
         let made = Self::with(error.kind(), inner).after_text(error.answer_text().unwrap_or_default());
         if matches!(error, LayerError::FinishReason { .. }) {
             // The upstream answered as requested, maybe for a caller's own limit of tokens.
-            let health = Health::Neutral;
-            return made.advised(Advice {
-                health,
-                ..error.kind().advice()
-            });
+            let mut advice = error.kind().advice();
+            advice.health = Health::Neutral;
+            return made.advised(advice);
         }
         made
     }

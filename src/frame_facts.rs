@@ -7,18 +7,18 @@ use tower_llm_layers::TokenUsage;
 
 use crate::response::{at_tier, token_usage};
 use openrouter_wire::chat::ChunkProbe;
-use openrouter_wire::events::{Piece, Said};
+use openrouter_wire::events::{ContentSize, EventProbe};
 use openrouter_wire::json::Text;
 
 /// Shared by a frame's clones, and by the chunks of a stream that differ in their text alone.
 #[derive(Debug)]
-pub(crate) struct Known {
-    id: Option<Word>,
-    model: Option<Word>,
-    provider: Option<Word>,
-    finish: Option<Word>,
+pub(crate) struct FrameFacts {
+    id: Option<FieldSpan>,
+    model: Option<FieldSpan>,
+    provider: Option<FieldSpan>,
+    finish: Option<FieldSpan>,
     /// The number of an event of Responses, if it stands before the text.
-    number: Option<Word>,
+    number: Option<FieldSpan>,
     text: TextPlace,
     pub(crate) adds: Adds,
     pub(crate) usage: Option<TokenUsage>,
@@ -35,7 +35,7 @@ pub(crate) enum Adds {
 
 /// A word without escapes, as its place in the frame.
 #[derive(Debug, Clone, Copy)]
-struct Word {
+struct FieldSpan {
     start: u32,
     end: u32,
 }
@@ -50,7 +50,7 @@ enum TextPlace {
     Unread,
 }
 
-impl Known {
+impl FrameFacts {
     /// `None` if a word has escapes, or stands too far inside: then the frame is read again when a caller wants it.
     pub(crate) fn of(probe: &ChunkProbe<'_>) -> Option<Self> {
         let words = [
@@ -60,7 +60,7 @@ impl Known {
             probe.finish_text(),
         ];
         let [id, model, provider, finish] = words.map(|text| match text {
-            Some(text) if !text.is_empty() => Word::of(text).map(Some),
+            Some(text) if !text.is_empty() => FieldSpan::of(text).map(Some),
             _ => Some(None),
         });
         Some(Self {
@@ -76,7 +76,7 @@ impl Known {
     }
 
     /// The same of an event of Responses or of Messages that is a delta and nothing else; `None` of any other.
-    pub(crate) fn of_delta(piece: &Piece<'_>) -> Option<Self> {
+    pub(crate) fn of_delta(piece: &EventProbe<'_>) -> Option<Self> {
         if !piece.is_delta_alone() {
             return None;
         }
@@ -91,9 +91,9 @@ impl Known {
             model: None,
             provider: None,
             finish: None,
-            number: number.and_then(Word::at),
+            number: number.and_then(FieldSpan::at),
             text: TextPlace::of(text, text.is_some(), body.len())?,
-            adds: Adds::of_delta(piece.said),
+            adds: Adds::of_delta(piece.content),
             usage: None,
         })
     }
@@ -143,7 +143,7 @@ impl Known {
         let alike = |from, to| own.get(from..to).is_some_and(|own| other.get(from..to) == Some(own));
         match self.number {
             None => alike(0, before),
-            Some(Word { start, end }) => {
+            Some(FieldSpan { start, end }) => {
                 let (start, end) = (start as usize, end as usize);
                 alike(0, start) && alike(end, before) && other.get(start..end).is_some_and(is_whole_number)
             }
@@ -173,11 +173,11 @@ impl Adds {
         }
     }
 
-    const fn of_delta(said: Said) -> Self {
+    const fn of_delta(said: ContentSize) -> Self {
         match said {
-            Said { other: 1.., .. } => Self::Other,
-            Said { text: 1.., .. } => Self::Text,
-            Said { reasoning: 1.., .. } => Self::Reasoning,
+            ContentSize { other: 1.., .. } => Self::Other,
+            ContentSize { text: 1.., .. } => Self::Text,
+            ContentSize { reasoning: 1.., .. } => Self::Reasoning,
             _ => Self::Nothing,
         }
     }
@@ -188,7 +188,7 @@ fn is_whole_number(digits: &[u8]) -> bool {
     digits.iter().all(u8::is_ascii_digit) && (digits.len() == 1 || digits.first().is_some_and(|first| *first != b'0'))
 }
 
-impl Word {
+impl FieldSpan {
     fn of(text: Text<'_>) -> Option<Self> {
         text.plain()?;
         Self::at(text.range())

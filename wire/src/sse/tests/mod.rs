@@ -50,7 +50,7 @@ fn decode(stream: &[u8]) -> (Vec<SseItem>, Result<(), SseError>) {
 }
 
 fn stray(line: &str) -> SseItem {
-    SseItem::Stray(Bytes::copy_from_slice(line.as_bytes()))
+    SseItem::Unframed(Bytes::copy_from_slice(line.as_bytes()))
 }
 
 /// What lacks its blank line can be had at the end, and the decoder is empty then.
@@ -91,7 +91,7 @@ fn the_standard_rule_by_rule() {
         ("a byte order mark before a blank line", b"\xEF\xBB\xBF\ndata: a\n\n", &[event("a")]),
         ("only one byte order mark is dropped", b"\xEF\xBB\xBF\xEF\xBB\xBFdata: a\n\ndata: b\n\n", &[stray("\u{feff}data: a"), event("b")]),
         ("no byte order mark within", b"data: a\n\n\xEF\xBB\xBFdata: b\n\n", &[event("a"), stray("\u{feff}data: b")]),
-        ("half a byte order mark is a name", b"\xEF\xBBdata: a\n\ndata: b\n\n", &[SseItem::Stray(Bytes::from_static(b"\xEF\xBBdata: a")), event("b")]),
+        ("half a byte order mark is a name", b"\xEF\xBBdata: a\n\ndata: b\n\n", &[SseItem::Unframed(Bytes::from_static(b"\xEF\xBBdata: a")), event("b")]),
         ("no space after the colon", b"data:a\n\n", &[event("a")]),
         ("one space is dropped, no more", b"data:  a \n\n", &[event(" a ")]),
         ("a tab is not a space", b"data:\ta\n\n", &[event("\ta")]),
