@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, io::Write, iter};
 
 use bytes::Bytes;
-use flate2::write::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::write::{DeflateDecoder, GzDecoder, ZlibDecoder};
 use http::{HeaderMap, header};
 
 type Cause = Box<dyn StdError + Send + Sync>;
@@ -40,9 +40,13 @@ enum Encoding {
         named: Named,
         start: Vec<u8>,
     },
-    Gzip(MultiGzDecoder<Vec<u8>>),
+    Gzip(GzDecoder<Vec<u8>>),
     Zlib(ZlibDecoder<Vec<u8>>),
     Deflate(DeflateDecoder<Vec<u8>>),
+    /// A member of gzip has ended, and the piece behind it with what may be the first byte of another one.
+    BetweenMembers,
+    /// The encoded text is whole. What stands behind it, such as padding or a line end, is ignored, as gzip(1) and browsers do.
+    Ended,
     /// It was not encoded after all.
     Plain,
 }
@@ -130,7 +134,7 @@ impl Encoding {
     /// What a body that begins so is.
     fn decided(begin: [u8; 2], start: &[u8], named: &Named) -> Result<Self, Cause> {
         Ok(match named {
-            _ if begin == GZIP => Self::Gzip(MultiGzDecoder::new(Vec::new())),
+            _ if begin == GZIP => Self::Gzip(GzDecoder::new(Vec::new())),
             Named::Deflate if is_zlib(&begin) => Self::Zlib(ZlibDecoder::new(Vec::new())),
             Named::Deflate if !looks_plain(start) => Self::Deflate(DeflateDecoder::new(Vec::new())),
             Named::Unknown(encoding) if !looks_plain(start) && !looks_written(start) => {
@@ -154,11 +158,63 @@ impl Encoding {
             *self = Self::decided(*begin, &joined, named)?;
             return self.decode(&joined);
         }
-        match self {
-            Self::Gzip(decoder) => written(decoder, MultiGzDecoder::get_mut, bytes),
-            Self::Zlib(decoder) => written(decoder, ZlibDecoder::get_mut, bytes),
-            Self::Deflate(decoder) => written(decoder, DeflateDecoder::get_mut, bytes),
-            Self::Plain | Self::Undecided { .. } => Ok(bytes.clone()),
+        if matches!(self, Self::Plain) {
+            return Ok(bytes.clone());
+        }
+        match std::mem::replace(self, Self::Ended) {
+            Self::Gzip(decoder) => self.members(decoder, bytes),
+            Self::BetweenMembers if bytes.is_empty() => {
+                *self = Self::BetweenMembers;
+                Ok(Bytes::new())
+            }
+            Self::BetweenMembers if bytes.first() == GZIP.last() => {
+                let joined = [GZIP.get(..1).unwrap_or_default(), bytes].concat();
+                self.members(GzDecoder::new(Vec::new()), &joined)
+            }
+            Self::Zlib(mut decoder) => {
+                let rest = written(&mut decoder, ZlibDecoder::get_ref, bytes)?;
+                if !rest.is_empty() {
+                    return Ok(decoder.finish()?.into());
+                }
+                // An event is returned as soon as it has come.
+                decoder.flush()?;
+                let out = std::mem::take(decoder.get_mut());
+                *self = Self::Zlib(decoder);
+                Ok(out.into())
+            }
+            Self::Deflate(mut decoder) => {
+                let rest = written(&mut decoder, DeflateDecoder::get_ref, bytes)?;
+                if !rest.is_empty() {
+                    return Ok(decoder.finish()?.into());
+                }
+                decoder.flush()?;
+                let out = std::mem::take(decoder.get_mut());
+                *self = Self::Deflate(decoder);
+                Ok(out.into())
+            }
+            Self::BetweenMembers | Self::Ended | Self::Plain | Self::Undecided { .. } => Ok(Bytes::new()),
+        }
+    }
+
+    /// The bytes of this member of gzip, and of those behind it.
+    fn members(&mut self, mut decoder: GzDecoder<Vec<u8>>, mut bytes: &[u8]) -> Result<Bytes, Cause> {
+        loop {
+            bytes = written(&mut decoder, GzDecoder::get_ref, bytes)?;
+            if bytes.is_empty() {
+                decoder.flush()?;
+                let out = std::mem::take(decoder.get_mut());
+                *self = Self::Gzip(decoder);
+                return Ok(out.into());
+            }
+            let out = decoder.finish()?;
+            if !bytes.starts_with(&GZIP) {
+                let is_start = bytes.len() == 1 && bytes.first() == GZIP.first();
+                if is_start {
+                    *self = Self::BetweenMembers;
+                }
+                return Ok(out.into());
+            }
+            decoder = GzDecoder::new(out);
         }
     }
 
@@ -168,7 +224,7 @@ impl Encoding {
             Self::Gzip(decoder) => decoder.finish()?,
             Self::Zlib(decoder) => decoder.finish()?,
             Self::Deflate(decoder) => decoder.finish()?,
-            Self::Plain => Vec::new(),
+            Self::Plain | Self::BetweenMembers | Self::Ended => Vec::new(),
         })
     }
 }
@@ -210,21 +266,27 @@ fn looks_written(start: &[u8]) -> bool {
     start.len() >= ENOUGH && start.iter().take(4 * ENOUGH).all(is_written)
 }
 
-fn written<W: Write>(decoder: &mut W, out: fn(&mut W) -> &mut Vec<u8>, bytes: &[u8]) -> Result<Bytes, Cause> {
-    for slice in bytes.chunks(SLICE) {
-        decoder.write_all(slice)?;
+/// Gives a decoder these bytes. Returns those that it does not take, because its text has ended before them.
+fn written<'a, W: Write>(decoder: &mut W, out: fn(&W) -> &Vec<u8>, mut bytes: &'a [u8]) -> Result<&'a [u8], Cause> {
+    while !bytes.is_empty() {
+        let taken = decoder.write(bytes.get(..SLICE).unwrap_or(bytes))?;
+        if taken == 0 {
+            break;
+        }
         if out(decoder).len() > MOST_AT_ONCE {
             return Err(format!("a compressed piece of it expands to more than {MOST_AT_ONCE} bytes").into());
         }
+        bytes = bytes.get(taken..).unwrap_or_default();
     }
-    // An event is returned as soon as it has come.
-    decoder.flush()?;
-    Ok(std::mem::take(out(decoder)).into())
+    Ok(bytes)
 }
 
 #[cfg(test)]
 mod tests {
-    use flate2::{Compression, write::GzEncoder};
+    use flate2::{
+        Compression,
+        write::{DeflateEncoder, GzEncoder, ZlibEncoder},
+    };
 
     use super::*;
 
@@ -238,6 +300,62 @@ mod tests {
         [(header::CONTENT_ENCODING, encodings.parse().unwrap())]
             .into_iter()
             .collect()
+    }
+
+    fn zlib(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn deflate(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    /// What a body decodes to that comes in pieces of so many bytes.
+    fn in_pieces(encoding: &str, body: &[u8], size: usize) -> Result<Vec<u8>, Cause> {
+        let mut decoder = Decoder::of(&named(encoding));
+        let mut whole = Vec::new();
+        for piece in body.chunks(size) {
+            whole.extend_from_slice(&decoder.decode(&Bytes::copy_from_slice(piece))?);
+        }
+        whole.extend(decoder.finish()?.into_iter().flatten());
+        Ok(whole)
+    }
+
+    /// Padding, a line end of a template, a byte that could begin another member.
+    #[test]
+    fn what_stands_behind_a_whole_text_is_ignored() {
+        let text = b"{\"error\":\"no\"}";
+        for (encoding, body) in [
+            ("gzip", gzip(text)),
+            ("deflate", zlib(text)),
+            ("deflate", deflate(text)),
+        ] {
+            for behind in [&b""[..], b"\n", &[0; 32], b"\x1f", b"\x1fx", b"words behind it"] {
+                let whole = [body.as_slice(), behind].concat();
+                for size in [1, 2, 7, whole.len()] {
+                    let decoded = in_pieces(encoding, &whole, size).unwrap();
+                    assert_eq!(decoded, text, "{encoding}, {behind:?}, in pieces of {size}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn several_members_are_one_text_and_none_may_be_cut() {
+        let body = [gzip(b"{\"a\":"), gzip(b"1"), gzip(b"}")].concat();
+        for size in [1, 2, 3, 7, body.len()] {
+            assert_eq!(in_pieces("gzip", &body, size).unwrap(), b"{\"a\":1}", "{size}");
+            let padded = [body.as_slice(), &[0; 8]].concat();
+            assert_eq!(in_pieces("gzip", &padded, size).unwrap(), b"{\"a\":1}", "{size}");
+            for cut in [1, 8, 15] {
+                let cut = body.get(..body.len() - cut).unwrap();
+                assert!(in_pieces("gzip", cut, size).is_err(), "{size}");
+            }
+        }
     }
 
     /// Some kilobytes that would be a gigabyte.

@@ -177,7 +177,7 @@ impl Adds {
         match said {
             ContentSize { other: 1.., .. } => Self::Other,
             ContentSize { text: 1.., .. } => Self::Text,
-            ContentSize { reasoning: 1.., .. } => Self::Reasoning,
+            ContentSize { reasoning: 1.., .. } | ContentSize { summary: 1.., .. } => Self::Reasoning,
             _ => Self::Nothing,
         }
     }

@@ -7,8 +7,8 @@ use tower_llm_layers::UtcTime;
 /// The longest reset that is believed. The farthest real one is the next midnight, when daily quotas come back.
 pub(crate) const LONGEST_RESET: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The time to a reset: an instant in Unix milliseconds or seconds or as RFC 3339 writes it, seconds from now, parts such as `6m0s`
-/// and `120ms`, or an HTTP date. `None` if it is negative or no time.
+/// The time to a reset: an instant in Unix milliseconds or seconds or as RFC 3339 writes it, seconds from now, parts such as `6m0s`,
+/// `120ms` and `30 seconds`, or an HTTP date. `None` if it is negative or no time.
 pub(crate) fn time_to(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     const FIRST_MILLIS: f64 = 1e11;
@@ -41,27 +41,61 @@ pub(crate) fn time_to(text: &str, now: SystemTime) -> Option<Duration> {
     Some(UNIX_EPOCH.checked_add(time)?.duration_since(now).unwrap_or_default())
 }
 
-/// `1h2m3.5s`, `120ms`.
+/// `1h2m3.5s`, `120ms`, `30 seconds`, `1 minute and 5 seconds`.
 fn parts(mut text: &str) -> Option<Duration> {
     let mut whole = Duration::ZERO;
     while !text.is_empty() {
         let digits = text.find(|character: char| !character.is_ascii_digit() && character != '.')?;
         let (number, rest) = text.split_at_checked(digits)?;
+        let rest = rest.trim_start();
         let unit = rest
             .find(|character: char| !character.is_ascii_alphabetic())
             .unwrap_or(rest.len());
         let (unit, rest) = rest.split_at_checked(unit)?;
-        let seconds = match unit {
-            "d" => 86_400.0,
-            "h" => 3_600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            _ => return None,
-        };
-        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds_of(unit)?).ok()?;
         whole = whole.checked_add(part)?;
-        text = rest;
+        let behind = rest.trim_start_matches([' ', ',']);
+        text = behind.strip_prefix("and ").unwrap_or(behind);
     }
     (!whole.is_zero()).then_some(whole)
+}
+
+/// How many seconds a unit has.
+fn seconds_of(unit: &str) -> Option<f64> {
+    Some(match unit.to_ascii_lowercase().as_str() {
+        "d" | "day" | "days" => 86_400.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "ms" | "millisecond" | "milliseconds" => 0.001,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_parts_and_in_words() {
+        for (text, milliseconds) in [
+            ("6m0s", Some(360_000)),
+            ("1h2m3.5s", Some(3_723_500)),
+            ("120ms", Some(120)),
+            ("30 seconds", Some(30_000)),
+            (" 1 Minute ", Some(60_000)),
+            ("1 minute and 5 seconds", Some(65_000)),
+            ("1 hour, 2 mins", Some(3_720_000)),
+            ("2 days", Some(172_800_000)),
+            ("0 seconds", None),
+            ("seconds", None),
+            ("30 moons", None),
+            ("30 seconds from now", None),
+            ("- 30 seconds", None),
+            ("1 2", None),
+        ] {
+            let expected = milliseconds.map(Duration::from_millis);
+            assert_eq!(time_to(text, UNIX_EPOCH), expected, "{text}");
+        }
+    }
 }

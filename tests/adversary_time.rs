@@ -207,6 +207,7 @@ async fn extreme_settings_do_not_panic() {
             .last_candidate_grace(time)
             .min_throughput(MinThroughput::new(u32::MAX, Duration::MAX))
             .max_retry_delay(time)
+            .trailer_timeout(time)
             .backoff(Exponential::new(time, time))
             .attempts(u32::MAX)
             .attempts_per_candidate(3)

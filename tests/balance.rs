@@ -82,6 +82,27 @@ async fn another_rate_is_kept_to() {
     assert!((5..=9).contains(&asked), "{asked} times in an hour");
 }
 
+/// Its first wait goes beyond any instant, and so does one after failures.
+#[tokio::test(start_paused = true)]
+async fn a_balance_that_is_read_only_once_is_read_again_after_a_refusal() {
+    for plan in ["ok", "1x503,ok"] {
+        let world = world("10").await;
+        world.simulator.plan("/key", plan).unwrap();
+        world.simulator.plan(FIRST, "402").unwrap();
+        let watch = watching(&world).every(Duration::MAX).spawn_on(&Handle::current());
+        sleep(Duration::from_secs(10)).await;
+        assert_eq!(polls(&world), 1, "{plan}");
+        let got = call(&stack(&world, &watch), true, ask()).await;
+        assert_eq!(got.kind(), Some(FailureKind::InsufficientFunds));
+        sleep(Duration::from_secs(10)).await;
+        assert!(
+            polls(&world) > 1 && watch.state().failures == 0,
+            "{plan}: {}",
+            watch.state()
+        );
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_the_key_may_not_see_is_unknown_and_no_failure() {
     let world = world("10").await;

@@ -122,7 +122,7 @@ fn another_upstream_has_the_prices_it_was_given() {
         usd("0.5")
     );
     assert_eq!(
-        crate::support::prices::worst_case(&given, "gpt-5:nitro", 1).prompt_token,
+        crate::support::prices::worst_case(&given, "gpt-5:floor", 1).prompt_token,
         usd("0.5")
     );
     let mut usage = TokenUsage::default();

@@ -110,6 +110,21 @@ async fn endpoints_are_fetched_once_for_models_with_a_quoted_price() {
     drop(running);
 }
 
+/// Its first wait goes beyond any instant.
+#[tokio::test(start_paused = true)]
+async fn models_that_are_read_only_once_still_have_their_endpoints_read() {
+    let simulator = Simulator::start().await.unwrap();
+    let catalogue = Catalogue::new(account(&simulator).models().await.unwrap());
+    let refresh = CatalogueRefresh::new(catalogue.clone(), account(&simulator)).every(Duration::MAX);
+    let running = refresh.spawn_on(&Handle::current());
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000032"));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(asked(&simulator, "/endpoints"), 1);
+    assert_eq!(worst_case(&catalogue, LLAMA, 1).answer_token, usd("0.00000088"));
+    drop(running);
+}
+
 #[tokio::test(start_paused = true)]
 async fn endpoints_that_cannot_be_read_are_requested_later_and_block_nothing() {
     let simulator = Simulator::start().await.unwrap();

@@ -81,7 +81,12 @@ fn in_seconds(seconds: u64) -> u64 {
 /// The hint of an error with these headers and this message, rounded up to seconds.
 async fn hint(headers: &str, message: &str) -> Option<u64> {
     let body = format!(r#"{{"error":{{"message":"{message}","code":"rate_limit_exceeded"}}}}"#);
-    let headers = headers.to_owned();
+    hint_of(headers, &body).await
+}
+
+/// The same of an error with this body.
+async fn hint_of(headers: &str, body: &str) -> Option<u64> {
+    let (headers, body) = (headers.to_owned(), body.to_owned());
     let raw = Raw::start(move |_| error("429 Too Many Requests", &headers, &body)).await;
     let stack = Stack::builder()
         .upstream(raw.upstream(), ApiKey::new("sk-s3cr3t").unwrap())
@@ -139,11 +144,34 @@ async fn the_hint_of_an_error_is_read_wherever_it_stands() {
             Some(42..=42),
         ),
         ("retry-after: soon\r\n".to_owned(), "no", None),
+        ("retry-after: 30 seconds\r\n".to_owned(), "no", Some(30..=30)),
+        ("retry-after: 1 Minute\r\n".to_owned(), "no", Some(60..=60)),
+        ("x-ratelimit-reset: 2 minutes\r\n".to_owned(), "no", Some(120..=120)),
     ] {
         let got = hint(&headers, message).await;
         assert_eq!(got.is_some(), expected.is_some(), "{headers} {message}: {got:?}");
         if let (Some(got), Some(expected)) = (got, expected) {
             assert!(expected.contains(&got), "{headers} {message}: {got}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hint_of_an_error_is_read_under_its_many_names() {
+    for (body, expected) in [
+        (
+            r#"{"error":{"message":"Rate limit exceeded","type":"rate_limit","retry_after_ms":9000}}"#,
+            Some(9),
+        ),
+        (
+            r#"{"statusCode":429,"error":"Too Many Requests","message":"Rate limit exceeded, retry later","retryAfter":9}"#,
+            Some(9),
+        ),
+        (r#"{"error":{"message":"no","retryAfterMs":"1500"}}"#, Some(2)),
+        (r#"{"error":{"message":"no","retry_after":"30 seconds"}}"#, Some(30)),
+        (r#"{"error":{"message":"no","metadata":{"retryAfter":4}}}"#, Some(4)),
+        (r#"{"error":{"message":"no","retryAfter":"soon"}}"#, None),
+    ] {
+        assert_eq!(hint_of("", body).await, expected, "{body}");
     }
 }

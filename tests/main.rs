@@ -53,6 +53,8 @@ mod catalogue_properties;
 #[cfg(test)]
 mod catalogue_refresh;
 #[cfg(test)]
+mod compressed;
+#[cfg(test)]
 #[cfg(feature = "conformance")]
 mod conformance;
 #[cfg(test)]
@@ -89,6 +91,8 @@ mod endpoint_streams;
 #[cfg(test)]
 mod endpoint_waiting;
 #[cfg(test)]
+mod event_names;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod failed_usage;
@@ -102,6 +106,8 @@ mod fidelity;
 mod finish_reasons;
 #[cfg(test)]
 mod hanging_bills;
+#[cfg(test)]
+mod held_back;
 #[cfg(test)]
 #[cfg(feature = "cache")]
 mod idempotency;
@@ -120,6 +126,8 @@ mod limit_headers;
 mod limit_hints;
 #[cfg(test)]
 mod limits_by_key;
+#[cfg(test)]
+mod long_errors;
 #[cfg(test)]
 mod longest_answer;
 #[cfg(test)]

@@ -6,9 +6,10 @@ use crate::support::{FIRST, World};
 use tower_openrouter::{
     Catalogue, ChatRequest, ChatServiceExt, Error, FailureKind,
     layers::{
-        Candidate, FixedPrices, LlmRequest as _, PriceList, Quote, UtcTime, WorstCasePrice, budget::Budget,
+        Candidate, FixedPrices, LlmRequest as _, Needs, PriceList, Quote, UtcTime, WorstCasePrice, budget::Budget,
         cost::UnknownPrice,
     },
+    response::Pricing,
 };
 
 fn asks(fields: &str) -> ChatRequest {
@@ -56,6 +57,38 @@ fn a_faster_tier_and_a_picture_have_no_price_unless_one_is_stated() {
     assert!(!is_known(&*text, pictures));
     let priced = catalogue(r#"{"prompt":"0.000001","completion":"0.00001","image_output":"0.00003"}"#);
     assert!(is_known(&*priced, pictures));
+}
+
+#[test]
+fn a_name_that_requests_a_faster_tier_has_no_price_unless_it_is_given_for_the_whole_name() {
+    let quote = |prices: &Catalogue, name: &str| {
+        let candidate = Candidate::new("openrouter", name).unwrap();
+        prices.quote(&candidate, &Needs::default(), UtcTime::now())
+    };
+    let pricing = |text: &str| -> Pricing { serde_json::from_str(text).unwrap() };
+    let plain = Catalogue::default().with_price(
+        "openrouter",
+        FIRST,
+        &pricing(r#"{"prompt":"0.000001","completion":"0.00001"}"#),
+    );
+    for name in [FIRST.to_owned(), format!("{FIRST}:floor")] {
+        assert!(matches!(quote(&plain, &name), Quote::Known(_)), "{name}");
+    }
+    let fast = [format!("{FIRST}:nitro"), format!("{FIRST}@preset/fast")];
+    for name in &fast {
+        assert_eq!(quote(&plain, name), Quote::Unknown, "{name}");
+    }
+    let mut given = plain;
+    for name in &fast {
+        given = given.with_price(
+            "openrouter",
+            name,
+            &pricing(r#"{"prompt":"0.000003","completion":"0.00003"}"#),
+        );
+    }
+    for name in &fast {
+        assert!(matches!(quote(&given, name), Quote::Known(_)), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

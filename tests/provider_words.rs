@@ -210,9 +210,64 @@ async fn an_upstream_that_says_whether_to_retry_is_obeyed() {
     }
 }
 
+/// Of a few statuses a server sends one for a throttle, too: its code says so.
+#[tokio::test(start_paused = true)]
+async fn a_throttle_under_400_or_403_goes_to_the_next() {
+    let table = [
+        (
+            "400 Bad Request",
+            "",
+            r#"{"__type":"ThrottlingException","message":"Rate exceeded"}"#,
+        ),
+        (
+            "400 Bad Request",
+            "x-amzn-errortype: ThrottlingException:http://internal.amazon.com/coral/\r\n",
+            r#"{"message":"x"}"#,
+        ),
+        (
+            "400 Bad Request",
+            "",
+            r#"{"error":{"message":"Rate limit reached for requests","type":"requests","code":"rate_limit_exceeded"}}"#,
+        ),
+        (
+            "403 Forbidden",
+            "",
+            r#"{"message":"You have exceeded a secondary rate limit. Please wait a few minutes before you try again."}"#,
+        ),
+    ];
+    for (status, header, body) in table {
+        let head = format!(
+            "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{header}retry-after: 3600\r\nconnection: close\r\n\r\n"
+        );
+        let bad = Raw::always(vec![send(head), send(body)]).await;
+        let got = first_of_two(&bad, Dialect::OpenAi).await;
+        assert!(got.error.is_none(), "{body}: {got:?}");
+        assert_eq!(got.asked(), ["small", "large"], "{body}");
+        assert!(got.lines[0].to_string().contains("rate_limited"), "{}", got.lines[0]);
+    }
+}
+
+/// OpenRouter used the caller's own key at a provider, and the account of that key is empty.
+#[tokio::test(start_paused = true)]
+async fn an_empty_account_behind_the_router_goes_to_the_next() {
+    let body = r#"{"error":{"message":"Provider returned error","code":400,"metadata":{"raw":"Your credit balance is too low","provider_name":"Anthropic","is_byok":true}}}"#;
+    let bad = Raw::always(refuses("400 Bad Request", body)).await;
+    let got = first_of_two(&bad, Dialect::OpenRouter).await;
+    assert!(got.error.is_none(), "{got:?}");
+    assert_eq!(got.asked(), ["small", "large"]);
+    assert!(
+        got.lines[0].to_string().contains("insufficient_funds"),
+        "{}",
+        got.lines[0]
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_is_wrong_everywhere_ends_the_chain() {
     let bodies = [
+        r#"{"error":{"message":"We could not parse the JSON body of your request.","type":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"Invalid value for 'rate_limit': it exceeds 100","type":"invalid_request_error"}}"#,
+        r#"{"error":{"message":"model is required","type":"invalid_request_error","param":"model"}}"#,
         r#"{"error":{"message":"messages: at least one message is required","type":"invalid_request_error"}}"#,
         r#"{"error":{"message":"'models' array must have 3 items or fewer.","code":400}}"#,
     ];

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::support::{
-    FIRST, SECOND, TEXT, World, ask,
+    FIRST, SECOND, TEXT, World, ask, call,
     ledger::Kept,
     raw::{Raw, Step, chunk, done, events, json as json_head, send},
 };
@@ -233,6 +233,34 @@ async fn an_answer_from_the_start_is_never_joined() {
 }
 
 /// What is known of a model needs no refusal.
+/// The same words in other typography are the beginning all the same.
+#[tokio::test(start_paused = true)]
+async fn a_beginning_in_other_marks_is_not_joined() {
+    for (shown, again) in [
+        ("It\u{2019}s blue because", "It's blue because air scatters it."),
+        ("Blue \u{2013} since air", "Blue - since air scatters the short waves."),
+        (
+            "E\u{301}l es azul porque",
+            "\u{c9}l es azul porque el aire dispersa la luz.",
+        ),
+    ] {
+        let calls = AtomicUsize::new(0);
+        let (shown_step, again_step) = (chunk(shown, "null"), chunk(again, "null"));
+        let raw = Raw::start(move |_| {
+            if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+                vec![events(), shown_step.clone()]
+            } else {
+                vec![events(), again_step.clone(), chunk("", "\"stop\""), done()]
+            }
+        })
+        .await;
+        let builder = raw.builder().chain([FIRST, SECOND]);
+        let stack = builder.resume(ResumeLayer::new()).build().unwrap();
+        let got = call(&stack, true, ask()).await;
+        assert!(got.text == shown && got.error.is_some(), "{shown}: {}", got.text);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_new_claude_is_instructed_and_a_research_model_not_at_all() {
     const NEW: &str = "anthropic/claude-sonnet-4.6";

@@ -9,7 +9,7 @@ use crate::support::{
     raw::{Raw, Step, done, events, json, send},
 };
 use tower_openrouter::{
-    MessagesRequest, UsdAmount,
+    ApiRequest, MessagesRequest, ResponsesRequest, UsdAmount,
     layers::ledger::{Entry, EntryState},
 };
 
@@ -59,7 +59,38 @@ async fn message_of(blocks: &str, usage: &str) -> Entry {
     let whole = format!(
         r#"{{"id":"msg_1","type":"message","role":"assistant","model":"acme/priced","content":[{blocks}],"stop_reason":"end_turn","usage":{usage}}}"#
     );
-    let steps: Vec<Step> = vec![json(), send(whole)];
+    let request: MessagesRequest =
+        r#"{"model":"acme/priced","max_tokens":500,"messages":[{"role":"user","content":"Why?"}]}"#
+            .parse()
+            .unwrap();
+    entry_of(vec![json(), send(whole)], request.into_http()).await
+}
+
+/// The entry of a response with these items and this usage: plain, or streamed item by item.
+async fn response_of(items: &[&str], usage: &str, streamed: bool) -> Entry {
+    let response = format!(
+        r#"{{"id":"resp_1","object":"response","status":"completed","model":"acme/priced","output":[{}],"usage":{usage}}}"#,
+        items.join(",")
+    );
+    let steps = if streamed {
+        let items = items.iter().enumerate();
+        let done = items.map(|(at, item)| {
+            format!("data: {{\"type\":\"response.output_item.done\",\"output_index\":{at},\"item\":{item}}}\n\n")
+        });
+        let end = format!("data: {{\"type\":\"response.completed\",\"response\":{response}}}\n\n");
+        vec![events(), send(done.collect::<String>() + &end)]
+    } else {
+        vec![json(), send(response)]
+    };
+    let request: ResponsesRequest =
+        format!(r#"{{"model":"acme/priced","input":"Why?","max_output_tokens":500,"stream":{streamed}}}"#)
+            .parse()
+            .unwrap();
+    entry_of(steps, request.into_http()).await
+}
+
+/// The only entry of a call that is answered so.
+async fn entry_of(steps: Vec<Step>, request: http::Request<ApiRequest>) -> Entry {
     let raw = Raw::always(steps).await;
     let kept = Kept::new();
     let stack = raw
@@ -69,11 +100,7 @@ async fn message_of(blocks: &str, usage: &str) -> Entry {
         .ledger(kept.clone())
         .build()
         .unwrap();
-    let request: MessagesRequest =
-        r#"{"model":"acme/priced","max_tokens":500,"messages":[{"role":"user","content":"Why?"}]}"#
-            .parse()
-            .unwrap();
-    let response = tower::ServiceExt::oneshot(stack, request.into_http()).await.unwrap();
+    let response = tower::ServiceExt::oneshot(stack, request).await.unwrap();
     let mut answer = tower_openrouter::Answer::new(response);
     while answer.next_frame().await.is_some() {}
     drop(answer);
@@ -205,6 +232,82 @@ async fn results_of_the_upstreams_tools_are_no_tokens_of_the_answer() {
     let entry = message_of(&format!(r#"{block},{{"type":"text","text":"Sky"}}"#), usage).await;
     assert_eq!(entry.state, EntryState::Settled);
     assert_eq!((entry.usage.answer, entry.usage.cached), (20, 100));
+}
+
+/// Another model writes the summary of OpenAI's thoughts: it is in no count.
+#[tokio::test(start_paused = true)]
+async fn the_summary_of_a_thought_is_no_token_of_the_answer() {
+    let summary = "**Calculating** I need to compute the travel time. ".repeat(20);
+    let usage = r#"{"input_tokens":42,"output_tokens":41,"output_tokens_details":{"reasoning_tokens":32}}"#;
+    let thought = format!(
+        r#"{{"type":"reasoning","id":"rs_1","encrypted_content":"gAAAAA","summary":[{{"type":"summary_text","text":"{summary}"}}]}}"#
+    );
+    let text =
+        r#"{"type":"message","id":"msg_1","role":"assistant","content":[{"type":"output_text","text":"12:00"}]}"#;
+    for streamed in [false, true] {
+        let entry = response_of(&[&thought, text], usage, streamed).await;
+        assert_eq!(entry.state, EntryState::Settled, "{streamed}");
+        assert_eq!((entry.usage.prompt, entry.usage.answer), (42, 41), "{streamed}");
+        assert_eq!(entry.usage.reasoning, 32, "{streamed}");
+        // The thought itself is: no count is less than what was shown.
+        let shown = thought
+            .replace("summary_text", "reasoning_text")
+            .replace("summary", "content");
+        let entry = response_of(&[&shown, text], usage, streamed).await;
+        assert_eq!(entry.state, EntryState::Estimated, "{streamed}");
+        assert!(entry.usage.answer > 150, "{streamed}: {:?}", entry.usage);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn rounds_of_other_models_are_not_paid_at_the_price_of_the_answer() {
+    for iterations in [
+        r#"{"type":"message","model":"claude-fable-5","input_tokens":408,"output_tokens":0},
+            {"type":"fallback_message","model":"claude-opus-4-8","input_tokens":412,"output_tokens":264}"#,
+        r#"{"type":"message","input_tokens":412,"output_tokens":264},
+            {"type":"advisor_message","model":"claude-opus-4-8","input_tokens":5000,"output_tokens":900}"#,
+    ] {
+        let usage = format!(r#"{{"input_tokens":412,"output_tokens":264,"iterations":[{iterations}]}}"#);
+        let entry = message(&usage.replace('\n', "")).await;
+        assert_eq!((entry.usage.prompt, entry.usage.answer), (412, 264), "{iterations}");
+        assert_eq!(entry.estimate, Some(micro(412 + 2_640)), "{iterations}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn sound_beside_the_prompt_is_paid_as_prompt() {
+    // Mistral's Voxtral, seen in both forms.
+    let usage = r#"{"prompt_audio_seconds":5,"prompt_tokens":11,"completion_tokens":15,"total_tokens":401,
+        "prompt_tokens_details":{"audio_tokens":375,"cached_tokens":0}}"#;
+    for streamed in [false, true] {
+        let entry = chat(usage, streamed).await;
+        assert_eq!((entry.usage.prompt, entry.usage.audio), (386, 375));
+        assert_eq!((entry.usage.answer, entry.usage.reasoning), (15, 0));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn fractions_of_tokens_are_counts() {
+    for (usage, prompt, answer) in [
+        // BerriAI/litellm issue 28024.
+        (
+            r#"{"prompt_tokens":15,"completion_tokens":14417.92,"total_tokens":14432.92}"#,
+            15,
+            14_418,
+        ),
+        (
+            r#"{"prompt_tokens":12.25,"completion_tokens":37,"total_tokens":49.25}"#,
+            13,
+            37,
+        ),
+    ] {
+        for streamed in [false, true] {
+            let entry = chat(usage, streamed).await;
+            assert_eq!(entry.state, EntryState::Settled, "{usage}");
+            assert_eq!((entry.usage.prompt, entry.usage.answer), (prompt, answer), "{usage}");
+            assert_eq!(entry.estimate, Some(micro(prompt + answer * 10)), "{usage}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

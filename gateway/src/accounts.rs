@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tower_openrouter::{
     Tags, UsdAmount,
     layers::budget::{AccountState, BudgetStore, Budgets, InMemoryBudgetStore},
@@ -13,13 +16,31 @@ use tower_openrouter::{
 /// How long the shared store may take to say how accounts stand.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How old a reading of the accounts in the shared store may be that is shown.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// The accounts of all budgets.
 #[derive(Debug, Clone)]
 pub enum Accounts {
     /// In this process: the store that the budgets were made in.
     InMemory(InMemoryBudgetStore),
     /// In Redis or Valkey.
-    Redis(RedisBudgets),
+    Redis(SharedAccounts),
+}
+
+/// The accounts in the shared store. Cheap to clone; clones share one reading of all accounts, which is repeated after five seconds at the earliest.
+#[derive(Debug, Clone)]
+pub struct SharedAccounts {
+    store: RedisBudgets,
+    last: Arc<Mutex<Option<Reading>>>,
+}
+
+/// How all accounts stood, or why that was not known.
+#[derive(Debug)]
+struct Reading {
+    at: Instant,
+    budgets: Budgets,
+    states: Result<Arc<[AccountState]>, String>,
 }
 
 /// How a budget stands.
@@ -45,22 +66,19 @@ impl Accounts {
     pub(crate) fn store(&self) -> Arc<dyn BudgetStore> {
         match self {
             Self::InMemory(store) => Arc::new(store.clone()),
-            Self::Redis(store) => Arc::new(store.clone()),
+            Self::Redis(shared) => Arc::new(shared.store.clone()),
         }
     }
 
-    /// How all of them stand, the fullest first, or why that is not known.
-    pub(crate) async fn read(&self, budgets: &Budgets) -> Result<Vec<AccountState>, String> {
+    /// How all of them stand, the fullest first, or why that is not known. Of the shared store, as they stood within the last five seconds.
+    pub(crate) async fn read(&self, budgets: &Budgets) -> Result<Arc<[AccountState]>, String> {
         match self {
             Self::InMemory(store) => {
                 // The store may hold accounts of budgets that a reload has removed.
                 let known = |state: &AccountState| budgets.iter().any(|budget| budget.name() == state.budget.name());
                 Ok(store.accounts().into_iter().filter(known).collect())
             }
-            Self::Redis(store) => match timeout(PATIENCE, store.accounts(budgets)).await {
-                Ok(accounts) => accounts.map_err(|error| error.to_string()),
-                Err(_) => Err("it does not respond".to_owned()),
-            },
+            Self::Redis(shared) => shared.read(budgets).await,
         }
     }
 
@@ -78,7 +96,7 @@ impl Accounts {
             }
             let state = match self {
                 Self::InMemory(store) => store.account(&line),
-                Self::Redis(store) => store.account(&line).await?,
+                Self::Redis(shared) => shared.store.account(&line).await?,
             };
             states.push(BudgetState::of(&state.unwrap_or_else(|| AccountState::new(&line, now))));
         }
@@ -87,11 +105,53 @@ impl Accounts {
 
     /// Waits until what was spent is in the shared store, up to this time.
     pub(crate) async fn flush(&self, limit: Duration) {
-        if let Self::Redis(store) = self
-            && timeout(limit, store.flush()).await.is_err()
+        if let Self::Redis(shared) = self
+            && timeout(limit, shared.store.flush()).await.is_err()
         {
-            tracing::error!(target: "gateway", lost = store.lost(), "the shared store did not take what was spent in {limit:?}");
+            tracing::error!(target: "gateway", lost = shared.store.lost(), "the shared store did not take what was spent in {limit:?}");
         }
+    }
+}
+
+impl SharedAccounts {
+    /// Those of this store.
+    #[must_use]
+    pub fn new(store: RedisBudgets) -> Self {
+        let last = Arc::default();
+        Self { store, last }
+    }
+
+    /// The store.
+    pub(crate) const fn store(&self) -> &RedisBudgets {
+        &self.store
+    }
+
+    async fn read(&self, budgets: &Budgets) -> Result<Arc<[AccountState]>, String> {
+        let (this, budgets) = (self.clone(), budgets.clone());
+        // Continues if it takes too long for this caller: the next one finds what it has read.
+        let reading = tokio::spawn(async move { this.read_at_most_once(budgets).await });
+        match timeout(PATIENCE, reading).await {
+            Ok(Ok(states)) => states,
+            Ok(Err(_)) | Err(_) => Err("it does not respond".to_owned()),
+        }
+    }
+
+    /// Reads the accounts unless they were read just now. Callers that come meanwhile wait for the same reading, also for one that fails.
+    async fn read_at_most_once(&self, budgets: Budgets) -> Result<Arc<[AccountState]>, String> {
+        let mut last = self.last.lock().await;
+        let is_of = |reading: &&Reading| reading.at.elapsed() < FRESH && reading.budgets.iter().eq(budgets.iter());
+        if let Some(reading) = last.as_ref().filter(is_of) {
+            return reading.states.clone();
+        }
+        let states = self.store.accounts(&budgets).await;
+        let states: Result<Arc<[_]>, _> = states.map(Into::into).map_err(|error| error.to_string());
+        let at = Instant::now();
+        *last = Some(Reading {
+            at,
+            budgets,
+            states: states.clone(),
+        });
+        states
     }
 }
 

@@ -2,9 +2,11 @@
 
 use futures_util::future::join_all;
 use serde_json::Value;
+use test_servers::Redis;
+use tokio::time::Instant;
 use tower_openrouter::UsdAmount;
 
-use crate::support::{CLIENT_KEY, Place, key, post};
+use crate::support::{CLIENT_KEY, Place, key, post, raw};
 
 /// A pico-dollar is what the simulator counts in.
 const CAP: u64 = 50_000_000_000;
@@ -75,6 +77,32 @@ async fn the_bill_of_200_calls_at_once_never_exceeds_the_budget() {
         "billed {}: {budget}",
         seen.billed
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_page_and_the_metrics_share_one_reading_of_the_shared_store() {
+    let Some(redis) = Redis::start() else { return };
+    let budget = key("acme", CLIENT_KEY, "budget = [{ usd = \"0.05\", per = \"month\" }]");
+    let shared = format!(
+        "shared = {{ redis = \"{}\", decision_timeout = \"10s\" }}\n",
+        redis.url()
+    );
+    let place = Place::start(&(shared + &budget)).await;
+    let (path, body) = body(0);
+    assert_eq!(place.post(path, CLIENT_KEY, &body).await.status, 200);
+    let begun = Instant::now();
+    for path in ["/metrics", "/api/health", "/"].repeat(5) {
+        assert_eq!(place.get(path, "").await.status, 200, "{path}");
+    }
+    // One in five seconds, if the machine is busy.
+    let most = 1 + begun.elapsed().as_secs() / 5;
+    let address = ([127, 0, 0, 1], redis.port()).into();
+    let commands = raw(address, b"INFO commandstats\r\nQUIT\r\n").await;
+    let scans = commands
+        .lines()
+        .find_map(|line| line.strip_prefix("cmdstat_scan:calls="));
+    let scans: u64 = scans.unwrap().split(',').next().unwrap().parse().unwrap();
+    assert!((1..=most).contains(&scans), "{scans} of at most {most}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

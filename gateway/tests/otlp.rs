@@ -61,6 +61,27 @@ async fn called(simulator: &Simulator, collector: SocketAddr) -> (bool, String) 
     (status.success(), log)
 }
 
+/// The exporter is made at the start.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_reports_that_another_collector_waits_for_the_next_start() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    let write = |port: u16| {
+        let rest = format!(
+            "telemetry.otlp = \"http://127.0.0.1:{port}\"\nstorage = \"off\"\n{}",
+            key("acme", CLIENT_KEY, "")
+        );
+        folder.write("gateway.toml", &settings(&simulator, &folder, &rest))
+    };
+    write(9);
+    let gateway = Binary::serve(&[], &folder.path(""));
+    write(10);
+    gateway.signal("-HUP");
+    gateway
+        .until_logged("this setting changes with the next start", 1)
+        .await;
+    assert!(gateway.logged().contains("telemetry"), "{}", gateway.logged());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_spans_of_a_call_reach_the_collector_before_the_end() {
     let simulator = Simulator::start().await.unwrap();

@@ -1,9 +1,11 @@
 //! Prices follow the settings: those that a reload removes are read from the upstream.
 
+use std::time::Duration;
+
 use openrouter_gateway::{commands::start, settings::Config};
 use openrouter_simulator::Simulator;
 
-use crate::support::{Folder, Said, client, post, settings, streamed};
+use crate::support::{Folder, Said, client, post, settings, streamed, until};
 
 /// A model with a price of its own in the settings, and one without.
 const PRICED: &str = "anthropic/claude-sonnet-4.5";
@@ -32,6 +34,15 @@ async fn prices_that_a_reload_removes_are_read_from_the_upstream() {
             (is_answered(PRICED).await, is_answered(OTHER).await),
             (knows_one, false)
         );
+        let failed = || {
+            let totals = running.gateway.calls().totals(Duration::from_secs(3_600));
+            assert_eq!(totals.refused, 0, "no client is the cause");
+            totals.failed
+        };
+        until("the failed calls are counted", async || {
+            failed() == 2 - u64::from(knows_one)
+        })
+        .await;
         folder.write("gateway.toml", &text(""));
         running.gateway.reload(&path).await.unwrap();
         for model in [PRICED, OTHER] {

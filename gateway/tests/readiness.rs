@@ -1,10 +1,13 @@
 //! Whether a gateway says that it takes calls, while what it depends on is away.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::Connection;
 use test_servers::Redis;
+use tokio::time::sleep;
 
-use crate::support::{APIS, CLIENT_KEY, Folder, OTHER_KEY, Place, key};
+use crate::support::{APIS, CLIENT_KEY, Folder, OTHER_KEY, Place, key, raw};
 
 fn over(server: &Redis, rest: &str) -> String {
     format!(
@@ -73,6 +76,29 @@ async fn a_store_that_hangs_makes_no_gateway_unready_whose_budgets_only_warn() {
     );
     server.resume();
     assert_eq!(until(&place, "ready").await, 200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_without_memory_keeps_a_gateway_unready_although_it_answers() {
+    let Some(server) = Redis::start() else { return };
+    let budgeted = key("acme", CLIENT_KEY, "budget = [{ usd = \"5\", per = \"day\" }]");
+    let place = Place::start(&over(&server, &budgeted)).await;
+    let address = ([127, 0, 0, 1], server.port()).into();
+    let memory = async |bytes: &str| {
+        let commands = format!("CONFIG SET maxmemory {bytes}\r\nQUIT\r\n");
+        assert!(raw(address, commands.as_bytes()).await.starts_with("+OK"));
+    };
+    memory("1").await;
+    let (path, body) = APIS[0];
+    assert_eq!(place.post(path, CLIENT_KEY, body).await.status, 503);
+    for _ in 0..50 {
+        sleep(Duration::from_millis(100)).await;
+        assert_eq!(place.get("/metrics", "").await.status, 200);
+        assert_eq!(readiness(&place).await, (503, "unready".into()));
+    }
+    memory("0").await;
+    assert_eq!(until(&place, "ready").await, 200);
+    assert_eq!(place.post(path, CLIENT_KEY, body).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -118,6 +118,19 @@ async fn a_spent_budget_gets_402_with_what_is_spent_reserved_and_when_it_is_full
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_is_not_given_the_sums_of_a_budget_that_all_keys_share() {
+    let shared = "budget = [{ name = \"all\", usd = \"0.0000001\", per = \"day\" }]\n";
+    let place = Place::start(&(shared.to_owned() + &key("acme", CLIENT_KEY, ""))).await;
+    for (message, _) in all_refuse(&place, CLIENT_KEY, str::to_owned, 402, "budget_exceeded").await {
+        assert!(
+            message.contains("`all`") && message.contains("needs at least $"),
+            "{message}"
+        );
+        assert!(!message.contains("of $") && !message.contains("is spent"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rate_limit_gets_429_with_the_time_to_wait_and_other_keys_pass() {
     let limit = "requests = { amount = 1, per = \"1h\", burst = 1 }";
     let place = Place::start(&(key("acme", CLIENT_KEY, limit) + &key("other", OTHER_KEY, limit))).await;

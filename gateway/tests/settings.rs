@@ -1,6 +1,8 @@
 //! The settings file: what is wrong with one, and the reference.
 
-use openrouter_gateway::settings::{Config, GatewaySettings};
+use std::time::Duration;
+
+use openrouter_gateway::settings::{Config, GatewaySettings, ServerSettings, StorageSettings};
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
@@ -93,6 +95,30 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "server.cors = [\"https://a.example\", \"https://a.example/\"]",
             "`server.cors[1]`: not an origin",
         ),
+        (
+            "server.header_timeout = \"400000000000years\"",
+            "`server.header_timeout`: longer than any connection lives",
+        ),
+        (
+            "server.body_timeout = \"31years\"",
+            "`server.body_timeout`: longer than any connection lives",
+        ),
+        (
+            "server.idle_timeout = \"31years\"",
+            "`server.idle_timeout`: longer than any connection lives",
+        ),
+        (
+            "server.write_timeout = \"31years\"",
+            "`server.write_timeout`: longer than any connection lives",
+        ),
+        (
+            "storage.keep = \"90days\"\nbudget = [{ name = \"a\", usd = \"1\", rolling = \"18446744073709551615s\" }]",
+            "`storage.keep`: shorter than a window of budgets",
+        ),
+        (
+            "idempotency = { bytes = 1000, tenant = \"global\", largest = 2000 }",
+            "line 1, column 60: `idempotency.largest`: more than all of the room",
+        ),
         ("log.filter = \"llm=loud\"", "`log.filter`: not a filter"),
         (
             "key = [{ name = \"a b\", hash = \"HASH\" }]",
@@ -143,6 +169,19 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
 }
 
 #[test]
+fn the_longest_times_and_answers_larger_than_the_room_of_a_process_beside_a_shared_store_are_taken() {
+    let upstream = "[[upstream]]\nname = \"openrouter\"\nkey = \"env:OPENROUTER_API_KEY\"\n";
+    for text in [
+        "server.header_timeout = \"30years\"\nserver.write_timeout = \"30years\"\n",
+        "idempotency = { bytes = 1000, tenant = \"global\" }\n",
+        "idempotency = { bytes = 2000, tenant = \"global\", largest = 2000 }\n",
+        "idempotency = { bytes = 1000, tenant = \"global\", largest = 2000 }\nshared.redis = \"redis://127.0.0.1:1\"\n",
+    ] {
+        assert!(Config::from_toml(&format!("{text}{upstream}")).is_ok(), "{text}");
+    }
+}
+
+#[test]
 fn a_collector_needs_the_feature_and_a_base_url() {
     let (good, bad) = (
         "http://127.0.0.1:4318",
@@ -167,6 +206,16 @@ fn a_collector_needs_the_feature_and_a_base_url() {
             "{url}: {told}"
         );
     }
+}
+
+#[test]
+fn by_default_a_shutdown_is_seen_before_the_listener_closes_and_ends_within_30_s() {
+    let (server, storage) = (ServerSettings::default(), StorageSettings::default());
+    let leave = server.leave_delay.0;
+    assert!(leave >= Duration::from_secs(2), "{leave:?}");
+    let cut = Duration::from_secs(1);
+    let all = leave + server.drain_timeout.0 + cut + storage.close_timeout.0;
+    assert!(all < Duration::from_secs(30), "{all:?}");
 }
 
 #[test]

@@ -100,4 +100,4 @@ pub use protocol::{
     FailureMarks, Frame, GlobalKey, KeyExtractor, KeyWriter, LayerError, LlmRequest, ProviderRouting, Shown, Splice,
     Stage, is_irrelevant_header,
 };
-pub use util::{ParseUtcTimeError, UnknownName, UtcTime};
+pub use util::{MAX_DURATION, ParseUtcTimeError, UnknownName, UtcTime};

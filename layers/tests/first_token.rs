@@ -96,15 +96,47 @@ async fn after_the_beginning_it_is_the_bodys() {
     assert_eq!(reading.error.unwrap().kind, FailureKind::Truncated);
 }
 
+/// The bound is one of memory: a good answer may begin behind more. It is passed on as it comes, in its order.
 #[tokio::test(start_paused = true)]
-async fn memory_is_bounded_and_signs_of_life_take_none() {
+async fn an_answer_that_begins_behind_more_than_is_held_is_passed_on() {
     let most = MAX_HELD_BYTES / SIZE;
-    let (failing, probe) = fails_with(vec![Beat::Held(SIZE); most + 2]);
-    let error = failing.await;
-    assert_eq!(error.kind, FailureKind::Malformed);
-    assert_eq!(error.layer, Some(LayerError::NeverBegan { frames: most }));
-    assert_eq!(probe.counts().bodies_dropped, 1);
-    probe.assert_quiet();
+    for layer in [FirstTokenLayer::new(), no_stop()] {
+        let mut beats = vec![Beat::Held(SIZE); most + 1];
+        beats.extend([Beat::Pause(secs(3)), ROLE, BEGIN, Beat::Frame(Stage::KeepAlive)]);
+        let leaf = Leaf::new([Step::body(beats)]);
+        let probe = leaf.probe();
+        let (response, took) = within(ask(&layer.layer(leaf), streamed())).await;
+        assert_eq!(took, secs(0), "nothing more is held");
+        let reading = read(response.unwrap().into_body()).await;
+        assert!(reading.error.is_none());
+        let (held, behind) = reading.stages.split_at(most + 1);
+        assert!(held.iter().all(|stage| *stage == Stage::Preamble));
+        assert_eq!(behind, [Stage::Preamble, Stage::Content, Stage::KeepAlive]);
+        probe.assert_quiet();
+    }
+}
+
+/// What was passed on for want of room is no answer: its end is not that of one.
+#[tokio::test(start_paused = true)]
+async fn an_end_behind_more_than_is_held_is_empty() {
+    let most = MAX_HELD_BYTES / SIZE;
+    for layer in [FirstTokenLayer::new(), no_stop()] {
+        for behind in [vec![], vec![ROLE, Beat::Frame(Stage::Trailer)], vec![Beat::Trailers]] {
+            let mut beats = vec![Beat::Held(SIZE); most + 1];
+            beats.extend(behind);
+            let leaf = Leaf::new([Step::body(beats)]);
+            let probe = leaf.probe();
+            let body = ask(&layer.layer(leaf), streamed()).await.unwrap().into_body();
+            assert!(!body.is_end_stream());
+            let reading = read(body).await;
+            assert_eq!(reading.error.unwrap().layer, Some(LayerError::EmptyResponse));
+            probe.assert_quiet();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn signs_of_life_and_small_frames_take_little_room() {
     let mut beats = vec![Beat::Frame(Stage::KeepAlive); 10_000];
     // Seconds of hidden reasoning.
     beats.extend(vec![ROLE; 5000]);

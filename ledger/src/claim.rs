@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::{Connection, any::AnyRow};
 use tokio::time::timeout;
-use tower_llm_layers::{UtcTime, ledger::Entry, reconcile::Reconciler};
+use tower_llm_layers::{UtcTime, reconcile::Reconciler};
 
 use crate::{DatabaseLedger, LedgerError, place::Place, rows::COLUMNS, statement::statement, writer::TRANSACTION};
 
@@ -16,8 +16,9 @@ impl DatabaseLedger {
     ///
     /// For a database that several processes write, in the place of [`resume_bills`](Self::resume_bills): an entry is claimed by one statement, and
     /// no other process claims it for the length of the lease, so its bill is posted to shared budgets once. `before` is a time by which
-    /// the process that recorded an entry asks no more for its bill, an hour and a half ago for instance: a [`Reconciler`] whose account
-    /// refuses asks for more than an hour. Call it from time to time, as processes end at any time; at most a thousand entries are claimed by each call.
+    /// the process that recorded an entry asks no more for its bill, an hour and a half ago for instance: a [`Reconciler`] asks for 80 minutes at
+    /// most by default, however slow the answers are, so the lease is longer than that. Call it from time to time, as processes end at any time; at
+    /// most a thousand entries are claimed by each call.
     ///
     /// `since` is the time before which entries are left alone: a bill that has not come by then never does.
     ///
@@ -39,16 +40,9 @@ impl DatabaseLedger {
         let rows = self.0.home.ask(claim(place, since, before, lease)).await?;
         let entries = self.readable(&rows);
         let count = entries.len() as u64;
-        reconciler.resume(entries.into_iter().map(left));
+        reconciler.resume(entries);
         Ok(count)
     }
-}
-
-/// An entry as budgets may know it that another process has left: with its estimate, if that process has given its bill up, or with what it has
-/// recorded, if it has ended before. The lesser of both counts as recorded, so that a bill frees no money twice.
-fn left(mut entry: Entry) -> Entry {
-    entry.recorded = entry.recorded.min(entry.cost());
-    entry
 }
 
 async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -> Result<Vec<AnyRow>, LedgerError> {
@@ -74,22 +68,4 @@ async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -
         .map_err(|_| place.slow(TRANSACTION))??;
     session.connection.close().await?;
     Ok(rows)
-}
-
-#[cfg(test)]
-mod tests {
-    use tower_llm_layers::{UsdAmount, ledger::EntryState};
-
-    use super::*;
-
-    #[test]
-    fn a_bill_that_was_given_up_frees_no_money_twice() {
-        for (before, after) in [(9, 5), (5, 5), (3, 3)] {
-            let mut entry = crate::writer::tests::entry();
-            entry.state = EntryState::Estimated;
-            entry.estimate = Some(UsdAmount::from_pico(5));
-            entry.recorded = UsdAmount::from_pico(before);
-            assert_eq!(left(entry).recorded, UsdAmount::from_pico(after));
-        }
-    }
 }

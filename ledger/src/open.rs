@@ -55,10 +55,22 @@ impl LedgerOptions {
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn postgres(url: &str) -> Self {
-        Self::at(Place::Server {
-            url: url.to_owned(),
-            shown: crate::place::without_password(url),
-        })
+        let (shown, url) = (crate::place::without_password(url), url.to_owned());
+        let url = Arc::new(move || Ok(url.clone()));
+        Self::at(Place::Server { url, shown })
+    }
+
+    /// The same, with a URL that is read for each connection, such as from a file in which the password is replaced from time to time. Reading it
+    /// takes no longer than reading a file: the ledger's thread waits for it.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read now. If it cannot be read later, the ledger tries again as with a server that does not answer.
+    #[cfg(feature = "postgres")]
+    pub fn postgres_from(url: impl Fn() -> std::io::Result<String> + Send + Sync + 'static) -> std::io::Result<Self> {
+        let shown = crate::place::without_password(&url()?);
+        let url = Arc::new(url);
+        Ok(Self::at(Place::Server { url, shown }))
     }
 
     #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -1,8 +1,9 @@
 //! Which database, and how to reach it.
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -19,6 +20,9 @@ const LOCKED: Duration = Duration::from_secs(2);
 /// How soon they are tried again.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// Gives the URL of a server for one connection.
+pub(crate) type UrlSource = Arc<dyn Fn() -> io::Result<String> + Send + Sync>;
+
 /// The database of a ledger.
 #[derive(Clone)]
 pub(crate) enum Place {
@@ -29,8 +33,8 @@ pub(crate) enum Place {
         expect(dead_code, reason = "made by the feature `postgres`")
     )]
     Server {
-        /// With the password.
-        url: String,
+        /// With the password, which may be another one for the next connection.
+        url: UrlSource,
         /// Without.
         shown: String,
     },
@@ -91,7 +95,7 @@ impl Place {
     async fn dial(&self, create: bool) -> Result<AnyConnection, LedgerError> {
         let url = match self {
             Self::File(path) => format!("sqlite://{}?mode={}", escape(path), if create { "rwc" } else { "rw" }),
-            Self::Server { url, .. } => url.clone(),
+            Self::Server { url, .. } => url().map_err(|cause| self.refused(cause.into()))?,
         };
         let mut connection = AnyConnection::connect(&url)
             .await

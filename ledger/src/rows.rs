@@ -158,14 +158,21 @@ fn bind<'q>(filled: Statement<'q>, entry: &'q Entry) -> Statement<'q> {
         .bind(whole(usage.cache_written_1h))
 }
 
-/// Puts a bill in the place of an estimate. Says whether its entry was there.
+/// Puts a bill in the place of an estimate. Says whether its entry was there. What leaves the bill to a later run may come after that run's bill,
+/// and changes nothing then.
 pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correction) -> Result<bool, sqlx::Error> {
     let (bill, recorded) = (correction.bill.map(money), money(correction.recorded));
     let id = correction.id.to_string();
     let state = correction.state().as_str();
     let done = match &correction.usage {
         None => {
-            statement("UPDATE entries SET bill = $1, recorded = $4, state = $2 WHERE id = $3")
+            let still = if correction.awaits_bill {
+                " AND state = 'estimated'"
+            } else {
+                ""
+            };
+            let sql = format!("UPDATE entries SET bill = $1, recorded = $4, state = $2 WHERE id = $3{still}");
+            statement(&sql)
                 .bind(bill)
                 .bind(state)
                 .bind(id)
@@ -176,7 +183,8 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
         Some(usage) => {
             statement(
                 "UPDATE entries SET bill = $1, recorded = $14, state = $2, prompt_tokens = $4, cached_tokens = $5, cache_written_tokens = $6,
-                 audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13
+                 audio_tokens = $7, answer_tokens = $8, reasoning_tokens = $9, searches = $10, charged = $11, charged_upstream = $12, answer_audio_tokens = $13,
+                 cache_written_1h_tokens = $15
                  WHERE id = $3",
             )
             .bind(bill)
@@ -193,11 +201,12 @@ pub(crate) async fn correct(connection: &mut AnyConnection, correction: &Correct
             .bind(usage.charged_upstream.map(money))
             .bind(whole(usage.answer_audio))
             .bind(recorded)
+            .bind(whole(usage.cache_written_1h))
             .execute(connection)
             .await?
         }
     };
-    Ok(done.rows_affected() > 0)
+    Ok(correction.awaits_bill || done.rows_affected() > 0)
 }
 
 /// A count as databases hold it; what is larger is as good as the largest.

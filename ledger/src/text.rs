@@ -61,6 +61,7 @@ pub(crate) fn plain_entry(entry: &Entry) -> Option<Entry> {
     plainer.upstream = plain(&entry.upstream).into();
     plainer.provider = entry.provider.as_deref().map(|name| plain(name).into());
     plainer.model = plain(&entry.model).into();
+    plainer.served_model = entry.served_model.as_deref().map(|name| plain(name).into());
     plainer.generation_id = entry.generation_id.as_deref().map(|id| plain(id).into());
     let tags = entry.tags.iter().map(|(name, value)| (name, plain(value)));
     plainer.tags = Tags::new(tags).unwrap_or_default();

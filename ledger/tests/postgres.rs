@@ -1,12 +1,15 @@
 //! The ledger in a real PostgreSQL, started for the test.
 #![cfg(feature = "postgres")]
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use crate::support::{
     entry, hard,
     postgres::{database, sql},
-    promises,
+    promises, until,
 };
 use test_servers::Postgres;
 use tower_llm_layers::ledger::Ledger;
@@ -20,6 +23,7 @@ async fn every_promise_holds() {
         "sums",
         "large",
         "corrected",
+        "delayed",
         "claimed",
         "restarted",
         "stalled",
@@ -114,6 +118,34 @@ async fn a_server_that_restarts_is_written_to_again() {
     assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 2);
     let closed = ledger.close().await;
     assert_eq!((closed.written, closed.lost), (2, 0));
+}
+
+/// The role is renamed in place of a password that is replaced: the server of the tests asks for none.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_is_replaced_is_read_again_by_the_next_connection() {
+    let Some(server) = Postgres::start() else { return };
+    sql(&server.url(), "CREATE ROLE first_login SUPERUSER LOGIN").await;
+    let url = |role: &str| server.url().replace("postgres@", &format!("{role}@"));
+    let login = Arc::new(Mutex::new(url("first_login")));
+    let read = Arc::clone(&login);
+    let ledger = LedgerOptions::postgres_from(move || Ok(read.lock().unwrap().clone()))
+        .unwrap()
+        .flush_every(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    ledger.record(&entry("a/b", 1));
+    until(|| ledger.written() == 1).await;
+    sql(&server.url(), "ALTER ROLE first_login RENAME TO second_login").await;
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'second_login'";
+    sql(&server.url(), end).await;
+    ledger.record(&entry("a/b", 2));
+    assert!(ledger.total(&Filter::new()).await.is_err(), "the old login is refused");
+    assert_eq!((ledger.written(), ledger.lost()), (1, 0));
+    *login.lock().unwrap() = url("second_login");
+    until(|| ledger.written() == 2).await;
+    assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 2);
+    assert_eq!(ledger.close().await.lost, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

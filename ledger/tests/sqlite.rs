@@ -57,6 +57,36 @@ async fn a_refused_row_is_lost_alone() {
     hard::a_refused_row_is_lost_alone(LedgerOptions::sqlite(folder.file()), refuse).await;
 }
 
+/// The trigger stands for a database whose encoding lacks a letter. The upstream chooses these names.
+#[tokio::test]
+async fn a_name_of_the_upstream_beyond_ascii_loses_no_entry() {
+    for column in ["provider", "served_model", "generation_id"] {
+        let folder = Folder::new();
+        let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+        let trigger = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON entries WHEN NEW.{column} GLOB '*[^ -~]*' BEGIN SELECT RAISE(ABORT, 'no'); END"
+        );
+        sql(&folder.file(), &trigger).await;
+        let mut named = entry("a/b", 7);
+        let name = match column {
+            "provider" => &mut named.provider,
+            "served_model" => &mut named.served_model,
+            _ => &mut named.generation_id,
+        };
+        *name = Some("acme/Zoë".into());
+        ledger.record(&named);
+        let closed = ledger.close().await;
+        assert_eq!((closed.written, closed.lost, ledger.rejected()), (1, 0, 0), "{column}");
+        let name = match column {
+            "provider" => &mut named.provider,
+            "served_model" => &mut named.served_model,
+            _ => &mut named.generation_id,
+        };
+        *name = Some("acme/Zo?".into());
+        assert_eq!(ledger.page(&Filter::new(), None).await.unwrap(), [named], "{column}");
+    }
+}
+
 #[tokio::test]
 async fn an_invalid_ledger_is_reported_at_the_start() {
     let folder = Folder::new();

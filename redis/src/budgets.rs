@@ -1,6 +1,9 @@
 //! Budgets whose accounts several processes share.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use redis::Value;
 use tokio::time::Instant;
@@ -76,7 +79,27 @@ impl RedisBudgets {
         self.server.snapshots.restored()
     }
 
-    /// How every account of these budgets stands, in all processes, the fullest first. Looks through all keys of the server: it is
+    /// Makes what was spent on an account at least what a ledger says: amounts, by the times at which they count. For a process that starts, and for a
+    /// budget whose window or scope has changed. It counts once, by however many processes; an account that was [reset](BudgetStore::reset) in its
+    /// present window stays as it is. Returns at once: [`flush`](Self::flush) waits for it.
+    pub fn refill_to(&self, line: &AccountRef, spent: impl IntoIterator<Item = (UtcTime, UsdAmount)>) {
+        let now = UtcTime::now();
+        let (begins, part) = (line.budget.window_start(now), part_of(line.budget.window()));
+        let mut sums = BTreeMap::<u64, (UtcTime, UsdAmount)>::new();
+        for (at, amount) in spent.into_iter().filter(|(at, _)| *at >= begins) {
+            let (last, sum) = sums.entry(at.millis() / part).or_default();
+            (*last, *sum) = (at.max(*last), sum.saturating_add(amount));
+        }
+        let amounts = sums.into_values().flat_map(|(at, amount)| {
+            let [dollars, pico] = parts(amount);
+            [at.millis().to_string(), dollars, pico]
+        });
+        let arguments = line_arguments(line).into_iter().chain(amounts).collect();
+        let command = StoreCommand::new("refill", vec![self.server.account_key(line)], arguments);
+        self.delivery.send(command.about(vec![line.clone()]));
+    }
+
+    /// How every account of these budgets stands, in all processes, the fullest first. Looks through all keys of the server, and writes nothing: it is
     /// meant for a page, not for a call.
     ///
     /// # Errors
@@ -121,7 +144,6 @@ impl RedisBudgets {
 
     async fn read(&self, lines: &[AccountRef]) -> Result<Vec<Option<AccountState>>, RedisError> {
         let mut call = self.server.scripts.read.prepare_invoke();
-        call.arg(self.server.lease_millis());
         for line in lines {
             call.key(self.server.account_key(line))
                 .arg(window_of(&line.budget, UtcTime::now()));
@@ -152,6 +174,12 @@ impl RedisBudgets {
         };
         Ok(lines.iter().zip(&all).map(state).collect())
     }
+}
+
+/// How exactly a script keeps the times of what was spent, in milliseconds: of a window that rolls, by a thirtieth of it.
+fn part_of(window: Window) -> u64 {
+    let Window::Rolling(span) = window else { return 1 };
+    u64::try_from(span.as_millis()).map_or(1, |millis| (millis / 30).max(1))
 }
 
 /// A time that a script says; `None` if it says 0.

@@ -43,8 +43,8 @@ impl StoreCommand {
         self
     }
 
-    /// It is of this instant, however late it is delivered: its last argument is its age at the time of each delivery. So this process and the
-    /// server need not agree on the time of day.
+    /// It is of this instant, however late it is delivered: behind its arguments are its age at the time of each delivery, and what this process has
+    /// seen of its accounts by then. So this process and the server need not agree on the time of day.
     pub(crate) const fn of(mut self, at: Instant) -> Self {
         self.at = Some(at);
         self
@@ -61,18 +61,19 @@ impl StoreCommand {
     }
 
     /// Adds itself to a call of the script.
-    pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>) {
-        let age = self.at.map(|at| at.elapsed().as_millis().to_string());
-        let count = self.arguments.len() + usize::from(age.is_some());
+    pub(crate) fn add_to(&self, call: &mut ScriptInvocation<'_>, snapshots: &AccountSnapshots) {
+        let mut late = Vec::new();
+        if let Some(at) = self.at {
+            late.push(at.elapsed().as_millis().to_string());
+            late.extend(self.lines.iter().map(|line| snapshots.argument(line)));
+        }
+        let count = self.arguments.len() + late.len();
         call.arg(self.kind).arg(self.keys.len()).arg(count);
         for key in &self.keys {
             call.key(key);
         }
-        for argument in &self.arguments {
+        for argument in self.arguments.iter().chain(&late) {
             call.arg(argument);
-        }
-        if let Some(age) = age {
-            call.arg(age);
         }
     }
 

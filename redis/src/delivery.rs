@@ -241,7 +241,7 @@ fn call<'a>(server: &'a Server, sender: &str, first: u64, commands: &[StoreComma
     let mut call = server.scripts.deliver.prepare_invoke();
     call.key(sender).arg(server.lease_millis()).arg(first.to_string());
     for command in commands {
-        command.add_to(&mut call);
+        command.add_to(&mut call, &server.snapshots);
     }
     call
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::refusal::WriteRefusal;
+
 /// How long nothing fails before an outage counts as over: one slow answer among many is one outage, not hundreds.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -26,10 +28,10 @@ pub(crate) struct Health {
     succeeded: Instant,
     failed: Option<Instant>,
     dialled: Instant,
-    /// When it was dialled last because the server takes no writes.
+    /// When it was dialled last because the server is a replica.
     left: Option<Instant>,
-    /// The last failure was that the server takes no writes.
-    is_read_only: bool,
+    /// The server has refused a write, and has taken none of a probe since.
+    refuses_writes: bool,
     /// When the store was probed last.
     probed: Option<Instant>,
 }
@@ -65,7 +67,7 @@ impl Health {
             failed: None,
             dialled: now,
             left: None,
-            is_read_only: false,
+            refuses_writes: false,
             probed: None,
         }
     }
@@ -74,8 +76,8 @@ impl Health {
         self.is_down
     }
 
-    pub(crate) const fn is_read_only(&self) -> bool {
-        self.is_read_only
+    pub(crate) const fn refuses_writes(&self) -> bool {
+        self.refuses_writes
     }
 
     pub(crate) const fn is_given_up(&self) -> bool {
@@ -95,13 +97,13 @@ impl Health {
         Patience::ProbeDue
     }
 
-    /// During an outage: whether nothing was heard of the store for so long that a probe is due. It is leased to the one that asks.
+    /// During an outage: whether nothing was heard of the store for so long that a probe is due; while it refuses writes, whatever was heard of it. It is
+    /// leased to the one that asks.
     pub(crate) fn idle_probe(&mut self) -> bool {
         let now = Instant::now();
-        let heard = [Some(self.succeeded), self.failed, self.probed]
-            .into_iter()
-            .flatten()
-            .max();
+        let answers = [Some(self.succeeded), self.failed].into_iter().flatten();
+        let answered = answers.max().filter(|_| !self.refuses_writes);
+        let heard = answered.max(self.probed);
         let is_due = self.is_down && heard.is_none_or(|heard| now.duration_since(heard) >= PROBE);
         if is_due {
             self.probed = Some(now);
@@ -118,21 +120,25 @@ impl Health {
         }
     }
 
-    /// There was an answer; says whether an outage ends with it.
+    /// There was an answer; says whether an outage ends with it. One in which the server refuses writes does not: it answers what it need not write.
     pub(crate) fn succeeded(&mut self) -> bool {
         let now = Instant::now();
         self.succeeded = now;
-        self.is_read_only = false;
         (self.timeouts, self.probe_at) = (0, None);
         let is_quiet = self.failed.is_none_or(|failed| now.duration_since(failed) >= QUIET);
-        is_quiet && std::mem::take(&mut self.is_down)
+        is_quiet && !self.refuses_writes && std::mem::take(&mut self.is_down)
+    }
+
+    /// The server has taken the write of a probe; says whether an outage ends with it.
+    pub(crate) fn took_write(&mut self) -> bool {
+        self.refuses_writes = false;
+        self.succeeded()
     }
 
     /// There was none.
     pub(crate) fn failed(&mut self) -> Failed {
         let now = Instant::now();
         self.failed = Some(now);
-        self.is_read_only = false;
         let dial = now.duration_since(self.succeeded.max(self.dialled)) >= STALE;
         if dial {
             self.dialled = now;
@@ -145,12 +151,17 @@ impl Health {
 }
 
 impl Health {
-    /// The server answers, and takes no writes: another one is the primary now, and the address may stand for it. So it is dialled at once, and
-    /// again as often as a silent one.
-    pub(crate) fn refused_write(&mut self) -> Failed {
-        let mut failed = self.failed();
-        self.is_read_only = true;
+    /// The server answers, and takes no writes. If it is a replica, another one is the primary now, and the address may stand for it: it is dialled at
+    /// once, and again as often as a silent one.
+    pub(crate) fn refused_write(&mut self, why: WriteRefusal) -> Failed {
         let now = Instant::now();
+        self.refuses_writes = true;
+        if why == WriteRefusal::Unable {
+            // The connection is well.
+            self.dialled = now;
+            return self.failed();
+        }
+        let mut failed = self.failed();
         failed.dial |= self.left.is_none_or(|left| now.duration_since(left) >= STALE);
         if failed.dial {
             (self.dialled, self.left) = (now, Some(now));
@@ -253,16 +264,37 @@ mod tests {
         let mut health = Health::new();
         let mut dialled = 0;
         for _ in 0..60 {
-            dialled += u32::from(health.refused_write().dial);
-            assert!(health.is_read_only());
+            dialled += u32::from(health.refused_write(WriteRefusal::Replica).dial);
+            assert!(health.refuses_writes());
             advance(STALE / 10).await;
         }
         assert_eq!(dialled, 6);
         // One that answered in between, and is not the primary all the same.
-        health.succeeded();
-        assert!(!health.is_read_only());
-        assert!(health.refused_write().dial);
+        health.took_write();
+        assert!(!health.refuses_writes());
+        assert!(health.refused_write(WriteRefusal::Replica).dial);
         health.failed();
-        assert!(!health.is_read_only());
+        assert!(health.refuses_writes(), "until one is taken");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_writes_are_refused_other_answers_end_no_outage_and_do_not_delay_a_probe() {
+        let mut health = Health::new();
+        let (mut begun, mut probes) = (0, 0);
+        for _ in 0..100 {
+            let failed = health.refused_write(WriteRefusal::Unable);
+            assert!(!failed.dial, "the connection is well");
+            begun += u32::from(failed.is_first);
+            probes += u32::from(health.idle_probe());
+            advance(PROBE / 10).await;
+        }
+        assert_eq!((begun, probes), (1, 10));
+        for _ in 0..100 {
+            assert!(!health.succeeded() && health.is_down(), "what is read is answered");
+            probes += u32::from(health.idle_probe());
+            advance(PROBE / 10).await;
+        }
+        assert_eq!(probes, 20);
+        assert!(health.took_write() && !health.is_down());
     }
 }

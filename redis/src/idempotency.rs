@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 use redis::ScriptInvocation;
 use tokio::task::JoinHandle;
 use tower_llm_layers::{
-    StorableFrame,
+    MAX_DURATION, StorableFrame,
     cache::{
         AnswerKey, CachedResponse,
         idempotency::{Claim, Claiming, IdempotencyClaim, IdempotencyStore, Keeping},
@@ -163,7 +163,7 @@ where
             call.key(&self.name)
                 .arg(&self.request)
                 .arg(&self.id)
-                .arg(keep_for.as_millis().max(1).to_string())
+                .arg(keep_for.min(MAX_DURATION).as_millis().max(1).to_string())
                 .arg(u8::from(bytes.is_some()))
                 .arg(bytes.unwrap_or_default());
             let kept = server.link.tell::<u8>(&call).await;

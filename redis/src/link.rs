@@ -20,11 +20,8 @@ use tokio::{
 use crate::{
     error::RedisError,
     health::{Failed, Health, PROBE, Patience},
-    refusal::{code, is_final, is_read_only},
+    refusal::{code, is_final, write_refusal},
 };
-
-/// What is deleted to find out whether a server takes writes again: there is no such key.
-const NO_KEY: &str = "tower-llm:probe";
 
 /// How long dialling may take, and any answer that is not awaited.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,6 +34,8 @@ struct LinkState {
     client: Client,
     server: String,
     decision_timeout: Duration,
+    /// The key that is written to find out whether the server takes writes again.
+    probe_key: String,
     current: Mutex<ConnectionManager>,
     health: Mutex<Health>,
     blind: AtomicU64,
@@ -56,7 +55,7 @@ fn reason(error: &redis::RedisError) -> String {
 }
 
 impl Link {
-    pub(crate) async fn connect(url: &str, decision_timeout: Duration) -> Result<Self, RedisError> {
+    pub(crate) async fn connect(url: &str, decision_timeout: Duration, probe_key: String) -> Result<Self, RedisError> {
         #[cfg(feature = "tls")]
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // It fails only if another task was faster.
@@ -82,6 +81,7 @@ impl Link {
             client,
             server,
             decision_timeout,
+            probe_key,
             current: Mutex::new(connection),
             health: Mutex::new(Health::new()),
             blind: AtomicU64::new(0),
@@ -145,22 +145,24 @@ impl Link {
         let Ok(runtime) = Handle::try_current() else { return };
         let (link, mut connection) = (self.clone(), self.connection());
         runtime.spawn(async move {
-            let probe = link.question();
+            let writes = link.health().refuses_writes();
+            let probe = link.question(writes);
             match timeout(link.0.decision_timeout, probe.query_async::<Value>(&mut connection)).await {
+                Ok(Ok(_)) if writes => link.took_write(),
                 Ok(answer) => link.note(&answer),
                 Err(_) => link.failed("no answer to a probe"),
             }
         });
     }
 
-    /// What a probe asks. A server that takes no writes answers a `PING` all the same: it must take one to be well.
-    fn question(&self) -> Cmd {
-        if !self.health().is_read_only() {
+    /// What a probe asks. A server that takes no writes answers a `PING` all the same: it must take one to be well, and one that needs memory.
+    fn question(&self, writes: bool) -> Cmd {
+        if !writes {
             return redis::cmd("PING");
         }
-        let mut delete = redis::cmd("DEL");
-        delete.arg(NO_KEY);
-        delete
+        let mut set = redis::cmd("SET");
+        set.arg(&self.0.probe_key).arg(1).arg("PX").arg(1);
+        set
     }
 
     /// Probes until the outage is over, whenever no call asks: otherwise it would last for as long as nothing is called.
@@ -209,17 +211,30 @@ impl Link {
 
     fn note<T>(&self, answer: &Result<T, redis::RedisError>) {
         match answer {
-            Err(error) if is_read_only(error) => {
-                let failed = self.health().refused_write();
-                self.act_on(failed, &reason(error));
-            }
-            Err(error) if !is_final(error) => self.failed(&reason(error)),
-            _ => self.succeeded(),
+            Err(error) => match write_refusal(error) {
+                Some(why) => {
+                    let failed = self.health().refused_write(why);
+                    self.act_on(failed, &reason(error));
+                }
+                None if is_final(error) => self.succeeded(),
+                None => self.failed(&reason(error)),
+            },
+            Ok(_) => self.succeeded(),
         }
     }
 
     fn succeeded(&self) {
-        if self.health().succeeded() {
+        let is_over = self.health().succeeded();
+        self.report_end(is_over);
+    }
+
+    fn took_write(&self) {
+        let is_over = self.health().took_write();
+        self.report_end(is_over);
+    }
+
+    fn report_end(&self, is_over: bool) {
+        if is_over {
             tracing::info!(target: "llm::store", server = self.0.server, "the shared store answers again");
         }
     }

@@ -37,9 +37,22 @@ pub(crate) fn is_final(error: &RedisError) -> bool {
     matches!(code(error), Some("ERR" | "WRONGTYPE"))
 }
 
-/// Whether the server takes no writes: it is a replica, perhaps of a primary that it was itself until now.
-pub(crate) fn is_read_only(error: &RedisError) -> bool {
-    code(error) == Some("READONLY")
+/// Why a server that answers takes no writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteRefusal {
+    /// It is a replica, perhaps of a primary that it was itself until now.
+    Replica,
+    /// It has no memory left, cannot save to its disk, or has too few replicas.
+    Unable,
+}
+
+/// Whether the server takes no writes, and why.
+pub(crate) fn write_refusal(error: &RedisError) -> Option<WriteRefusal> {
+    match code(error)? {
+        "READONLY" => Some(WriteRefusal::Replica),
+        "OOM" | "MISCONF" | "NOREPLICAS" => Some(WriteRefusal::Unable),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -60,6 +73,10 @@ mod tests {
             (
                 "Error running script (call to f_6b1b): @user_script:9: @user_script: 9: -MISCONF Redis is configured to save RDB snapshots",
                 "MISCONF",
+            ),
+            (
+                "Error running script (call to f_6b1b): @user_script:9: @user_script: 9: -NOREPLICAS Not enough good replicas to write.",
+                "NOREPLICAS",
             ),
             (
                 "user_script:50: -READONLY You can't write against a read only replica.",

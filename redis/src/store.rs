@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use tower_llm_layers::MAX_DURATION;
+
 use crate::{
     budgets::RedisBudgets,
     delivery::Delivery,
@@ -132,18 +134,23 @@ impl StoreBuilder {
         self
     }
 
-    /// How long a reservation lives without a renewal by its process; 60 s ([`DEFAULT_LEASE`]) by default, a tenth of a second at least. It is renewed three
-    /// times as often. A process that is cut off from the store for longer loses its reservations, but never what it spends.
+    /// How long a reservation lives without a renewal by its process; 60 s ([`DEFAULT_LEASE`]) by default, a tenth of a second at least and
+    /// [`MAX_DURATION`] at most. It is renewed three times as often. A process that is cut off from the store for longer loses its reservations, but
+    /// never what it spends.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
-        self.lease = lease.max(SHORTEST_LEASE);
+        self.lease = lease.clamp(SHORTEST_LEASE, MAX_DURATION);
         self
     }
 
-    /// How long a decision may take; 250 ms ([`DEFAULT_DECISION_TIMEOUT`]) by default.
+    /// How long a decision may take; 250 ms ([`DEFAULT_DECISION_TIMEOUT`]) by default, and [`MAX_DURATION`] at most.
     #[must_use]
     pub const fn decision_timeout(mut self, time: Duration) -> Self {
-        self.decision_timeout = time;
+        self.decision_timeout = if time.as_secs() < MAX_DURATION.as_secs() {
+            time
+        } else {
+            MAX_DURATION
+        };
         self
     }
 
@@ -162,7 +169,7 @@ impl StoreBuilder {
     ///
     /// [`RedisError`] names the server: no URL, no server there, no Redis, wrong password, too slow.
     pub async fn connect(self) -> Result<Store, RedisError> {
-        let link = Link::connect(&self.url, self.decision_timeout).await?;
+        let link = Link::connect(&self.url, self.decision_timeout, format!("{}:1:probe", self.prefix)).await?;
         let server = Arc::new(Server::new(link, self.lease, self.prefix));
         let delivery = Mutex::default();
         Ok(Store(Arc::new(Shared { server, delivery })))

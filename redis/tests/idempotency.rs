@@ -143,6 +143,30 @@ async fn a_claim_that_is_dropped_or_lost_frees_its_key_and_one_that_is_held_does
     assert_eq!(kept.frames().len(), 3);
 }
 
+/// The milliseconds that each key of the server has left; below zero if one has no end.
+fn times_left(server: &Redis) -> Vec<i64> {
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
+    let left = |key: String| -> i64 { redis::cmd("PTTL").arg(key).query(&mut connection).unwrap() };
+    keys.into_iter().map(left).collect()
+}
+
+#[tokio::test]
+async fn a_time_without_end_is_kept_and_has_an_end_in_the_store() {
+    let Some(server) = Redis::start() else { return };
+    let store = connect(&server, Duration::MAX).await;
+    let held = taken(&store, "a").await;
+    let own = taken(&store, "b").await;
+    let left = times_left(&server);
+    assert!(left.len() >= 2 && left.iter().all(|left| *left > 0), "{left:?}");
+    own.keep(Some(response(b"x")), Duration::MAX).await.unwrap();
+    assert!(matches!(claim(&store, "b", "body").await, Claim::Kept(_)));
+    held.keep(None, Duration::MAX).await.unwrap();
+    assert!(matches!(claim(&store, "a", "body").await, Claim::TooLarge));
+    let left = times_left(&server);
+    assert!(left.len() >= 2 && left.iter().all(|left| *left > 0), "{left:?}");
+}
+
 #[tokio::test]
 async fn a_store_that_is_away_refuses_unless_it_is_set_to_let_pass() {
     let Some(server) = Redis::start() else { return };

@@ -92,7 +92,7 @@ impl Account {
     fn stands(&mut self) -> [u64; 3] {
         let script = script!("read.lua");
         let mut call = script.prepare_invoke();
-        call.key("account").arg("99999999999").arg(&self.window);
+        call.key("account").arg(&self.window);
         let all: Vec<Vec<u64>> = call.invoke(&mut self.connection).unwrap();
         let [settled, _, reserved, _, _, _, _, full] = all[0][..] else {
             unreachable!("{all:?}");

@@ -76,6 +76,61 @@ async fn what_several_processes_have_seen_is_counted_once_and_nothing_of_it_is_f
     }
 }
 
+/// The only key of the accounts, and what stands there.
+fn state(connection: &mut Connection) -> (String, Vec<u8>) {
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*budget*").query(connection).unwrap();
+    let [key] = &keys[..] else { unreachable!("{keys:?}") };
+    let state = redis::cmd("DUMP").arg(key).query(connection).unwrap();
+    (key.clone(), state)
+}
+
+/// Puts an older state in the place of what stands there, as a failover to a replica that lags does.
+fn fall_back(connection: &mut Connection, (key, state): &(String, Vec<u8>)) {
+    let mut restore = redis::cmd("RESTORE");
+    restore.arg(key).arg(0).arg(&state[..]).arg("REPLACE");
+    restore.exec(connection).unwrap();
+}
+
+async fn spend((budgets, shared): &(Budgets, RedisBudgets), amount: &str) {
+    ask(shared, budgets, amount).await.unwrap().settle(usd(amount));
+    shared.flush().await;
+}
+
+#[tokio::test]
+async fn what_was_spent_after_the_state_that_the_server_falls_back_to_is_counted_once() {
+    let Some(server) = Redis::start() else { return };
+    let mut connection = connect(&server);
+    let all = processes(&server, 3).await;
+    spend(&all[0], "3.00").await;
+    decide(&all).await;
+    let older = state(&mut connection);
+    spend(&all[0], "1.00").await;
+    spend(&all[1], "2.00").await;
+    let (budgets, shared) = &all[1];
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(ask(shared, budgets, "0.10").await.unwrap());
+    }
+    fall_back(&mut connection, &older);
+    // More changes than the server has lost, before anything is decided.
+    for held in held {
+        held.settle(usd("0.05"));
+    }
+    shared.flush().await;
+    for (turn, restored) in [("first", 2), ("again", 2), ("older once more", 5)] {
+        if restored > 2 {
+            fall_back(&mut connection, &older);
+        }
+        decide(&all).await;
+        for (budgets, shared) in &all {
+            let stands = stands(shared, &line(budgets)).await;
+            assert_eq!(stands, ["$7.00", "$0.00", "$0.00"], "{turn}");
+        }
+        let count: u64 = all.iter().map(|(_, shared)| shared.restored()).sum();
+        assert!(count <= restored && count >= 2, "{turn}: {count}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_counted_again_is_one_line_of_the_log_and_a_counter() {
     let Some(server) = Redis::start() else { return };

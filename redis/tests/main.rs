@@ -23,6 +23,8 @@ mod outages;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod refill;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 mod soft;

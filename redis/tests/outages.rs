@@ -224,6 +224,52 @@ async fn a_server_that_takes_no_writes_is_away_until_it_takes_them_again() {
     assert_eq!(shared.lost(), 0);
 }
 
+/// Such a server answers every `PING`, and all that it need not write.
+#[tokio::test]
+async fn a_server_without_memory_or_replicas_is_away_until_it_takes_writes() {
+    for (setting, refuses, takes) in [("maxmemory", "1", "0"), ("min-replicas-to-write", "1", "0")] {
+        let Some(server) = Redis::start() else { return };
+        let (told, _telling) = listen();
+        let store = patient(&server.url()).await;
+        let (budgets, shared) = budgets(&store, "5.00");
+        drop(ask(&shared, &budgets, "1.00").await.unwrap());
+        shared.flush().await;
+        let client = redis::Client::open(server.url()).unwrap();
+        let mut other = client.get_multiplexed_async_connection().await.unwrap();
+        let mut set = async |value: &str| {
+            let mut config = redis::cmd("CONFIG");
+            config.arg(&["SET", setting, value]);
+            config.exec_async(&mut other).await.unwrap();
+        };
+        set(refuses).await;
+        assert!(ask(&shared, &budgets, "1.00").await.is_err() && store.is_down());
+        for _ in 0..30 {
+            sleep(Duration::from_millis(100)).await;
+            assert!(shared.account(&line(&budgets)).await.is_ok(), "{setting}");
+            assert!(store.is_down(), "{setting}: no write was taken");
+        }
+        set(takes).await;
+        let well = async {
+            while store.is_down() {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), well).await.expect("it is probed");
+        assert!(ask(&shared, &budgets, "1.00").await.is_ok());
+        assert_eq!(shared.lost(), 0);
+        // Servers of earlier rounds end meanwhile, and are reported, too.
+        let url = server.url();
+        let address = url.trim_start_matches("redis://").trim_end_matches('/');
+        let said = told.text();
+        for part in ["the shared store does not answer", "the shared store answers again"] {
+            let lines = said
+                .lines()
+                .filter(|line| line.contains(part) && line.contains(address));
+            assert_eq!(lines.count(), 1, "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_server_that_is_no_redis_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

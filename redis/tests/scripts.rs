@@ -139,6 +139,54 @@ fn stands(connection: &mut Connection) -> [String; 2] {
         .unwrap()
 }
 
+/// Every key, and what stands there in the order of its members: a table that grows moves them by itself.
+fn state(connection: &mut Connection) -> Vec<(String, Vec<(String, String)>)> {
+    let mut keys: Vec<String> = redis::cmd("KEYS").arg("*").query(connection).unwrap();
+    keys.sort();
+    let mut state = Vec::new();
+    for key in keys {
+        let kind: String = redis::cmd("TYPE").arg(&key).query(connection).unwrap();
+        let mut members: Vec<(String, String)> = match kind.as_str() {
+            "hash" => redis::cmd("HGETALL").arg(&key).query(connection).unwrap(),
+            "zset" => redis::cmd("ZRANGE")
+                .arg(&[&key, "0", "-1", "WITHSCORES"])
+                .query(connection)
+                .unwrap(),
+            _ => vec![(String::new(), redis::cmd("GET").arg(&key).query(connection).unwrap())],
+        };
+        members.sort();
+        state.push((key, members));
+    }
+    state
+}
+
+#[test]
+fn what_is_read_is_not_written_and_leaves_out_what_dead_processes_held() {
+    let Some(server) = Redis::start() else { return };
+    let connection = &mut connect(&server);
+    assert_eq!((reserve(connection, "one"), reserve(connection, "two")), (1, 1));
+    settle(connection, 1, &["one"], "0");
+    // Leases that have ended: more than a decision ends at once.
+    for dead in 0..1_200 {
+        let hold = format!("dead{dead}");
+        for words in [
+            ["ZADD", "account\u{1e}holds", "1", &hold],
+            ["HSET", "account\u{1e}amounts", &hold, "0:1"],
+        ] {
+            redis::cmd(words[0]).arg(&words[1..]).exec(connection).unwrap();
+        }
+    }
+    redis::cmd("HSET")
+        .arg(&["account", "rp", "1200"])
+        .exec(connection)
+        .unwrap();
+    let before = state(connection);
+    let script = script!("money.lua" "window.lua" "account.lua" "read.lua");
+    let read: Vec<Vec<String>> = script.key("account").arg("day").invoke(connection).unwrap();
+    assert_eq!(read[0][..4], ["2", "0", "3", "0"], "settled and reserved");
+    assert_eq!(state(connection), before);
+}
+
 #[test]
 fn an_end_that_is_sent_again_counts_once() {
     let Some(server) = Redis::start() else { return };

@@ -97,7 +97,7 @@ impl There {
     fn stands(&mut self) -> [u64; 4] {
         self.call(UtcTime::now());
         let mut call = self.read.prepare_invoke();
-        call.key("account").arg("99999999999").arg(&self.window);
+        call.key("account").arg(&self.window);
         let all: Vec<Vec<u64>> = call.invoke(&mut self.connection).unwrap();
         match &all[0][..] {
             [_, settled, _, reserved, _, overrun, _, full] => [*settled, *reserved, *overrun, *full],

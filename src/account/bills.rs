@@ -93,7 +93,7 @@ impl BillSource for Bills {
 
     fn bill(&self, entry: &Entry) -> BillFuture {
         let account = self.account(&entry.upstream);
-        let (id, upstream) = (entry.generation_id.clone(), entry.upstream.clone());
+        let (id, upstream, known) = (entry.generation_id.clone(), entry.upstream.clone(), entry.usage);
         Box::pin(async move {
             let never = |reason: &dyn fmt::Display| BillError::Never {
                 reason: reason.to_string(),
@@ -105,7 +105,7 @@ impl BillSource for Bills {
             };
             match account.generation(&id).await {
                 Ok(generation) => generation
-                    .map(|generation| bill(&generation))
+                    .map(|generation| bill(&generation, known))
                     .transpose()
                     .map(Option::flatten),
                 Err(error) if hopeless(&error) => Err(never(&error)),
@@ -122,8 +122,8 @@ impl BillSource for Bills {
     }
 }
 
-/// A bill without an amount is none yet.
-fn bill(generation: &Generation) -> Result<Option<Bill>, BillError> {
+/// A bill without an amount is none yet. `known` is the usage of its entry.
+fn bill(generation: &Generation, known: TokenUsage) -> Result<Option<Bill>, BillError> {
     let Some(charged) = amount(generation.total_cost.as_ref())? else {
         return Ok(None);
     };
@@ -134,14 +134,35 @@ fn bill(generation: &Generation) -> Result<Option<Bill>, BillError> {
         return Ok(None);
     }
     let on_top = upstream.filter(|_| byok).unwrap_or(UsdAmount::ZERO);
-    let mut usage = TokenUsage::default();
-    usage.prompt = generation.native_tokens_prompt.unwrap_or(0);
-    usage.answer = generation.native_tokens_completion.unwrap_or(0);
-    usage.cached = generation.native_tokens_cached.unwrap_or(0);
-    usage.reasoning = generation.native_tokens_reasoning.unwrap_or(0);
+    let mut usage = counts(generation, known);
     usage.charged = Some(charged);
     usage.charged_upstream = upstream.filter(|_| byok);
     Ok(Some(Bill::new(charged.saturating_add(on_top), Some(usage))))
+}
+
+/// The counts of a bill. One that it does not have, or not as a number, stays as it was known, and is no more than the whole that it is a part of.
+fn counts(generation: &Generation, known: TokenUsage) -> TokenUsage {
+    let mut usage = known;
+    usage.prompt = generation.native_tokens_prompt.unwrap_or(known.prompt);
+    usage.answer = generation.native_tokens_completion.unwrap_or(known.answer);
+    for (part, whole) in [
+        (&mut usage.cached, usage.prompt),
+        (&mut usage.cache_written, usage.prompt),
+        (&mut usage.audio, usage.prompt),
+        (&mut usage.images, usage.prompt),
+        (&mut usage.reasoning, usage.answer),
+        (&mut usage.answer_audio, usage.answer),
+        (&mut usage.answer_images, usage.answer),
+    ] {
+        *part = (*part).min(whole);
+    }
+    usage.cache_written_1h = usage.cache_written_1h.min(usage.cache_written);
+    if generation.native_tokens_prompt.is_some() {
+        usage.image_count = 0;
+    }
+    usage.cached = generation.native_tokens_cached.unwrap_or(usage.cached);
+    usage.reasoning = generation.native_tokens_reasoning.unwrap_or(usage.reasoning);
+    usage
 }
 
 fn amount(written: Option<&Decimal>) -> Result<Option<UsdAmount>, BillError> {
@@ -203,6 +224,41 @@ mod tests {
             clamped_to: None,
             affordable_tokens: None,
         }
+    }
+
+    #[test]
+    fn a_count_that_a_bill_does_not_have_stays_as_it_was_known() {
+        let mut known = TokenUsage::new(12_000, 700);
+        (known.cache_written, known.cache_written_1h, known.searches) = (500, 400, 2);
+        let read = |counts: &str| {
+            let json = format!(r#"{{"id":"gen-1","total_cost":0.5{counts}}}"#);
+            let bill = bill(&serde_json::from_str(&json).unwrap(), known).unwrap().unwrap();
+            bill.usage.unwrap()
+        };
+        let all = |usage: TokenUsage| {
+            (
+                (usage.prompt, usage.answer, usage.searches),
+                (usage.cache_written, usage.cache_written_1h, usage.reasoning),
+            )
+        };
+        for counts in [
+            "",
+            r#","native_tokens_prompt":null,"native_tokens_completion":null"#,
+            r#","native_tokens_prompt":"12000","native_tokens_completion":"700""#,
+            r#","native_tokens_prompt":12000,"native_tokens_completion":700"#,
+        ] {
+            let usage = read(counts);
+            assert_eq!(all(usage), ((12_000, 700, 2), (500, 400, 0)), "{counts}");
+            assert_eq!(usage.charged, Some("0.5".parse().unwrap()));
+        }
+        let fewer = read(r#","native_tokens_prompt":300,"native_tokens_completion":9,"native_tokens_reasoning":7"#);
+        assert_eq!(
+            all(fewer),
+            ((300, 9, 2), (300, 300, 7)),
+            "a part is no more than its whole"
+        );
+        let none = read(r#","native_tokens_prompt":0,"native_tokens_completion":0"#);
+        assert_eq!(all(none), ((0, 0, 2), (0, 0, 0)), "zero is a count");
     }
 
     #[tokio::test]

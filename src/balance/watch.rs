@@ -17,7 +17,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 use tower_llm_layers::{
-    Failure, FailureKind, FailureScope, UsdAmount, UtcTime,
+    Failure, FailureKind, FailureScope, MAX_DURATION, UsdAmount, UtcTime,
     ledger::{Correction, Entry, EntryOutcome, Ledger},
 };
 
@@ -78,10 +78,11 @@ pub struct BalanceWatchBuilder {
 }
 
 impl BalanceWatchBuilder {
-    /// How often the account is read, spread by a fifth up or down; 60 s ([`DEFAULT_POLL_EVERY`]) by default, and a second at least.
+    /// How often the account is read, spread by a fifth up or down; 60 s ([`DEFAULT_POLL_EVERY`]) by default, a second at least and [`MAX_DURATION`]
+    /// at most: [`Duration::MAX`] reads it once, and again after a refusal for lack of money.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
-        self.every = time.max(LEAST_BETWEEN);
+        self.every = time.clamp(LEAST_BETWEEN, MAX_DURATION);
         self
     }
 
@@ -268,7 +269,9 @@ impl Poller {
                 }
             }
             let wait = self.every * 2_u32.saturating_pow(failures).min(MOST_BACKOFF);
-            let wait = wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64());
+            let wait = wait
+                .min(MAX_DURATION)
+                .mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64());
             tokio::select! {
                 () = sleep_until(begun + wait) => {}
                 () = self.shared.now.notified() => sleep_until(begun + LEAST_BETWEEN).await,
@@ -355,7 +358,7 @@ impl Poller {
         let Some(lasts) = lasts else { return true };
         told.checked_sub(1)
             .and_then(|last| self.warn_before.get(last))
-            .is_none_or(|mark| lasts > *mark * 3 / 2)
+            .is_none_or(|mark| lasts > mark.saturating_mul(3) / 2)
     }
 }
 

@@ -38,10 +38,26 @@ impl StreamBody {
             return self.take(SseItem::Done);
         }
         // A blank event is a sign of life as some providers send it.
-        if is_alive(name) || event.data.trim_ascii().is_empty() {
+        let is_blank = event.data.trim_ascii().is_empty();
+        if is_blank || (is_alive(name) && !self.is_piece(&event.data)) {
             return Ok(self.alive_as(event.data));
         }
-        self.data(event.data)
+        let api = self.progress.course.as_ref().map(|course| course.api());
+        match api {
+            Some(api) => self.typed(api, event.data, name),
+            None => self.data(event.data),
+        }
+    }
+
+    /// Whether an event has a piece of the answer or its end, whatever its name says.
+    fn is_piece(&self, data: &[u8]) -> bool {
+        let Some(course) = &self.progress.course else {
+            return ChunkProbe::read(data).is_ok_and(|probe| probe.has_content() || probe.has_finish());
+        };
+        EventProbe::read(course.api(), data).is_ok_and(|piece| {
+            let says_nothing = matches!(piece.step, Step::Ping | Step::Envelope | Step::Document);
+            !says_nothing || !piece.content.is_nothing()
+        })
     }
 
     /// A sign of life that came with this data: an event of an API whose events have types keeps its bytes.
@@ -56,14 +72,14 @@ impl StreamBody {
     }
 
     /// A sign of life; behind the end it means nothing.
-    fn alive(&self) -> Option<ChatFrame> {
+    pub(super) fn alive(&self) -> Option<ChatFrame> {
         (!self.progress.done).then(ChatFrame::keep_alive)
     }
 
     pub(super) fn data(&mut self, data: Bytes) -> Taken {
         if let Some(course) = &self.progress.course {
             let api = course.api();
-            return self.typed(api, data);
+            return self.typed(api, data, b"");
         }
         if let Some(frame) = self.like_the_last(&data) {
             return Ok(Some(frame));
@@ -116,12 +132,14 @@ impl StreamBody {
             // The answer is whole and has its bill: what a server says behind that is not about it.
             return Ok(Some(Chunk::KeepAlive));
         }
-        if let Some(Failed { usage, error }) = reading::failure(probe, &self.headers).or_else(withheld) {
-            self.ready.extend(usage.map(Ok));
-            if self.ready.is_empty() {
+        // What else has failed beside the end of an answer that came before is no failure of the answer.
+        let is_extra = probe.has_error_beside_end_alone() && self.progress.has_answered(probe.choice_bits().0);
+        let failure = || reading::failure(probe, &self.headers).filter(|_| !is_extra);
+        if let Some(Failed { usage, error }) = failure().or_else(withheld) {
+            if usage.is_none() && self.ready.is_empty() {
                 return Err(*error);
             }
-            self.ready.push_back(Err(*error));
+            self.put_failure(usage, *error);
             return Ok(None);
         }
         let (shows, news, is_snapshot) = self.message(probe);
@@ -204,6 +222,8 @@ impl StreamBody {
                 .flatten();
             return (false, news.map(Bytes::from), false);
         }
+        // No longer text fits into an event: it would never be the beginning of another one.
+        let most = self.decoder.limit();
         let text = probe.text().unwrap_or_default();
         if probe.choices() > 1 || (!progress.shown && probe.has_finish()) {
             // All of it at once.
@@ -211,19 +231,20 @@ impl StreamBody {
             progress.said = text.into_owned();
             return (!is_snapshot, None, is_snapshot);
         }
-        let begin = progress.said.len();
         let rest = match text.strip_prefix(progress.said.as_str()) {
             _ if progress.text_in_delta => "",
             Some(rest) => rest,
             None => &text,
         };
-        progress.said.push_str(rest);
+        if progress.said.len() <= most {
+            progress.said.push_str(rest);
+        }
         let reasoning = probe.has_reasoning() && !progress.shown_reasoning;
         let tool_calls = probe.has_tool_call() && !progress.shown_calls;
         progress.shown_reasoning |= reasoning;
         progress.shown_calls |= tool_calls;
         let is_other = !progress.shown && !probe.has_text();
-        let shows = progress.said.len() > begin || reasoning || tool_calls || is_other;
+        let shows = !rest.is_empty() || reasoning || tool_calls || is_other;
         let news = UnshownPart::Some {
             text: rest,
             reasoning,
@@ -257,49 +278,8 @@ impl StreamBody {
         self.unreadable(data, cause)
     }
 
-    /// Several documents that came as one event.
-    pub(super) fn several(&mut self, documents: Vec<Bytes>) -> Taken {
-        for document in documents {
-            if is_done(&document) {
-                self.take(SseItem::Done)?;
-                continue;
-            }
-            let frame = self.data(document)?;
-            self.ready.extend(frame.map(Ok));
-        }
-        let first = self.ready.pop_front().transpose()?;
-        Ok(first.or_else(|| self.alive()))
-    }
-
-    /// Lines that are no document together: each may be one.
-    fn lines(&mut self, data: &Bytes, cause: JsonError) -> Taken {
-        let mut unread = None;
-        for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            let line = data.slice_ref(line.trim_ascii());
-            if line.is_empty() {
-                continue;
-            }
-            if ChunkProbe::read(&line).is_ok() || documents(&line).is_some() {
-                let frame = self.data(line)?;
-                self.ready.extend(frame.map(Ok));
-            } else {
-                unread.get_or_insert(line);
-            }
-        }
-        if let Some(line) = unread {
-            // Of what is garbled the words may tell why; the rest of the lines is not shown as if nothing were missing.
-            let frame = self.unreadable(&line, cause);
-            if !self.ready.is_empty() {
-                self.ready.extend(frame.transpose());
-                return Ok(None);
-            }
-            return frame;
-        }
-        self.ready.pop_front().transpose()
-    }
-
     /// What is no JSON: words, a page, or a chunk that is garbled.
-    fn unreadable(&mut self, data: &[u8], cause: JsonError) -> Taken {
+    pub(super) fn unreadable(&mut self, data: &[u8], cause: JsonError) -> Taken {
         if self.progress.is_over() {
             // Garbage behind a complete answer.
             return Ok(self.alive());
@@ -310,8 +290,7 @@ impl StreamBody {
             return Err(Error::caused(self.broken(FailureKind::Malformed), what, cause));
         }
         if let Some(failed) = glued_failure(data, &self.headers) {
-            self.ready.extend(failed.usage.map(Ok));
-            self.ready.push_back(Err(*failed.error));
+            self.put_failure(failed.usage, *failed.error);
             return Ok(None);
         }
         // A list never begins so: `[HEARTBEAT]`, `[ERROR] …`.

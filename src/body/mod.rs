@@ -8,6 +8,7 @@ mod part;
 mod plain;
 mod progress;
 mod reading;
+mod ready;
 #[cfg(test)]
 mod repeated_tests;
 mod stream;

@@ -81,6 +81,11 @@ impl Progress {
         self.doubtful = false;
     }
 
+    /// Whether this choice, a bit, is the only one of the stream, and has shown more than reasoning.
+    pub(super) const fn has_answered(&self, choice: u64) -> bool {
+        self.answered && self.seen == choice && choice.count_ones() == 1
+    }
+
     /// Whether the answer is whole, and its usage has come.
     pub(super) fn is_billed(&self) -> bool {
         self.began && self.usage && self.is_whole(false)
@@ -125,5 +130,48 @@ impl Progress {
             self.words.extend_from_slice(line);
             self.words.push(b'\n');
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::Pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use bytes::Bytes;
+    use http_body::Body;
+    use http_body_util::Full;
+
+    use crate::{
+        Api, ChatFrame,
+        body::{ChatBody, Kind, ReadLimits, Reader, unread::Form, wire::Wire},
+    };
+
+    /// Messages in the place of deltas are pieces unless they begin with what was shown, which no event can that is shorter.
+    #[test]
+    fn the_text_of_messages_is_kept_within_the_bound_of_an_event() {
+        const LARGEST: usize = 1024;
+        let texts: Vec<String> = (0..100).map(|number| format!("{number:03}").repeat(150)).collect();
+        let events = texts.iter().map(|text| {
+            format!("data: {{\"choices\":[{{\"index\":0,\"message\":{{\"content\":\"{text}\"}},\"finish_reason\":null}}]}}\n\n")
+        });
+        let limits = ReadLimits {
+            max_event_bytes: LARGEST,
+            ..ReadLimits::default()
+        };
+        let wire = Wire::boxed(Full::new(Bytes::from(events.collect::<String>())));
+        let mut body = ChatBody::of(Reader::new(Some(Api::Chat), true, limits).read(wire, Form::Events));
+        let mut context = Context::from_waker(Waker::noop());
+        let mut shown = String::new();
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut context) {
+            shown.extend(frame.data_ref().and_then(ChatFrame::text));
+            let Kind::Stream(stream) = &body.kind else {
+                unreachable!()
+            };
+            assert!(stream.progress.said.len() <= 2 * LARGEST);
+        }
+        assert_eq!(shown, texts.concat());
     }
 }

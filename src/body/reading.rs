@@ -141,10 +141,9 @@ pub(super) fn repaired_answer(api: Api, bytes: &Bytes) -> Option<Bytes> {
 
 /// The only object in a text. `[DONE]` is none.
 fn only(text: &Bytes) -> Option<Bytes> {
-    let mut found = documents(text)?;
-    found.retain(|document| !is_done(document));
-    let [only] = <[Bytes; 1]>::try_from(found).ok()?;
-    Some(only)
+    let mut found = documents(text)?.filter(|document| !is_done(document));
+    let only = found.next()?;
+    found.next().is_none().then_some(only)
 }
 
 /// A chunk by itself, as the plain answer that it makes up.

@@ -18,6 +18,7 @@ use super::{
     limits::ReadLimits,
     plain::broken,
     progress::Progress,
+    ready::Ready,
     wire::Wire,
 };
 use crate::encoding::UnknownEncoding;
@@ -47,8 +48,8 @@ pub(super) struct StreamBody {
     pub(super) last: Option<ChatFrame>,
     /// The same chunk was copied out of what was received.
     is_last_own: bool,
-    /// Frames that came with one event, and the error behind them.
-    pub(super) ready: VecDeque<Result<ChatFrame, Error>>,
+    /// What came with one event and is not returned yet.
+    pub(super) ready: VecDeque<Ready>,
     /// The bytes have ended, and so: with a cause where they broke.
     closed: Option<Option<Source>>,
     /// The bytes ended within an event.
@@ -90,8 +91,13 @@ impl StreamBody {
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<ChatFrame, Error>>> {
         for _ in 0..READS_A_TURN {
-            if let Some(next) = self.ready.pop_front() {
-                return Poll::Ready(Some(next.map_err(|error| self.fail(error))));
+            match self.ready.pop_front() {
+                Some(Ready::Frame(next)) => return Poll::Ready(Some(next.map_err(|error| self.fail(error)))),
+                Some(Ready::Documents { documents, is_bare }) => {
+                    self.next_document(documents, is_bare);
+                    continue;
+                }
+                None => {}
             }
             if self.wire.is_none() {
                 return Poll::Ready(None);
@@ -100,7 +106,7 @@ impl StreamBody {
                 Ok(Some(item)) => match self.take(item) {
                     Ok(Some(frame)) => return Poll::Ready(Some(Ok(frame))),
                     Ok(None) => {}
-                    Err(error) => self.ready.push_back(Err(error)),
+                    Err(error) => self.ready.push_back(Ready::Frame(Err(error))),
                 },
                 Ok(None) => {
                     if let Some(frame) = ready!(self.poll_more(cx)) {
@@ -109,7 +115,7 @@ impl StreamBody {
                 }
                 Err(error) => {
                     let error = Error::caused(self.broken(FailureKind::Malformed), error.to_string(), error);
-                    self.ready.push_back(Err(error));
+                    self.ready.push_back(Ready::Frame(Err(error)));
                 }
             }
         }
@@ -230,9 +236,9 @@ impl StreamBody {
         let before = self.ready.len();
         match self.take(item) {
             // Of several documents in one item the first is returned, and the others are ready behind it.
-            Ok(Some(frame)) => self.ready.insert(before, Ok(frame)),
+            Ok(Some(frame)) => self.ready.insert(before, Ready::Frame(Ok(frame))),
             Ok(None) => {}
-            Err(error) => self.ready.push_back(Err(error)),
+            Err(error) => self.ready.push_back(Ready::Frame(Err(error))),
         }
     }
 
@@ -251,8 +257,9 @@ impl StreamBody {
             timer.as_mut().reset((now + SIGN_OF_WAITING).min(*until));
             return Poll::Ready(Some(ChatFrame::keep_alive()));
         }
+        // What is left is read before the end is decided on.
+        self.closed = Some(None);
         self.flush();
-        self.end(None);
         Poll::Ready(None)
     }
 
@@ -279,7 +286,7 @@ impl StreamBody {
         } else {
             Some(self.interrupted(cause))
         };
-        self.ready.extend(failed.map(Err));
+        self.ready.extend(failed.map(|error| Ready::Frame(Err(error))));
         if self.ready.is_empty() {
             self.wire = None;
         }

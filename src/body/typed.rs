@@ -4,14 +4,26 @@ use bytes::Bytes;
 use tower_llm_layers::Stage;
 
 use super::{event::Taken, stream::StreamBody, typed_reading as reading};
-use crate::{Api, ChatFrame, frame::FrameKind, frame_facts::FrameFacts};
+use crate::{Api, ChatFrame, Error, FailureKind, frame::FrameKind, frame_facts::FrameFacts};
 use openrouter_wire::{
     assemble::merged,
     events::{EventProbe, Step},
+    json::raw_member,
 };
 
+/// The names of events of messages that are their types as well.
+const TYPES_OF_MESSAGES: [&[u8]; 6] = [
+    b"message_start",
+    b"content_block_start",
+    b"content_block_delta",
+    b"content_block_stop",
+    b"message_delta",
+    b"message_stop",
+];
+
 impl StreamBody {
-    pub(super) fn typed(&mut self, api: Api, data: Bytes) -> Taken {
+    /// Takes an event of this name, which may be empty.
+    pub(super) fn typed(&mut self, api: Api, data: Bytes, name: &[u8]) -> Taken {
         if self.progress.done {
             // Nothing counts behind the end.
             return Ok(None);
@@ -27,6 +39,11 @@ impl StreamBody {
             Ok(piece) => piece,
             Err(cause) => return self.no_object(&data, cause),
         };
+        if piece.step == Step::Envelope
+            && let Some(data) = with_type(api, &data, name)
+        {
+            return self.typed(api, data, b"");
+        }
         if piece.step == Step::Ping {
             return Ok(Some(ChatFrame::ping(api, data)));
         }
@@ -34,11 +51,18 @@ impl StreamBody {
             return Ok(None);
         };
         let taken = course.apply(&piece);
+        if taken.is_splice {
+            let what = "another message begins within the answer: the stream is no longer one answer";
+            return Err(Error::new(self.broken(FailureKind::Malformed), what));
+        }
         let began = self.progress.began || taken.shows;
         let failed = reading::failure(&piece, &self.headers).or_else(|| {
             // Where something was shown, a filter has only cut the answer off.
             let withheld = !began && (taken.finishes || piece.step == Step::Ends);
-            withheld.then(|| reading::withheld(&piece, &self.headers)).flatten()
+            let has_items = || course.has_items();
+            withheld
+                .then(|| reading::withheld(&piece, has_items, &self.headers))
+                .flatten()
         });
         if let Some(failed) = failed {
             // The usage of a message that failed stands behind what its first event reported.
@@ -46,17 +70,17 @@ impl StreamBody {
                 let parts: Vec<Bytes> = course.usage.iter().cloned().chain([data.slice_ref(own)]).collect();
                 ChatFrame::usage_alone(api, merged(&parts).as_deref().unwrap_or(own))
             });
-            self.ready.extend(usage.map(Ok));
-            self.ready.push_back(Err(*failed.error));
-            return match self.ready.pop_front() {
-                Some(first) => first.map(Some),
-                None => Ok(None),
-            };
+            self.put_failure(usage, *failed.error);
+            return Ok(None);
         }
         let is_start = api == Api::Messages && piece.step == Step::Envelope;
         if is_start && let Some(usage) = piece.usage {
-            // Of the prompt it is all, of the answer a floor.
-            course.usage = Some(data.slice_ref(usage));
+            // Of the prompt it is all, of the answer a floor. If the same beginning comes twice, each count that says something stays.
+            let own = data.slice_ref(usage);
+            course.usage = Some(match course.usage.take() {
+                Some(known) => merged(&[known, own.clone()]).unwrap_or(own),
+                None => own,
+            });
         }
         let has_usage = piece.usage.is_some();
         let base = course
@@ -104,4 +128,23 @@ impl StreamBody {
         self.set_last(is_alone.then(|| frame.clone()));
         Ok(Some(frame))
     }
+}
+
+/// The event with the type that its name alone has: by the standard of events that is their type, and some proxies leave the copy in the data out.
+fn with_type(api: Api, data: &Bytes, name: &[u8]) -> Option<Bytes> {
+    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_');
+    let is_type = match api {
+        Api::Messages => TYPES_OF_MESSAGES.contains(&name),
+        _ => name.starts_with(b"response.") && name.iter().all(is_word),
+    };
+    if !is_type || raw_member(data, "type").is_some() {
+        return None;
+    }
+    let rest = data.trim_ascii_start().strip_prefix(b"{")?;
+    let comma: &[u8] = if rest.trim_ascii_start().starts_with(b"}") {
+        b""
+    } else {
+        b","
+    };
+    Some([&b"{\"type\":\""[..], name, b"\"", comma, rest].concat().into())
 }

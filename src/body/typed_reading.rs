@@ -39,14 +39,20 @@ fn failed(error: Error, piece: &EventProbe<'_>, headers: &HeaderMap) -> Failed {
 }
 
 /// The failure of an answer that ends without anything to show, because a filter or a full context withheld it.
-pub(super) fn withheld(piece: &EventProbe<'_>, headers: &HeaderMap) -> Option<Failed> {
+///
+/// `has_items` says whether an item of a response has come.
+pub(super) fn withheld(
+    piece: &EventProbe<'_>,
+    has_items: impl FnOnce() -> bool,
+    headers: &HeaderMap,
+) -> Option<Failed> {
     let is_full = piece
         .raw_finish_reason()
         .is_some_and(|word| reading::is_full_context(&word));
     let error = if is_full {
         let message = "the answer is empty: the model's context is full";
         Error::new(FailureKind::ContextLengthExceeded, message)
-    } else if is_overlong(piece) {
+    } else if is_overlong(piece) && !has_items() {
         let message = "the answer ended by length before its first token: the request does not fit the model's context";
         Error::new(FailureKind::ContextLengthExceeded, message)
     } else if piece.end() == End::Filter {
@@ -59,8 +65,9 @@ pub(super) fn withheld(piece: &EventProbe<'_>, headers: &HeaderMap) -> Option<Fa
     Some(failed(error, piece, headers))
 }
 
-/// Whether a response stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length without a token
-/// of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent. The limit of a message may be 0.
+/// Whether a response without an item stands for a request that is too long: OpenRouter turns that refusal into a response that ended by length
+/// without a token of output. At a limit that was reached, even one that hidden reasoning took whole, tokens were spent, or an item has come: OpenAI
+/// reports no token of an encrypted thought that the limit cut. The limit of a message may be 0.
 fn is_overlong(piece: &EventProbe<'_>) -> bool {
     let is_unspent = |usage: Usage| usage.reported_output_tokens() == Some(0) && usage.reasoning_tokens() == 0;
     piece.api() == Api::Responses
@@ -112,7 +119,11 @@ pub(super) fn answer(api: Api, bytes: Bytes, headers: &HeaderMap) -> Result<Chat
         }
     };
     let shows = !piece.content.is_nothing();
-    let withheld = || (!shows).then(|| withheld(&piece, headers)).flatten();
+    let withheld = || {
+        (!shows)
+            .then(|| withheld(&piece, || piece.has_items(), headers))
+            .flatten()
+    };
     if let Some(failed) = failure(&piece, headers).or_else(withheld) {
         return Err(failed);
     }

@@ -29,7 +29,8 @@ impl PriceList for Catalogue {
     /// count if the request or its name may select them. Endpoints above the price ceiling of the request do not count.
     ///
     /// A [price given by hand](Catalogue::with_price) is that of no other tier, and of no picture unless it says what one costs: a request that may be
-    /// served on a priority tier, or that wants pictures, has an unknown price then.
+    /// served on a priority tier, by one of its fields or by a variant or a preset behind the name that has the price, or that wants pictures, has an
+    /// unknown price then. A price given for the whole name, such as `a/b:nitro`, is that of the tier which the name requests.
     ///
     /// Of one turn of the model: the cost layer multiplies by the turns of a [loop of tools](tower_llm_layers::ToolLoop), and refuses what has
     /// no bound. Not reserved: more than one picture per answer, and what a preset adds to a search and a priority tier.
@@ -44,7 +45,8 @@ impl PriceList for Catalogue {
         let searches = needs.searches + u64::from(searched_by_name);
         let priority = extras.priority || needs.priority;
         let is_by_hand = row.model.is_none();
-        if is_by_hand && needs.priority {
+        let is_of_whole_name = *row.listed_as == *candidate.model();
+        if is_by_hand && (needs.priority || (extras.priority && !is_of_whole_name)) {
             return Quote::Unknown;
         }
         let wants_pictures = is_by_hand && needs.output.contains(MediaKinds::IMAGE);

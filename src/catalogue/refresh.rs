@@ -7,7 +7,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep_until, timeout_at},
 };
-use tower_llm_layers::{FailureKind, UtcTime};
+use tower_llm_layers::{FailureKind, MAX_DURATION, UtcTime};
 
 use super::Catalogue;
 use crate::{Account, Error};
@@ -85,10 +85,11 @@ impl CatalogueRefresh {
         }
     }
 
-    /// How often; 1 hour ([`DEFAULT_REFRESH_EVERY`]) by default, spread by a tenth up or down, and a second at least.
+    /// How often; 1 hour ([`DEFAULT_REFRESH_EVERY`]) by default, spread by a tenth up or down, a second at least and [`MAX_DURATION`] at most:
+    /// [`Duration::MAX`] reads the models once, and endpoints as they are requested.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
-        self.every = time.max(Duration::from_secs(1));
+        self.every = time.clamp(Duration::from_secs(1), MAX_DURATION);
         self
     }
 

@@ -1,5 +1,7 @@
 //! What an error's words say of our account and our key: it cannot pay, it has spent what it may, it is closed, its key is rejected.
 
+use tower_llm_layers::{FailureKind, FailureScope};
+
 use super::words::{Words, has_any, near};
 
 /// How far apart the words of one statement stand, in bytes.
@@ -10,17 +12,47 @@ const RATES: &str = "per minute|per min |per hour|per day|per second| tpm | rpm 
 impl Words {
     /// The account cannot pay.
     pub(super) fn is_no_funds(&self) -> bool {
-        const CODES: &str = "\
-            insufficient balance|insufficient funds|insufficient credit|not enough balance|arrearage|overdue";
         const PHRASES: &str = "\
             credit balance is too low|insufficient balance|balance is insufficient|insufficient credit|insufficient fund|\
             used all available credits|account is in good standing|arrearage|余额不足|欠费|overdue balance|overdue payment|\
-            overdue invoice|account is overdue|unpaid invoice|unpaid balance|unpaid bill|past invoices|payment is past due";
+            overdue invoice|account is overdue|unpaid invoice|unpaid balance|unpaid bill|past invoices|payment is past due|\
+            billing to be enabled|billing is not enabled|billing has not been enabled|billing is disabled|\
+            billing has been disabled|billing account is closed|billing account has been closed";
         self.has(PHRASES)
-            || self.code_is(|code| code.starts_with("billing ") || is_of_a_user_s_quota(code) || has_any(code, CODES))
+            || self.have_no_funds_code()
             || self.is_empty_account()
             || self.is_billing_suspension()
             || (self.have_exceeded_quota_code() && self.has(" balance | recharge | top up |余额|充值"))
+    }
+
+    /// A code of an account that cannot pay.
+    fn have_no_funds_code(&self) -> bool {
+        const CODES: &str = "\
+            insufficient balance|insufficient funds|insufficient credit|not enough balance|arrearage|overdue";
+        self.code_is(|code| code.starts_with("billing ") || is_of_a_user_s_quota(code) || has_any(code, CODES))
+    }
+
+    /// What the code alone says of the account, beside words that may be about a key.
+    pub(super) fn by_code_of_account(&self) -> Option<(FailureKind, FailureScope)> {
+        if self.have_no_funds_code() {
+            Some((FailureKind::InsufficientFunds, FailureScope::Upstream))
+        } else if self.have_spent_code() || self.have_insufficient_quota_code() {
+            Some((FailureKind::QuotaExhausted, FailureScope::Upstream))
+        } else {
+            None
+        }
+    }
+
+    /// OpenAI's code of a limit of what may be spent.
+    pub(super) fn have_insufficient_quota_code(&self) -> bool {
+        self.code_is(|code| code == "insufficient quota")
+    }
+
+    /// A code of a limit of what may be spent that is reached.
+    fn have_spent_code(&self) -> bool {
+        self.have_exceeded_quota_code()
+            || self
+                .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
     }
 
     /// The account is suspended, and the words beside that name its plan or its bills.
@@ -48,8 +80,7 @@ impl Words {
         if self.are_about_a_parameter() || self.has(" tool | tools | function | functions ") {
             return false;
         }
-        // OpenAI's word for a limit of what may be spent.
-        let is_of_spending = self.code_is(|code| code == "insufficient quota");
+        let is_of_spending = self.have_insufficient_quota_code();
         near(self.text(), MONEY, EMPTY, FAR)
             || (!is_of_spending && !self.has(RATES) && near(self.text(), QUOTA, TOO_LITTLE, FAR))
     }
@@ -59,10 +90,7 @@ impl Words {
         const PHRASES: &str = "\
             api usage limit|spend limit|spending limit|budget has been exceeded|you will regain access|\
             out of call volume quota";
-        self.has(PHRASES)
-            || self.have_exceeded_quota_code()
-            || self
-                .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
+        self.has(PHRASES) || self.have_spent_code()
     }
 
     /// What may be used of this model for free is used up, and the account is set to use no more.

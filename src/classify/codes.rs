@@ -1,5 +1,6 @@
 //! The status that an error's words stand for, if none came with it.
 
+use super::rates::is_throttle_word;
 use super::words::Words;
 use openrouter_wire::error::{ErrorCode, UpstreamError};
 
@@ -36,7 +37,7 @@ fn by_word(word: &str) -> Option<u16> {
     Some(match word {
         "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" => 429,
         // The words of gRPC, in Google's errors, and of AWS.
-        "RESOURCE_EXHAUSTED" | "ThrottlingException" => 429,
+        "RESOURCE_EXHAUSTED" => 429,
         "UNAVAILABLE" | "ServiceUnavailableException" => 503,
         "UNAUTHENTICATED" => 401,
         "PERMISSION_DENIED" => 403,
@@ -59,6 +60,7 @@ fn by_word(word: &str) -> Option<u16> {
         "context_length_exceeded" | "max_tokens_exceeded" | "token_limit_exceeded" | "string_too_long" => 400,
         word if is_refusal(word) || is_of_an_image(word) || word == "data_residency_mismatch" => 400,
         "invalid_request" | "invalid_request_error" | "invalid_prompt" => 400,
+        word if is_throttle_word(word) => 429,
         _ => return None,
     })
 }

@@ -1,8 +1,9 @@
-//! What an error's words decide before its status: the model, the account, the key and the content. Each server says it under another status.
+//! What an error's words decide before its status: the model, the account, the key, the content and a rate. Each server says it under another
+//! status.
 
 use tower_llm_layers::{FailureKind, FailureScope};
 
-use super::words::{Words, has_any};
+use super::words::Words;
 
 /// What the words alone decide, with a status that leaves it open.
 pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, FailureScope)> {
@@ -10,6 +11,14 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, FailureS
     let is_larger = matches!(code, 400 | 413 | 422 | 429) && said.is_above_rate_limit();
     if is_larger || (code == 413 && said.have_rate_limit_code()) {
         return Some((FailureKind::RejectedByProvider, FailureScope::Candidate));
+    }
+    // A server of few statuses says so in its code.
+    if matches!(
+        code,
+        400 | 401 | 403 | 405..=409 | 412 | 418 | 420 | 422 | 423 | 430 | 500 | 502
+    ) && said.have_throttle_code()
+    {
+        return Some((FailureKind::RateLimited, FailureScope::Candidate));
     }
     // A status that says who is at fault is believed.
     let is_open = matches!(code, 400 | 404 | 413 | 422 | 424 | 500 | 502);
@@ -35,6 +44,9 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, FailureS
     if matches!(code, 400 | 403) && said.is_bad_key() {
         return Some((FailureKind::Auth, FailureScope::Upstream));
     }
+    if code == 401 {
+        return said.by_code_of_account();
+    }
     if !may_be_of_the_account(code) {
         return None;
     }
@@ -47,6 +59,10 @@ pub(super) fn by_words(code: u16, said: &Words) -> Option<(FailureKind, FailureS
         Some((FailureKind::QuotaExhausted, FailureScope::Upstream))
     } else if code < 500 && said.is_account_closed() {
         Some((FailureKind::Auth, FailureScope::Upstream))
+    } else if matches!(code, 400 | 403 | 422) && said.have_insufficient_quota_code() {
+        Some((FailureKind::QuotaExhausted, FailureScope::Upstream))
+    } else if matches!(code, 400 | 403 | 420 | 422) && said.is_throttled() {
+        Some((FailureKind::RateLimited, FailureScope::Candidate))
     } else {
         None
     }
@@ -60,61 +76,15 @@ const fn may_be_of_the_account(code: u16) -> bool {
     }
 }
 
-/// Whether words that say so are about the request, and not about an account, a key or a model.
-pub(super) const fn is_of_request(kind: FailureKind) -> bool {
+/// Whether words that say so are about an account or its key.
+pub(super) const fn is_of_account(kind: FailureKind) -> bool {
     matches!(
         kind,
-        FailureKind::ContextLengthExceeded | FailureKind::RejectedByProvider | FailureKind::ContentFiltered
+        FailureKind::Auth | FailureKind::InsufficientFunds | FailureKind::QuotaExhausted
     )
 }
 
 impl Words {
-    /// The provider does not have the model: a code or a phrase of which this is the only meaning.
-    fn name_unknown_model(&self) -> bool {
-        const CODES: &str = "\
-            model not found|model not exist|model does not exist|model decommissioned|unknown model|model not supported";
-        const PHRASES: &str = "\
-            model identifier is invalid|invocation of model id|requested model is not supported|\
-            model not exist|not a valid model|no such model|not found the model|no available channel|无可用渠道|模型不存在";
-        /// What of a model may be invalid also.
-        const OF_A_MODEL: [&str; 10] = [
-            "param", "setting", "config", "option", "input", "output", "response", "argument", "type", "error",
-        ];
-        let is_invalid = || {
-            ["invalid model ", "unknown model "].iter().any(|before| {
-                let mut named = self.text().split(before).skip(1);
-                named.any(|rest| !OF_A_MODEL.iter().any(|other| rest.starts_with(other)))
-            })
-        };
-        self.code_is(|code| code == "invalid model" || has_any(code, CODES)) || self.has(PHRASES) || is_invalid()
-    }
-
-    /// "The model X does not exist": nothing else stands between the model and what became of it.
-    fn is_model_gone(&self) -> bool {
-        const GONE: &str = "not exist|doesn t exist|not found|no longer supported|no longer available|decommissioned";
-        const SOMETHING_ELSE: &str = "\
-            message| tool | tools | file | files | parameter| param | field| argument| function | functions ";
-        /// How far apart they stand, in bytes: the names of models are long.
-        const FAR: usize = 120;
-        self.text().match_indices("model").any(|(at, model)| {
-            let behind = self.text().get(at + model.len()..).unwrap_or_default();
-            GONE.split('|').any(|gone| {
-                let between = behind.find(gone).filter(|end| *end <= FAR);
-                between
-                    .and_then(|end| behind.get(..end))
-                    .is_some_and(|between| !has_any(between, SOMETHING_ELSE))
-            })
-        })
-    }
-
-    /// Our key is good, but not for this model: another model passes with it.
-    fn is_model_not_allowed(&self) -> bool {
-        const PHRASES: &str = "\
-            not allowed to access model|not allowed to access this model|can only access models|\
-            not have access to model|not have access to the model";
-        self.has(PHRASES) || self.code_is(|code| code.ends_with("model access denied"))
-    }
-
     /// The status that the text stands for, if an error names none: 429, 401 or 400.
     pub(super) fn status(&self) -> Option<u16> {
         const OF_A_RATE: &str = "\

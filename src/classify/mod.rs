@@ -4,9 +4,14 @@ mod accounts;
 mod codes;
 mod filtered;
 mod meanings;
+mod models;
+mod opaque;
+mod rates;
 #[cfg(test)]
 mod reported_tests;
 mod retry_after;
+#[cfg(test)]
+mod status_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -16,8 +21,8 @@ mod words;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, StatusCode, header};
-use tower_llm_layers::{FailureKind, FailureScope, RetryAdvice, TokenUsage};
+use http::{HeaderMap, HeaderName, StatusCode};
+use tower_llm_layers::{FailureKind, FailureScope, FallbackAdvice, RetryAdvice, TokenUsage};
 
 use crate::bounds::cut;
 use crate::{
@@ -27,12 +32,13 @@ use crate::{
     router_metadata,
 };
 use codes::{effective_code, is_refusal};
-use meanings::{by_words, is_of_request};
+use meanings::{by_words, is_of_account};
+use opaque::{is_text, undecoded, without_envelope};
 use openrouter_wire::{
     chat::ChunkProbe,
     error::{ErrorCode, RAW_LIMIT, UpstreamError},
     json::raw_member,
-    loose::{event_data, is_markup, summary},
+    loose::event_data,
 };
 pub(crate) use retry_after::{COST_HEADER, SHOULD_RETRY, headers_of_errors};
 use retry_after::{retry_after, should_retry};
@@ -42,6 +48,9 @@ use words::Words;
 /// bill up by it.
 pub const GENERATION_HEADER: HeaderName = HeaderName::from_static("x-generation-id");
 
+/// Beyond so many bytes a part of an error's body may be missing. In one that is shorter and no JSON the words are seen at once.
+const LONG: usize = 64 * 1024;
+
 /// The name of an answer, as the headers tell it.
 pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
     headers.get(GENERATION_HEADER).and_then(|id| id.to_str().ok()).map(cut)
@@ -50,18 +59,32 @@ pub(crate) fn generation_id(headers: &HeaderMap) -> Option<&str> {
 /// A failure that HTTP itself tells: a status that is no success, and whatever body came with it.
 pub(crate) fn error_of_response(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
     let decoded = decoded(headers, &Bytes::copy_from_slice(body));
-    let body = decoded.as_deref().unwrap_or(body);
+    let body = match &decoded {
+        Ok(decoded) => &**decoded,
+        // Some servers name an encoding that they do not use.
+        Err(_) if is_text(body) => body,
+        Err(cause) => return undecoded(status, headers, &**cause),
+    };
     // Some gateways send their errors as an event, too.
     let data = event_data(body);
     let said = data.as_deref().unwrap_or(body);
-    let error = match UpstreamError::parse_failed(said) {
-        Some(error) => {
+    let of_part = || (said.len() > LONG).then(|| UpstreamError::parse_part(said)).flatten();
+    let error = match UpstreamError::parse_failed(said).or_else(of_part) {
+        Some(mut error) => {
+            error.provider_code = error.provider_code.take().or_else(|| kind_in_headers(headers));
             let routed = router_metadata::attempts(said);
             build(Some(status), status.as_u16(), headers, &error).of_router(routed)
         }
         None => without_envelope(status, headers, body),
     };
     error.of_usage(reported_usage(said))
+}
+
+/// The kind of an error that AWS names in a header beside it, without the link behind it.
+fn kind_in_headers(headers: &HeaderMap) -> Option<String> {
+    const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
+    let kind = headers.get(ERROR_TYPE)?.to_str().ok()?.split(':').next()?.trim();
+    (!kind.is_empty()).then(|| cut(kind).to_owned())
 }
 
 /// What the body of an error says that the call took: beside the error, or in it.
@@ -99,7 +122,19 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         provider: error.provider_name.clone(),
         ..Inner::default()
     };
-    finish(kind, asked, inner)
+    let failure = finish(kind, asked, inner);
+    if kind == FailureKind::InsufficientFunds && is_of_own_key(error) {
+        // What is empty is one provider's account: the price of the next candidate does not matter.
+        let mut advice = kind.advice();
+        advice.fall_back = FallbackAdvice::Any;
+        return failure.advised(advice);
+    }
+    failure
+}
+
+/// Whether the error is about the account's own key at a provider behind the router.
+fn is_of_own_key(error: &UpstreamError) -> bool {
+    error.is_byok == Some(true) && (error.provider_name.is_some() || error.raw.is_some())
 }
 
 /// Whether the headers that tell of limits are about such a failure.
@@ -111,56 +146,6 @@ const fn is_limit(kind: FailureKind) -> bool {
 fn reported_status(error: &UpstreamError) -> Option<StatusCode> {
     let status = error.status().filter(|code| (400..600).contains(code));
     status.and_then(|code| StatusCode::from_u16(code).ok())
-}
-
-/// An edge's HTML page, an empty body, or something else that is no envelope.
-fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
-    let page = is_markup(body);
-    let said = if page { Words::default() } else { Words::of_body(body) };
-    let code = status.as_u16();
-    let (kind, scope) = by_words(code, &said).unwrap_or_else(|| match code {
-        // The edge in front of the router blocks us, whatever the model.
-        403 => (FailureKind::NoEndpoint, FailureScope::Upstream),
-        429 => (FailureKind::RateLimited, FailureScope::Upstream),
-        // Too large a body for this edge; another upstream's takes more.
-        413 => (FailureKind::RejectedByProvider, FailureScope::Upstream),
-        // Nothing says that the request is at fault: one proxy's opinion does not hold for others.
-        400 | 422 => (FailureKind::RejectedByProvider, FailureScope::Candidate),
-        code => by_status(code),
-    });
-    let what = match (page, body.is_empty()) {
-        (true, _) => "an HTML page instead of an answer, probably from the edge in front of the upstream",
-        (false, true) => "an empty body",
-        (false, false) => "a body that is not a JSON error",
-    };
-    let words = summary(body);
-    let message = if let Some(place) = redirect(status, headers) {
-        format!("the upstream redirects to {place}, which is not followed: set that as its base URL if it is right")
-    } else if words.is_empty() {
-        format!("the upstream sent {what}")
-    } else {
-        format!("the upstream sent {what}: {words}")
-    };
-    let inner = Inner {
-        status: Some(status),
-        message: message.into(),
-        retry_after: retry_after(headers, None, is_limit(kind), SystemTime::now()),
-        scope,
-        ..Inner::default()
-    };
-    finish(kind, should_retry(headers), inner)
-}
-
-/// The address that a redirect names, without what may be secret in it.
-fn redirect(status: StatusCode, headers: &HeaderMap) -> Option<String> {
-    let place = headers.get(header::LOCATION).filter(|_| status.is_redirection())?;
-    let place = String::from_utf8_lossy(place.as_bytes());
-    let place = place.split(['?', '#']).next().unwrap_or_default();
-    let (start, rest) = place.split_once("//").unwrap_or(("", place));
-    // A name and a password stand before the host.
-    let rest = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    let mark = if place.contains("//") { "//" } else { "" };
-    Some(summary(format!("{start}{mark}{rest}").as_bytes()))
 }
 
 /// The error; a conflict, a misdirected or a too early request passes soon, and is sent once more. `asked`: whether the upstream asks to repeat the
@@ -202,7 +187,7 @@ fn cut_words(mut words: String) -> String {
 /// The upstream's words; if they say nothing, the cause behind them.
 fn words(error: &UpstreamError) -> String {
     match &error.raw {
-        Some(raw) if is_blank(&error.message) => raw_words(raw),
+        Some(raw) if is_blank(&error.message) && !is_nothing(raw) => raw_words(raw),
         _ if error.message.is_empty() => {
             let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
             format!("the model failed ({native})")
@@ -215,6 +200,11 @@ fn words(error: &UpstreamError) -> String {
 fn is_blank(message: &str) -> bool {
     let message = message.trim().trim_end_matches('.');
     message.is_empty() || message.ends_with("Provider returned error")
+}
+
+/// Whether a provider's own text has no words.
+fn is_nothing(raw: &str) -> bool {
+    matches!(raw.trim(), "" | "{}" | "[]" | "null" | "\"\"")
 }
 
 /// A provider's own words, if its text is an envelope again.
@@ -242,8 +232,12 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, FailureScope) {
     match by_words(code, &said) {
         // A model that one provider behind the router does not have is not one that the router does not know.
         Some((FailureKind::NoEndpoint, _)) if error.provider_name.is_some() => {}
+        // The caller's own account at one provider is empty: those at the others may not be. Its key there is none of the router's.
+        Some((kind, _)) if is_of_account(kind) && kind != FailureKind::Auth && is_of_own_key(error) => {
+            return (kind, FailureScope::Candidate);
+        }
         // A provider's account and key behind the router are the router's trouble.
-        Some((kind, _)) if !is_of_request(kind) && kind != FailureKind::NoEndpoint && is_a_provider_s => {
+        Some((kind, _)) if is_of_account(kind) && is_a_provider_s => {
             return (FailureKind::Upstream, FailureScope::Candidate);
         }
         Some(verdict) => return verdict,
@@ -305,12 +299,17 @@ fn bad_request(code: u16, error: &UpstreamError, text_code: &str, said: &Words) 
         .error_type
         .as_deref()
         .is_some_and(|typed| OF_THE_ROUTER.contains(&typed))
-        && said.is_not_supported()
+        && (said.is_not_supported() || said.is_model_withheld() || is_about_the_model(error, said))
     {
         (FailureKind::RejectedByProvider, FailureScope::Candidate)
     } else {
         (FailureKind::BadRequest, FailureScope::Candidate)
     }
+}
+
+/// Whether the model's name is what the server does not take.
+fn is_about_the_model(error: &UpstreamError, said: &Words) -> bool {
+    error.param.as_deref() == Some("model") && !said.is_no_name_of_a_model()
 }
 
 /// Why no endpoint is available, in a word.
@@ -323,6 +322,9 @@ fn is_key_limit(error: &UpstreamError) -> bool {
 }
 
 fn payment(error: &UpstreamError) -> (FailureKind, FailureScope) {
+    if is_of_own_key(error) {
+        return (FailureKind::InsufficientFunds, FailureScope::Candidate);
+    }
     if error.provider_name.is_some() {
         return (FailureKind::Upstream, FailureScope::Candidate);
     }

@@ -1,4 +1,4 @@
-//! How long the upstream asks to wait: nine places, in the order of how much they can be trusted.
+//! How long the upstream asks to wait: ten places, in the order of how much they can be trusted.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,7 @@ pub(super) fn retry_after(
     let copied = |name: &str| of_copy(name).and_then(time);
     // What has something left is not the limit that was met.
     let is_spent = |left: Option<&str>| left.is_none_or(|left| left.trim().parse() == Ok(0.0));
-    let places: [&dyn Fn() -> Option<Duration>; 9] = [
+    let places: [&dyn Fn() -> Option<Duration>; 10] = [
         &|| milliseconds(headers.get("retry-after-ms")?.to_str().ok()?),
         &|| header("retry-after"),
         &|| seconds(error?.availability.as_ref()?.retry_after?),
@@ -35,6 +35,8 @@ pub(super) fn retry_after(
         &|| header("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_header("x-ratelimit-remaining"))),
         &|| copied("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_copy("x-ratelimit-remaining"))),
         &|| error?.reported_wait(),
+        // One that is over may be one of another zone: it says nothing.
+        &|| time(error?.reported_reset()?.as_str()).filter(|wait| is_limit && !wait.is_zero()),
         &|| reset_of_error(headers, now).filter(|_| is_limit),
     ];
     let mut over = None;
@@ -143,6 +145,36 @@ mod tests {
                 "{remaining:?} {is_limit}"
             );
         }
+    }
+
+    #[test]
+    fn a_date_in_the_words_of_a_limit_is_a_hint() {
+        let words =
+            |date: &str| format!(r#"{{"error":{{"code":"1308","message":"Your limit will reset at {date}"}}}}"#);
+        // 1994-11-06 08:49:37 in UTC.
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (date, is_limit, hint) in [
+            ("2026-11-06 03:30:06", true, Some(LONGEST_RESET)),
+            ("2026-11-06 03:30:06", false, None),
+            ("2000-99-99 03:30:06", true, None),
+        ] {
+            let error = UpstreamError::parse(words(date).as_bytes()).unwrap();
+            assert_eq!(
+                retry_after(&HeaderMap::new(), Some(&error), is_limit, now),
+                hint,
+                "{date}"
+            );
+        }
+        // 2026-09-09 03:30:06 in China.
+        let reset = UNIX_EPOCH + Duration::from_secs(1_788_895_806);
+        let error = UpstreamError::parse(words("2026-09-09 03:30:06").as_bytes()).unwrap();
+        let hint = |now| retry_after(&HeaderMap::new(), Some(&error), true, now);
+        assert_eq!(hint(reset - Duration::from_secs(90)), Some(Duration::from_secs(90)));
+        assert_eq!(
+            hint(reset + Duration::from_secs(90)),
+            None,
+            "it is over, or of another zone"
+        );
     }
 
     #[test]

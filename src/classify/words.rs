@@ -60,12 +60,16 @@ impl Words {
         };
         let first = value.get(0).unwrap_or(&value);
         let inner = first.get("error").unwrap_or(first);
-        for name in ["code", "type", "status"] {
+        for name in ["code", "type", "status", "__type", "Code"] {
             if let Some(code) = inner.get(name).and_then(Value::as_str) {
                 self.add_code(code);
             }
         }
-        match inner.get("message").and_then(Value::as_str) {
+        match inner
+            .get("message")
+            .or_else(|| inner.get("Message"))
+            .and_then(Value::as_str)
+        {
             Some(message) => self.add_text(message),
             None => self.add_text(raw),
         }
@@ -82,10 +86,8 @@ impl Words {
         push_space(&mut self.text);
     }
 
-    fn add_code(&mut self, code: &str) {
-        let mut normalised = String::new();
-        push_normalised(&mut normalised, &spaced(code.get(..128).unwrap_or(code)));
-        self.codes.push(normalised.trim().to_owned());
+    pub(super) fn add_code(&mut self, code: &str) {
+        self.codes.push(normalised_code(code));
     }
 
     pub(super) fn text(&self) -> &str {
@@ -243,6 +245,13 @@ fn number_after(text: &str, before: &str) -> Option<u64> {
     })
 }
 
+/// A code as [`Words::code_is`] tests it.
+pub(super) fn normalised_code(code: &str) -> String {
+    let mut normalised = String::new();
+    push_normalised(&mut normalised, &spaced(code.get(..128).unwrap_or(code)));
+    normalised.trim().to_owned()
+}
+
 /// Lower case letters and digits; whatever stands between them is one space.
 fn push_normalised(to: &mut String, word: &str) {
     for c in word.chars() {
@@ -321,7 +330,8 @@ const BY_THEMSELVES: &str = "\
     range of input length|prompt is too long|input is too long|too many input tokens|input tokens exceeded|\
     too many tokens|model token limit|prompt exceeds max length|maximum prompt length is|\
     inputs tokens max new tokens must be|inputs must have less than|expected maxlength|\
-    tokens to keep from the initial prompt|reduce the length of the messages";
+    tokens to keep from the initial prompt|reduce the length of the messages|max input characters is|\
+    max input tokens is|max input length is|max prompt characters is|max message characters is";
 
 #[cfg(test)]
 #[path = "words_tests.rs"]

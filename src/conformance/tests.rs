@@ -266,6 +266,19 @@ fn pathological_schemas_and_answers_take_bounded_work() {
     .unwrap();
 }
 
+/// A value is compared with each of a long list that has more than one type in it: a long answer would take minutes.
+#[test]
+fn many_values_against_a_long_list_of_them_are_not_compared() {
+    let mut values: Vec<Value> = (10_000..25_000).map(Value::from).collect();
+    values.extend([true.into(), 7.into()]);
+    let schema = json!({"type": "object", "properties": {"list": {"type": "array", "items": {"enum": values}}}, "required": ["list"]});
+    let request = asks_for(&schema);
+    let list = |items: usize| says(&format!("{{\"list\":[{}7]}}", "7,".repeat(items)));
+    check(&request, list(50_000)).unwrap();
+    check(&request, list(10)).unwrap();
+    fails(&request, says(r#"{"list":[7,8]}"#), "does not fit");
+}
+
 #[test]
 fn a_stream_is_checked_as_what_it_brings() {
     let request = asks_for(&city());

@@ -67,7 +67,8 @@ impl<'a> Measuring<'a> {
             return Err("it nests too deeply, its references followed");
         }
         self.known.insert(std::ptr::from_ref(schema), None);
-        let (mut schemas, mut depth) = (1_u64, 0_u32);
+        let compared = object.get("enum").map_or(0, compared);
+        let (mut schemas, mut depth) = (1_u64.saturating_add(compared), 0_u32);
         for part in self.parts(object)? {
             let (more, below) = self.visit(part, above + 1)?;
             schemas = schemas.saturating_add(more);
@@ -117,6 +118,30 @@ impl<'a> Measuring<'a> {
     }
 }
 
+/// With how many values this `enum` compares a value, their parts included: each is as much work as a subschema. Among texts alone it is looked up, and a
+/// few short values are no work.
+fn compared(values: &Value) -> u64 {
+    /// A validator compares so many texts one by one as well.
+    const FEW: u64 = 10;
+    let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
+    if values.iter().all(|value| value.is_string() || value.is_null()) {
+        return 0;
+    }
+    let parts = values.iter().map(parts_of).fold(0, u64::saturating_add);
+    if parts > FEW { parts } else { 0 }
+}
+
+/// How many values there are in a value, itself included.
+fn parts_of(value: &Value) -> u64 {
+    // The parser reads no more than 127 levels.
+    let inside = match value {
+        Value::Array(items) => items.iter().map(parts_of).fold(0, u64::saturating_add),
+        Value::Object(members) => members.values().map(parts_of).fold(0, u64::saturating_add),
+        _ => 0,
+    };
+    inside.saturating_add(1)
+}
+
 /// How deep a value nests.
 pub(super) fn depth_of(value: &Value) -> u32 {
     // The parser reads no more than 127 levels.
@@ -140,6 +165,26 @@ mod tests {
             "$defs": {"a": {"items": {"type": "integer"}}, "unused": {"type": "null"}}});
         let work = measure(&schema).unwrap();
         assert_eq!((work.schemas, work.depth, work.is_recursive), (5, 4, false));
+    }
+
+    /// A value is compared with each value of an `enum`, unless all of them are texts.
+    #[test]
+    fn values_of_an_enum_count_unless_they_are_looked_up() {
+        let numbers: Vec<u32> = (0..1_000).collect();
+        let texts: Vec<String> = numbers.iter().map(u32::to_string).collect();
+        let mixed: Vec<Value> = numbers.iter().map(|number| json!([number, "x"])).collect();
+        for (values, schemas) in [
+            (json!(texts), 2),
+            (json!(["a", null]), 2),
+            (json!([1, 2, true]), 2),
+            (json!(numbers), 1_002),
+            (json!(mixed), 3_002),
+        ] {
+            let work = measure(&json!({"items": {"enum": values}})).unwrap();
+            assert_eq!(work.schemas, schemas);
+        }
+        let many: Vec<u32> = (0..30_000).collect();
+        assert!(measure(&json!({"items": {"enum": many}})).is_err());
     }
 
     #[test]

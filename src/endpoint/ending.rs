@@ -15,11 +15,17 @@ use super::{object::Object, problem::Problem};
 pub(super) struct Ending {
     /// The event with the response as it began, or as it ended under another name.
     begun: Vec<u8>,
-    /// The events with the items that have ended.
+    /// The events with the items that have ended; none of them if they were too large together.
     items: Vec<Vec<u8>>,
+    /// The bytes of these events.
+    bytes: usize,
     /// The last event was written.
     is_written: bool,
 }
+
+/// The most that is kept of items, in bytes: some large pictures. All of them were shown, so an end without them is the end of a whole answer all the same;
+/// with some of them it would say that there were no others.
+const MOST_OF_ITEMS: usize = 16 * 1024 * 1024;
 
 /// What OpenAI's and OpenRouter's schemas require of a response beside its id, its time and its model.
 const REQUIRED: [(&str, &[u8]); 16] = [
@@ -48,8 +54,17 @@ impl Ending {
             b"response.completed" | b"response.incomplete" | b"response.failed" => self.is_written(),
             // OpenAI's clients do not read OpenRouter's older name of the end, which has all of the response.
             b"response.created" | b"response.done" => self.begun = on_one_line(data),
-            b"response.output_item.done" if !self.is_written => self.items.push(on_one_line(data)),
+            b"response.output_item.done" if !self.is_written => self.keep_item(data),
             _ => {}
+        }
+    }
+
+    fn keep_item(&mut self, data: &[u8]) {
+        self.bytes = self.bytes.saturating_add(data.len());
+        if self.bytes > MOST_OF_ITEMS {
+            self.items = Vec::new();
+        } else {
+            self.items.push(on_one_line(data));
         }
     }
 
@@ -185,5 +200,40 @@ fn words(problem: &Problem) -> String {
             format!("{message}: please {WAIT} {seconds}s")
         }
         _ => message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended(count: usize, size: usize) -> (usize, Vec<u8>) {
+        let mut ending = Ending::default();
+        ending.take(b"response.created", br#"{"response":{"id":"resp_1","output":[]}}"#);
+        for index in 0..count {
+            let text = "x".repeat(size);
+            let item =
+                format!(r#"{{"output_index":{index},"item":{{"type":"message","id":"msg_{index}","text":"{text}"}}}}"#);
+            ending.take(b"response.output_item.done", item.as_bytes());
+        }
+        let held = ending.items.iter().map(Vec::len).sum();
+        (held, ending.completed(9, "a/b").unwrap().1)
+    }
+
+    /// An upstream may send items without end, and leave the last event out.
+    #[test]
+    fn items_are_kept_within_a_bound_all_or_none() {
+        let (held, event) = ended(3, 1024 * 1024);
+        assert!(held > 3 * 1024 * 1024 && event.len() > held - 1024);
+        assert!(String::from_utf8(event).unwrap().contains("msg_2"));
+        for (count, size) in [(64, 512 * 1024), (2, 9 * 1024 * 1024), (40_000, 1024)] {
+            let (held, event) = ended(count, size);
+            assert_eq!(held, 0, "{count} of {size} bytes");
+            let event = String::from_utf8(event).unwrap();
+            assert!(
+                event.contains(r#""output":[]"#) && event.contains(r#""status":"completed""#),
+                "{event}"
+            );
+        }
     }
 }

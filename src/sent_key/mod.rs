@@ -6,7 +6,7 @@ mod tests;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 
-use encoded::{base64_forms, hide_escaped};
+use encoded::{hide_base64, hide_escaped};
 
 static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// What stands in its place.
@@ -72,26 +72,15 @@ impl SentKey {
         }
     }
 
-    /// The same for the words of an error, which may quote the request: the key with escapes is hidden as well, and in base 64, alone and as it
-    /// stood in its header.
+    /// The same for the words of an error, which may quote the request: the key with escapes is hidden as well, and in base 64, whatever stands before it
+    /// there.
     pub(crate) fn hide_all(&self, text: &str) -> Option<String> {
-        let key = self.0.as_ref()?;
         let plain = self.text()?;
         let mut hidden = self.hide(text);
         if let Some(escaped) = hide_escaped(hidden.as_deref().unwrap_or(text), plain, HIDDEN) {
             hidden = Some(escaped);
         }
-        for secret in [key.header.as_bytes(), plain.as_bytes()] {
-            // Without the last letters, which depend on what follows the key.
-            let whole = secret.len() - secret.len() % 3;
-            for form in base64_forms(secret.get(..whole).unwrap_or_default()) {
-                let words = hidden.as_deref().unwrap_or(text);
-                if words.contains(&form) {
-                    hidden = Some(words.replace(&form, HIDDEN));
-                }
-            }
-        }
-        hidden
+        hide_base64(hidden.as_deref().unwrap_or(text), plain.as_bytes(), HIDDEN).or(hidden)
     }
 
     /// Hides it in the headers of a response.

@@ -20,6 +20,8 @@ fn a_key_is_found_in_the_words_of_an_error_whatever_form_it_has() {
         "authorization QmVhcmVyIHNrLW9yLXYxL3MzY3IzdC0w".to_owned(),
         "c2stb3ItdjEvczNjcjN0LTA=".to_owned(),
         "QmVhcmVyIHNrLW9yLXYxL3MzY3IzdC0wIGFuZCBtb3Jl".to_owned(),
+        // `api:` and the key, as a user's name and password.
+        "Basic YXBpOnNrLW9yLXYxL3MzY3IzdC0w".to_owned(),
     ] {
         let hidden = sent().hide_all(&text).unwrap_or_else(|| unreachable!("{text}"));
         assert!(hidden.contains(HIDDEN), "{text}: {hidden}");

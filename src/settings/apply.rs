@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tower_llm_layers::fallback::RequestedModel;
 
 use super::{
-    HedgeSettings, MinThroughputSettings, OrOff, RequestedModelSettings, ResumeSettings, Settings, SettingsProblem,
-    StreamUpstreamSettings, Time, WrongSetting, carried::Carried, conformance,
+    CacheSettings, HedgeSettings, MinThroughputSettings, OrOff, RequestedModelSettings, ResumeSettings, Settings,
+    SettingsProblem, StreamUpstreamSettings, Time, WrongSetting, carried::Carried, conformance,
 };
 use crate::{
     Catalogue, Stack,
@@ -21,6 +21,7 @@ const STAND_IN: &str = "http://upstream.invalid";
 /// A builder with everything but the budgets.
 pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<SettingsProblem>) -> StackBuilder {
     ranges(settings, wrong);
+    above_deadline(settings, wrong);
     let builder = upstreams(Stack::builder(), settings, carried, wrong);
     let builder = finish_reasons(candidates(builder, settings), settings, wrong);
     let builder = conformance::apply(prices(builder, settings, wrong), settings, wrong);
@@ -31,13 +32,36 @@ pub(super) fn apply(settings: &Settings, carried: &mut Carried, wrong: &mut Vec<
         .pauses(carried.pauses.clone())
 }
 
-/// Reports numbers that the layers would take for others.
+/// Reports numbers that the layers would take for others, and those that contradict one another.
 fn ranges(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
     let hedge = settings.hedge.as_ref().and_then(HedgeSettings::wrong);
     let resume = settings.resume.and_then(ResumeSettings::wrong);
-    for (key, message) in settings.retry_budget.wrong().chain(hedge).chain(resume) {
+    let cache = settings.cache.iter().flat_map(CacheSettings::wrong);
+    let retries = settings.retry_budget.wrong().chain(settings.backoff.wrong());
+    for (key, message) in retries.chain(hedge).chain(resume).chain(cache) {
         let problem = WrongSetting::Value(message.to_owned());
         wrong.push(SettingsProblem::new(&settings.source, key, problem));
+    }
+}
+
+/// Reports timeouts that were written down and would never run out before the deadline. The builder reports that of the first token.
+fn above_deadline(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
+    let usual = Settings::default();
+    let deadline = settings.deadline.as_ref().and_then(OrOff::on);
+    // One of zero is a problem by itself.
+    let Some(deadline) = deadline.filter(|deadline| !deadline.0.is_zero()) else {
+        return;
+    };
+    for (field, limit, usual) in [
+        ("response_timeout", settings.response_timeout, usual.response_timeout),
+        ("idle_timeout", settings.idle_timeout, usual.idle_timeout),
+    ] {
+        let Some(above) = limit.on().filter(|time| limit != usual && *time > deadline) else {
+            continue;
+        };
+        let (limit, deadline) = (above.0, deadline.0);
+        let problem = WrongSetting::Build(BuildProblem::AboveDeadline { field, limit, deadline });
+        wrong.push(SettingsProblem::new(&settings.source, field, problem));
     }
 }
 

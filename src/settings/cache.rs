@@ -66,6 +66,23 @@ impl CacheSettings {
         }
     }
 
+    /// What contradicts the rest: the key, and the fix. The default of `largest` contradicts nothing, and without room `largest` bounds the responses
+    /// that are shared in flight.
+    pub(super) fn wrong(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let largest = u64::try_from(self.largest).unwrap_or(u64::MAX);
+        let is_above = self.bytes > 0 && self.largest != one_mebibyte() && largest > self.bytes;
+        let keeps_nothing = self.bytes == 0 || self.time_to_live.0.saturating_add(self.stale_if_error.0).is_zero();
+        let is_above = is_above.then_some((
+            "cache.largest",
+            "more than all of the cache: write at most `cache.bytes`, or more there",
+        ));
+        let is_idle = (keeps_nothing && !self.single_flight).then_some((
+            "cache.single_flight",
+            "the cache keeps nothing, and so would do nothing: write `true`, give it `bytes` and `time_to_live`, or leave `cache` out",
+        ));
+        is_above.into_iter().chain(is_idle)
+    }
+
     pub(super) fn cache(&self) -> Result<ChatCache, InvalidValue> {
         let cache = Cache::new(self.bytes)
             .time_to_live(self.time_to_live.0)

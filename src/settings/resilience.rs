@@ -41,6 +41,14 @@ impl BackoffSettings {
     pub(super) const fn schedule(self) -> Exponential {
         Exponential::new(self.base.0, self.max.0)
     }
+
+    /// What contradicts the rest: the key, and the fix. The default of `base` contradicts nothing.
+    pub(super) fn wrong(self) -> Option<(&'static str, &'static str)> {
+        (self.base > self.max && self.base != Self::default().base).then_some((
+            "backoff.base",
+            "above `backoff.max`, which cuts it: write a shorter time, or a longer `backoff.max`",
+        ))
+    }
 }
 
 /// The process-wide ratio of retries to calls: see [`RetryBudget`].

@@ -1,5 +1,7 @@
 //! The loop: the model, its tools, the model again.
 
+use std::collections::HashSet;
+
 use http::Request;
 use tokio::time::{Duration, Instant, timeout_at};
 use tower_llm_layers::{AttemptLog, Call, LayerError, LlmRequest as _, Phase, UsdAmount};
@@ -80,6 +82,40 @@ pub(crate) async fn run<S: ChatService>(
     }
 }
 
+/// The calls of one answer that came in several choices, each call once. What a choice repeats of those before it is looked up: their number is the upstream's.
+struct AllCalls {
+    calls: Vec<ToolCall>,
+    /// Id, name and arguments of the first so many of them.
+    known: HashSet<(String, String, String)>,
+    noted: usize,
+}
+
+impl AllCalls {
+    fn of(calls: Vec<ToolCall>) -> Self {
+        Self {
+            calls,
+            known: HashSet::new(),
+            noted: 0,
+        }
+    }
+
+    /// Adds those of the next choice.
+    fn add(&mut self, more: Vec<ToolCall>) {
+        if more.is_empty() {
+            return;
+        }
+        let of = |call: &ToolCall| {
+            let function = &call.function;
+            (call.id.clone(), function.name.clone(), function.arguments.clone())
+        };
+        self.known.extend(self.calls.iter().skip(self.noted).map(of));
+        self.noted = self.calls.len();
+        let known = &self.known;
+        self.calls
+            .extend(more.into_iter().filter(|call| !known.contains(&of(call))));
+    }
+}
+
 /// Adds the tools to the request.
 fn prepare(call: &mut Request<ApiRequest>, tools: &Tools) -> Result<(), Error> {
     let api = call.body().api();
@@ -142,29 +178,24 @@ impl Run<'_> {
 
     /// Takes the model's message into the conversation; the tools that it calls.
     fn take(&mut self, completion: &Completion) -> Vec<ToolCall> {
-        let mut messages = completion
-            .response
-            .choices
-            .iter()
-            .map(|choice| choice.message.to_message());
+        let choices = completion.response.choices.iter();
+        let mut messages = choices.map(|choice| choice.message.to_message()).peekable();
         let Some(mut message) = messages.next() else {
             return Vec::new();
         };
         let asks_for_several = |chat: &ChatRequest| chat.facts().choices > 1;
-        if !self.request.body().as_chat().is_some_and(asks_for_several) {
+        if messages.peek().is_some() && !self.request.body().as_chat().is_some_and(asks_for_several) {
             // Some servers put the text of one answer and its calls into a choice each.
+            let mut calls = AllCalls::of(message.tool_calls.take().unwrap_or_default());
             for other in messages {
-                let known = message.tool_calls.take().unwrap_or_default();
-                let more = other.tool_calls.unwrap_or_default();
-                let news = more.into_iter().filter(|call| !known.contains(call));
-                let calls: Vec<ToolCall> = known.iter().cloned().chain(news).collect();
-                message.tool_calls = (!calls.is_empty()).then_some(calls);
+                calls.add(other.tool_calls.unwrap_or_default());
                 if message.text().is_empty() && other.content.is_some() {
                     message.content = other.content;
                 }
                 message.reasoning = message.reasoning.or(other.reasoning);
                 message.reasoning_details = message.reasoning_details.or(other.reasoning_details);
             }
+            message.tool_calls = (!calls.calls.is_empty()).then_some(calls.calls);
         }
         let calls = message.tool_calls.clone().unwrap_or_default();
         if let Some(chat) = self.request.body_mut().as_chat_mut() {
@@ -267,5 +298,47 @@ impl Run<'_> {
     fn ended(self, problem: ToolRunProblem) -> ToolRunError {
         let (request, steps) = self.into_parts();
         ToolRunError::new(problem, request, steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn calls(letter: char, count: usize) -> Vec<ToolCall> {
+        let ids = (0..count).map(|number| format!("{letter}{number}"));
+        ids.map(|id| ToolCall::new(id, "f", "{}")).collect()
+    }
+
+    fn ids(all: &AllCalls) -> Vec<&str> {
+        all.calls.iter().map(|call| &*call.id).collect()
+    }
+
+    #[test]
+    fn a_call_that_a_later_choice_repeats_is_run_once() {
+        let mut all = AllCalls::of(calls('a', 2));
+        all.add(calls('a', 3));
+        all.add([calls('b', 1), calls('b', 1)].concat());
+        all.add([calls('a', 1), calls('b', 1), calls('c', 1)].concat());
+        assert_eq!(ids(&all), ["a0", "a1", "a2", "b0", "b0", "c0"]);
+        let mut without = AllCalls::of(Vec::new());
+        without.add(vec![ToolCall::new("", "f", "{}")]);
+        without.add(vec![
+            ToolCall::new("", "f", "{}"),
+            ToolCall::new("", "f", "[]"),
+            ToolCall::new("", "g", "{}"),
+        ]);
+        assert_eq!(without.calls.len(), 3, "without ids the rest decides");
+    }
+
+    /// Each compared with each would take minutes here, and so would a copy of all of them for each choice.
+    #[test]
+    fn many_calls_in_many_choices_take_linear_time() {
+        let mut all = AllCalls::of(calls('a', 100_000));
+        all.add(calls('b', 100_000));
+        for number in 0..100_000 {
+            all.add(vec![ToolCall::new(format!("c{number}"), "f", "{}")]);
+        }
+        assert_eq!(all.calls.len(), 300_000);
     }
 }

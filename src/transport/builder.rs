@@ -3,6 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue};
+use tower_llm_layers::MAX_DURATION;
 
 use super::{
     Attribution, ExchangeObserver, Transport, TransportError, TransportProblem, Upstream,
@@ -15,6 +16,15 @@ use super::{
 
 /// Asks OpenRouter for what it tried by itself.
 const ROUTER_METADATA: HeaderName = HeaderName::from_static("x-openrouter-metadata");
+
+/// This time, and [`MAX_DURATION`] at most: the pool of connections adds it to an instant, as the end of a stream does.
+const fn bounded(time: Duration) -> Duration {
+    if time.as_secs() < MAX_DURATION.as_secs() {
+        time
+    } else {
+        MAX_DURATION
+    }
+}
 
 /// Makes a [`Transport`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,14 +56,14 @@ impl TransportBuilder {
     /// The longest dial, TLS included. 5 s by default.
     #[must_use]
     pub const fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.settings.connect_timeout = limit;
+        self.settings.connect_timeout = bounded(limit);
         self
     }
 
     /// How long an unused connection is kept. 60 s by default.
     #[must_use]
     pub const fn pool_idle_timeout(mut self, limit: Duration) -> Self {
-        self.settings.pool_idle_timeout = limit;
+        self.settings.pool_idle_timeout = bounded(limit);
         self
     }
 
@@ -85,7 +95,7 @@ impl TransportBuilder {
     /// passed on by then; a stream that ends sooner is not waited for.
     #[must_use]
     pub const fn trailer_timeout(mut self, limit: Duration) -> Self {
-        self.settings.limits.trailer_timeout = limit;
+        self.settings.limits.trailer_timeout = bounded(limit);
         self
     }
 

@@ -13,8 +13,11 @@ const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version
 /// The oldest version there is: it takes what the newer ones take, and sampling fields as well.
 const DEFAULT_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
 
-/// Headers of the caller that go no further: those of the connection it came on; what came compressed would not be read here; and the time
-/// left is ours to keep, not the upstream's.
+/// The content encodings that are read here. Without this header an upstream may use any, as RFC 9110 has it.
+const READ_ENCODINGS: HeaderValue = HeaderValue::from_static("gzip, deflate");
+
+/// Headers of the caller that go no further: those of the connection it came on; the encodings that it reads, which may be others than those that
+/// are read here; and the time left is ours to keep, not the upstream's.
 static NOT_PASSED: [HeaderName; 12] = [
     header::HOST,
     header::CONNECTION,
@@ -30,8 +33,8 @@ static NOT_PASSED: [HeaderName; 12] = [
     DEADLINE_HEADER,
 ];
 
-/// Headers that stand in nearly each request: the content's type, and what the HTTP client adds.
-const OF_THE_CLIENT: usize = 5;
+/// Headers that stand in nearly each request: the content's type, the encodings that are read, and what the HTTP client adds.
+const OF_THE_CLIENT: usize = 6;
 
 /// The caller's headers that are passed on, and what the upstream wants.
 pub(super) fn headers(from_caller: &HeaderMap, extra: Option<&HeaderMap>, dialect: Dialect) -> HeaderMap {
@@ -48,10 +51,28 @@ pub(super) fn headers(from_caller: &HeaderMap, extra: Option<&HeaderMap>, dialec
         }
     }
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, accepted(from_caller));
     if dialect == Dialect::Anthropic {
         of_anthropic(&mut headers);
     }
     headers
+}
+
+/// The encodings that the caller set, if all of them are read here: `identity` keeps an upstream from compressing. Else those that are.
+fn accepted(from_caller: &HeaderMap) -> HeaderValue {
+    let is_read = |value: &HeaderValue| {
+        let mut names = value.as_bytes().split(|byte| *byte == b',').map(|named| {
+            let name = named.split(|byte| *byte == b';').next().unwrap_or_default();
+            name.trim_ascii()
+        });
+        let known: [&[u8]; 4] = [b"gzip", b"x-gzip", b"deflate", b"identity"];
+        names.all(|name| known.iter().any(|known| name.eq_ignore_ascii_case(known)))
+    };
+    let mut set = from_caller.get_all(header::ACCEPT_ENCODING).iter();
+    match (set.next(), set.next()) {
+        (Some(only), None) if is_read(only) => only.clone(),
+        _ => READ_ENCODINGS,
+    }
 }
 
 /// What this upstream never takes; another one may.
@@ -81,4 +102,33 @@ fn of_anthropic(headers: &mut HeaderMap) {
         headers.insert(X_API_KEY, key);
     }
     headers.entry(ANTHROPIC_VERSION).or_insert(DEFAULT_VERSION);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_gets_the_encodings_that_are_read() {
+        for (set, sent) in [
+            (&[][..], "gzip, deflate"),
+            (&["identity"][..], "identity"),
+            (&["GZIP;q=0.5, identity"][..], "GZIP;q=0.5, identity"),
+            (&["gzip, deflate, br, zstd"][..], "gzip, deflate"),
+            (&["br"][..], "gzip, deflate"),
+            (&["*"][..], "gzip, deflate"),
+            (&[""][..], "gzip, deflate"),
+            (&["gzip", "br"][..], "gzip, deflate"),
+        ] {
+            let set = set
+                .iter()
+                .copied()
+                .map(|value| (header::ACCEPT_ENCODING, HeaderValue::from_static(value)));
+            let from_caller: HeaderMap = set.collect();
+            let headers = headers(&from_caller, None, Dialect::OpenAi);
+            let mut found = headers.get_all(header::ACCEPT_ENCODING).iter();
+            assert_eq!(found.next().unwrap(), sent, "{from_caller:?}");
+            assert!(found.next().is_none(), "{from_caller:?}");
+        }
+    }
 }

@@ -202,6 +202,10 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         ("attempts = 0", "attempts"),
         ("idle_timeout = '0s'", "idle_timeout"),
         ("deadline = '5s'\nfirst_token_timeout = '10s'", "first_token_timeout"),
+        ("deadline = '10s'\nresponse_timeout = '5m'", "response_timeout"),
+        ("deadline = '10s'\nidle_timeout = '5m'", "idle_timeout"),
+        ("backoff = { base = '10s', max = '1s' }", "backoff.base"),
+        ("backoff.base = '10s'", "backoff.base"),
         ("chain = ['nowhere:x']", "chain[0]"),
         (
             "chain = [{ model = 'x', parameters = { model = 'y' } }]",
@@ -243,6 +247,18 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
             "cache = { bytes = 1, tenant = 'global', ignore_header = ['a b'] }",
             "cache.ignore_header",
         ),
+        (
+            "cache = { bytes = 1000, tenant = 'global', largest = 2000 }",
+            "cache.largest",
+        ),
+        (
+            "cache = { bytes = 0, tenant = 'global', single_flight = false }",
+            "cache.single_flight",
+        ),
+        (
+            "cache = { bytes = 1000, tenant = 'global', time_to_live = '0s', single_flight = false }",
+            "cache.single_flight",
+        ),
     ];
     for (text, key) in cases {
         let text = format!("upstream = [{{ name = 'openrouter' }}]\n{text}");
@@ -259,6 +275,28 @@ fn what_the_builder_refuses_is_reported_with_its_place() {
         matches!(nothing.problems()[0].wrong(), WrongSetting::Build(_)),
         "{nothing}"
     );
+}
+
+/// A default that another setting makes moot is no contradiction, and neither are limits that still bound something.
+#[tokio::test]
+async fn what_has_an_effect_beside_others_is_built() {
+    for text in [
+        "deadline = '5s'",
+        "deadline = '5s'\nresponse_timeout = '90s'\nidle_timeout = '30s'",
+        "deadline = '10s'\nresponse_timeout = '10s'\nidle_timeout = 'off'",
+        "deadline = 'off'\nresponse_timeout = '5m'",
+        "response_timeout = '5m'\nidle_timeout = '5m'",
+        "backoff.max = '1ms'",
+        "backoff = { base = '1s', max = '1s' }",
+        "cache = { bytes = 1000, tenant = 'global' }",
+        "cache = { bytes = 1000, tenant = 'global', largest = 1000 }",
+        "cache = { bytes = 0, tenant = 'global', largest = 2000 }",
+        "cache = { bytes = 1000, tenant = 'global', time_to_live = '0s', stale_if_error = '1h', single_flight = false }",
+    ] {
+        let text = format!("upstream = [{{ name = 'openrouter' }}]\n{text}");
+        let built = Stack::from_settings(&Settings::from_toml(&text).unwrap());
+        assert!(built.is_ok(), "{text}: {:?}", built.err());
+    }
 }
 
 #[test]

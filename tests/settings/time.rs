@@ -24,5 +24,5 @@ pub(super) const ROWS: &[Row] = &[
     ("hedge.ratio", "chain = ['MODEL', 'SECOND']\nhedge = { after = '1s', ratio = @ }", ["0.1", "1"], streamed("first-token=9s;GOOD").calls(3)),
     ("retry_timeouts", "deadline = '120s'\nretry_timeouts = @", ["false", "true"], streamed("hang")),
     ("backoff.base", "backoff.base = @", ["'0s'", "'8s'"], plain("503;no-hint")),
-    ("backoff.max", "backoff.base = '8s'\nbackoff.max = @", ["'0s'", "'8s'"], plain("503;no-hint")),
+    ("backoff.max", "attempts_per_candidate = 3\nbackoff.base = '4s'\nbackoff.max = @", ["'4s'", "'8s'"], plain("503;no-hint")),
 ];

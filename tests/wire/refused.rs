@@ -48,6 +48,23 @@ async fn what_one_candidate_cannot_do_goes_to_the_next() {
         ),
         ("460 Unknown", r#"{"error":{"message":"x"}}"#),
         (
+            "400 Bad Request",
+            r#"{"error":{"code":"invalid_request_error","message":"The supported API model names are deepseek-v4-pro or deepseek-v4-flash, but you passed deepseek-v9-nonexistent.","param":null,"type":"invalid_request_error"}}"#,
+        ),
+        (
+            "400 Bad Request",
+            r#"{"error":{"code":"unavailable_model","message":"Unavailable model: x","details":"Unavailable model: x"}}"#,
+        ),
+        (
+            "400 Bad Request",
+            r#"{"object":"error","message":"Only vicuna&&llama allowed now, your model x","code":40301}"#,
+        ),
+        ("400 Bad Request", r#"{"detail":"Model x is currently disabled"}"#),
+        (
+            "422 Unprocessable Entity",
+            r#"{"detail":[{"loc":["body","model"],"msg":"Input should be 'jamba-large' or 'jamba-mini'","type":"enum"}]}"#,
+        ),
+        (
             "401 Unauthorized",
             r#"{"error":{"message":"key not allowed to access model. This key can only access models=['gpt-5']","type":"key_model_access_denied","param":"model","code":"401"}}"#,
         ),
@@ -76,6 +93,16 @@ async fn what_holds_for_the_upstream_ends_the_chain() {
             "429 Too Many Requests",
             r#"{"error":{"message":"Budget has been exceeded! Current cost: 1.2, Max budget: 1.0","type":"budget_exceeded","code":"429"}}"#,
             FailureKind::QuotaExhausted,
+        ),
+        (
+            "401 Unauthorized",
+            r#"{"error":{"message":"You exceeded your current quota, please check your plan and billing details.","type":"insufficient_quota","code":401}}"#,
+            FailureKind::QuotaExhausted,
+        ),
+        (
+            "403 Forbidden",
+            r#"[{"error":{"code":403,"message":"This API method requires billing to be enabled.","status":"PERMISSION_DENIED","details":[{"@type":"t/ErrorInfo","reason":"BILLING_DISABLED"}]}}]"#,
+            FailureKind::InsufficientFunds,
         ),
         (
             "403 Forbidden",

@@ -128,6 +128,14 @@ async fn messages_of_other_servers_are_passed_on_whole() {
         ),
         // LiteLLM's proxy: the first event twice.
         ("two beginnings", all(&[START, START, OPEN, SAY, MORE, CLOSE, WHY, STOP]), some),
+        // BerriAI/litellm pull 33859: the same beginning behind the first words.
+        ("a beginning again", all(&[START, OPEN, SAY, START, MORE, CLOSE, WHY, STOP]), some),
+        // vercel/ai issue 18331: a proxy began another message, before anything of the first one was shown.
+        (
+            "another beginning before the first word",
+            all(&[&START.replace("\"m\"", "\"n\"").replace("15", "99"), OPEN, START, OPEN, SAY, MORE, CLOSE, WHY, STOP]),
+            some,
+        ),
         // LiteLLM's proxy over SGLang: thoughts in the block of text.
         (
             "a thought within a text",
@@ -259,6 +267,21 @@ async fn responses_of_other_servers_are_passed_on_whole() {
                 &all(&[WORLD, TEXT_DONE, DONE_ITEM, COMPLETED]),
             ]
             .concat(),
+            some,
+        ),
+        // NousResearch/hermes-agent issue 32883: the last response has null for its items.
+        (
+            "no list at the end",
+            all(&[
+                CREATED,
+                ADDED,
+                PART,
+                HEL,
+                WORLD,
+                TEXT_DONE,
+                DONE_ITEM,
+                r#"{"type":"response.completed","sequence_number":9,"response":{"id":"r","object":"response","status":"completed","model":"x","output":null,"usage":{"input_tokens":15,"output_tokens":9,"total_tokens":24}}}"#,
+            ]),
             some,
         ),
         // Ollama: the reasoning is an item of its own without an index, begun and ended at once.

@@ -32,7 +32,17 @@ impl Answers {
     /// Never: the answer is well-formed.
     #[must_use]
     pub fn plain(bytes: usize) -> Self {
-        let text = "x".repeat(bytes);
+        Self::saying(&"x".repeat(bytes))
+    }
+
+    /// A plain answer with this text.
+    ///
+    /// # Panics
+    ///
+    /// Never: the answer is well-formed.
+    #[must_use]
+    pub fn saying(text: &str) -> Self {
+        let text = text.replace('\\', "\\\\").replace('"', "\\\"");
         let json = format!(
             r#"{{"id":"gen-1","object":"chat.completion","created":1,"model":"openai/gpt-5","provider":"OpenAI","choices":[{{"index":0,"message":{{"role":"assistant","content":"{text}"}},"finish_reason":"stop"}}],"usage":{{"prompt_tokens":15,"completion_tokens":9,"total_tokens":24,"cost":0.00001}}}}"#
         );

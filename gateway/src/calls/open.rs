@@ -206,7 +206,7 @@ fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOut
     (outcome, told)
 }
 
-/// Whether what the client sent is the cause of its error: nothing was sent upstream, or the last attempt says so.
+/// Whether what the client sent is the cause of its error: the last attempt says so, or none was made although no candidate was down.
 fn is_refused(lines: &[Attempt]) -> bool {
     let own = |kind| {
         matches!(
@@ -217,9 +217,17 @@ fn is_refused(lines: &[Attempt]) -> bool {
                 | FailureKind::ContextLengthExceeded
         )
     };
-    let sent = lines.iter().any(|line| line.is_sent);
-    let last = lines.iter().rev().find(|line| line.number > 0);
-    !sent || last.is_some_and(|line| matches!(line.outcome, Outcome::Failed(kind) if own(kind)))
+    match lines.iter().rev().find(|line| line.number > 0) {
+        Some(last) => matches!(last.outcome, Outcome::Failed(kind) if own(kind)),
+        None => !lines.iter().any(is_down),
+    }
+}
+
+/// Whether its candidate was passed over while it was down.
+fn is_down(line: &Attempt) -> bool {
+    let reason = line.summary.as_deref().unwrap_or_default();
+    let is_down = ["paused", "circuit", "quota"].iter().any(|word| reason.contains(word));
+    line.outcome == Outcome::Skipped && is_down
 }
 
 /// Whether another candidate than the one that answered has failed before, or was passed over while it was down.
@@ -227,11 +235,7 @@ fn is_rescued(answer: &Attempt, lines: &[Attempt]) -> bool {
     let mut others = lines.iter().filter(|line| line.candidate != answer.candidate);
     others.any(|line| match line.outcome {
         Outcome::Failed(_) => line.started <= answer.started,
-        Outcome::Skipped => {
-            let reason = line.summary.as_deref().unwrap_or_default();
-            reason.contains("paused") || reason.contains("circuit")
-        }
-        _ => false,
+        _ => is_down(line),
     })
 }
 

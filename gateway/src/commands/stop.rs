@@ -40,7 +40,7 @@ impl Signals {
             tokio::select! {
                 () = self.ended() => return,
                 // What is wrong with it was logged.
-                reloaded = gateway.reload(file) => drop(reloaded),
+                reloaded = Box::pin(gateway.reload(file)) => drop(reloaded),
             }
         }
     }

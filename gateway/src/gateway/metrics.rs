@@ -1,9 +1,20 @@
 //! The metrics of the process, as Prometheus reads them.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use tower_openrouter::layers::observe::{self, METRICS};
+use tower_openrouter::{
+    UsdAmount,
+    layers::{
+        budget::AccountState,
+        observe::{self, METRICS, names},
+    },
+};
+
+/// What the names of the budgets of client keys begin with.
+const OF_KEY: &str = "key/";
+/// How many budgets of client keys are shown: those that have the least left.
+const MOST_KEY_BUDGETS: usize = 1_000;
 
 /// The recorder of this process, installed with the first gateway. `None` if another one is installed.
 pub(super) fn recorder() -> Option<PrometheusHandle> {
@@ -27,5 +38,95 @@ fn install() -> Option<PrometheusHandle> {
             tracing::warn!(target: "gateway", %error, "there are no metrics");
             None
         }
+    }
+}
+
+/// What a gauge shows of an account.
+type Amount = fn(&AccountState) -> UsdAmount;
+
+/// How budgets stand, as Prometheus reads it: of each the account that has the least left. It is written for each scrape, since a gauge of the
+/// recorder has no end, and budgets end with their client keys.
+pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
+    let (mut fullest, mut of_keys) = (BTreeMap::<&str, &AccountState>::new(), 0);
+    // The fullest come first.
+    for account in accounts {
+        let name = account.budget.name();
+        if fullest.contains_key(name) {
+            continue;
+        }
+        of_keys += usize::from(name.starts_with(OF_KEY));
+        if of_keys <= MOST_KEY_BUDGETS || !name.starts_with(OF_KEY) {
+            fullest.insert(name, account);
+        }
+    }
+    let mut text = String::new();
+    let gauges: [(&str, Amount); 4] = [
+        (names::BUDGET_CAP, |account| account.budget.cap()),
+        (names::BUDGET_SPENT, |account| {
+            account.settled.saturating_add(account.overrun)
+        }),
+        (names::BUDGET_RESERVED, |account| account.reserved),
+        (names::BUDGET_LEFT, AccountState::free),
+    ];
+    for (gauge, amount) in gauges {
+        let help = METRICS
+            .iter()
+            .find(|metric| metric.name == gauge)
+            .map_or("", |metric| metric.help);
+        let (gauge, label) = (prometheus(gauge), prometheus(names::BUDGET));
+        text.push_str(&format!("# HELP {gauge} {help}\n# TYPE {gauge} gauge\n"));
+        for (name, account) in &fullest {
+            let amount = amount(account).to_string().replace('$', "");
+            text.push_str(&format!("{gauge}{{{label}=\"{name}\"}} {amount}\n"));
+        }
+    }
+    text
+}
+
+/// A name as Prometheus has it.
+fn prometheus(name: &str) -> String {
+    name.replace('.', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tower_openrouter::{
+        Tags,
+        layers::{
+            UtcTime,
+            budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore},
+        },
+    };
+
+    use super::*;
+
+    #[test]
+    fn budgets_of_keys_are_bounded_and_the_fullest_are_shown() {
+        let store = InMemoryBudgetStore::new();
+        let names = (0..MOST_KEY_BUDGETS + 500).map(|number| format!("key/{number}/day"));
+        let names: Vec<String> = names.chain(["all".to_owned()]).collect();
+        let budgets = names.iter().map(|name| Budget::usd(name, "9").unwrap());
+        let budgets = Budgets::in_store(budgets, Arc::new(store.clone())).unwrap();
+        let lines = budgets.lines(&Tags::default(), "", "");
+        store.adjust(&lines, "1.25".parse().unwrap(), UtcTime::now());
+        let spent: Vec<_> = lines
+            .into_iter()
+            .filter(|line| line.budget.name() == "key/1400/day")
+            .collect();
+        store.adjust(&spent, "7.5".parse().unwrap(), UtcTime::now());
+        let text = of_budgets(&store.accounts());
+        let left: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("llm_budget_left{"))
+            .collect();
+        assert_eq!(left.len(), MOST_KEY_BUDGETS + 1);
+        assert!(
+            left.contains(&"llm_budget_left{llm_budget=\"key/1400/day\"} 0.25"),
+            "{left:?}"
+        );
+        assert!(text.contains("\nllm_budget_spent{llm_budget=\"all\"} 1.25\n"), "{text}");
+        assert_eq!(text.matches("# TYPE llm_budget_").count(), 4);
     }
 }

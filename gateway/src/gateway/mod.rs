@@ -160,14 +160,13 @@ impl Gateway {
     /// The metrics, as Prometheus reads them. How the budgets and the ledger stand is recorded now: it changes while nothing is called.
     pub async fn metrics(&self) -> Option<String> {
         let handle = self.0.metrics.as_ref()?;
-        if let Ok(accounts) = self.0.accounts.read(&self.0.handle.budgets()).await {
-            observe::record_budgets(&accounts);
-        }
+        // Amounts that cannot be read are not shown: the last ones would be taken for present ones.
+        let accounts = self.0.accounts.read(&self.0.handle.budgets()).await.unwrap_or_default();
         if let Some(ledger) = &self.0.ledger {
             observe::record_ledger(ledger.waiting(), ledger.lost());
         }
         handle.run_upkeep();
-        Some(handle.render())
+        Some(handle.render() + &metrics::of_budgets(&accounts))
     }
 
     /// Whether it takes calls now.

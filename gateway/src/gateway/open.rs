@@ -23,11 +23,12 @@ use super::{
     idempotency::SharedIdempotency,
     metrics::recorder,
     places::{self, Places, problem},
+    refill::refill_all,
     reload,
     upkeep::claim_bills,
 };
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, SharedAccounts},
     calls::Calls,
     keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
     server::Stages,
@@ -80,7 +81,7 @@ impl Gateway {
         }
         let settings = reload::with_key_budgets(&config, &on_ring);
         let accounts = match &store {
-            Some(store) => Accounts::Redis(store.budgets()),
+            Some(store) => Accounts::Redis(SharedAccounts::new(store.budgets())),
             None => Accounts::InMemory(InMemoryBudgetStore::new()),
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
@@ -95,10 +96,8 @@ impl Gateway {
             // What was spent before is counted under the names that the calls to come are.
             budgets.use_model_names_of(prices);
         }
-        if let (Accounts::InMemory(_), Some(ledger)) = (&accounts, &ledger) {
-            ledger.restore(&budgets).await?;
-            // Also without a budget: one that comes later is refilled when it does.
-            budgets.refill([]);
+        if let Some(ledger) = &ledger {
+            refill_all(ledger, &budgets, &accounts, catalogue.prices()).await?;
         }
         let bills = account.filter(|_| ledger.is_some());
         let bills = bills.map(|(name, account)| Bills::default().upstream(&name, account));

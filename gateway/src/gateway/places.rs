@@ -1,5 +1,7 @@
 //! What the settings name outside of themselves: each is read, and everything that is wrong with them is reported together, before anything opens.
 
+use std::io;
+
 use secrecy::{ExposeSecret, SecretString};
 use tower_openrouter::{
     ledger::LedgerOptions,
@@ -50,9 +52,14 @@ pub(super) fn storage(config: &Config) -> Result<Option<(LedgerOptions, KeyDatab
     let (ledger, keys) = match (&storage.postgres, config.sqlite()) {
         (Some(place), _) => {
             let wrong = |message| problem(config, "storage.postgres", message);
-            let url = place.load().map_err(wrong)?;
-            check_postgres(url.expose_secret()).map_err(wrong)?;
-            (LedgerOptions::postgres(url.expose_secret()), KeyDatabase::postgres(url))
+            check_postgres(place.load().map_err(wrong)?.expose_secret()).map_err(wrong)?;
+            // Each connection reads it again: its password may have been replaced.
+            let place = place.clone();
+            let url = move || place.load().map_err(io::Error::other);
+            let of_keys = url.clone();
+            let ledger = LedgerOptions::postgres_from(move || Ok(url()?.expose_secret().to_owned()));
+            let ledger = ledger.map_err(|error| wrong(error.to_string()))?;
+            (ledger, KeyDatabase::postgres_from(of_keys))
         }
         (None, file) => {
             let file = file.unwrap_or_else(|| StorageSettings::DEFAULT_FILE.into());

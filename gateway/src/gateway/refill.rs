@@ -1,5 +1,5 @@
-//! Budgets that come while the gateway runs, that come back, or whose window or scope changes: with accounts in this process they begin with what
-//! the ledger says was spent in their windows.
+//! Budgets begin with what the ledger says was spent in their windows: at the start, and if they come while the gateway runs, come back, or change
+//! their window or scope.
 
 use std::{collections::BTreeMap, slice::from_ref, sync::Arc, time::Duration};
 
@@ -7,8 +7,8 @@ use tokio::time::{Instant, sleep};
 use tower_openrouter::{
     UsdAmount,
     layers::{
-        UtcTime,
-        budget::{AccountRef, Budget, BudgetStore, Budgets, InMemoryBudgetStore},
+        PriceList, UtcTime,
+        budget::{AccountRef, Budget, BudgetStore, Budgets},
     },
     ledger::{DatabaseLedger, Filter},
     settings::{BudgetSettings, Settings},
@@ -20,11 +20,13 @@ use crate::{accounts::Accounts, keys::TAG};
 /// How long the entries of calls that have ended may take to be written.
 const WRITTEN: Duration = Duration::from_secs(5);
 
+/// How soon other gateways have written the entries of calls that have ended.
+const WRITTEN_ELSEWHERE: Duration = Duration::from_millis(200);
+
 /// What budgets begin with.
-#[derive(Default)]
 pub(super) struct Refill {
-    store: InMemoryBudgetStore,
-    /// What stood on accounts of their names before the ledger was read: it is in the ledger as well.
+    accounts: Accounts,
+    /// What stood on accounts of their names in this process before the ledger was read: it is in the ledger as well.
     before: Vec<Before>,
     /// What the ledger says.
     sums: Vec<Sums>,
@@ -38,17 +40,21 @@ struct Before {
 }
 
 impl Refill {
-    fn of(store: &InMemoryBudgetStore) -> Self {
+    fn of(accounts: &Accounts) -> Self {
         Self {
-            store: store.clone(),
-            ..Self::default()
+            accounts: accounts.clone(),
+            before: Vec::new(),
+            sums: Vec::new(),
         }
     }
 
     /// Notes what stands on the accounts of a budget.
     fn note(&mut self, budget: &str) {
+        let Accounts::InMemory(store) = &self.accounts else {
+            return;
+        };
         let at = UtcTime::now();
-        let accounts = self.store.accounts_of(budget).into_iter();
+        let accounts = store.accounts_of(budget).into_iter();
         self.before.extend(accounts.map(|(line, state)| Before {
             line,
             spent: state.settled.saturating_add(state.overrun),
@@ -59,16 +65,65 @@ impl Refill {
     /// Puts what the ledger says in the place of what stood on the accounts. What was settled on them meanwhile stays: what the ledger had of it
     /// is counted twice until the next start, and nothing is lost.
     ///
+    /// Accounts in the shared store are also those of other gateways, which refill them as well: what stands there becomes at least what the ledger
+    /// says, and is not taken away.
+    ///
     /// It is no reset by hand: bills that come later still take back what was recorded too high.
-    pub(super) fn put(self) {
-        for Before { line, spent, at } in self.before {
-            self.store
-                .adjust(from_ref(&line), UsdAmount::ZERO.saturating_sub(spent), at);
-        }
-        for sums in self.sums {
-            sums.spend_in(&self.store);
+    pub(super) async fn put(self) {
+        match &self.accounts {
+            Accounts::InMemory(store) => {
+                for Before { line, spent, at } in self.before {
+                    store.adjust(from_ref(&line), UsdAmount::ZERO.saturating_sub(spent), at);
+                }
+                for sums in self.sums {
+                    sums.spend_in(store);
+                }
+            }
+            Accounts::Redis(shared) => {
+                for sums in self.sums {
+                    sums.refill_to(shared.store()).await;
+                }
+            }
         }
     }
+}
+
+/// Puts what the ledger says was spent on the accounts of these budgets, at the start of a gateway.
+pub(super) async fn refill_all(
+    ledger: &DatabaseLedger,
+    budgets: &Budgets,
+    accounts: &Accounts,
+    prices: Option<Arc<dyn PriceList>>,
+) -> Result<(), OpenError> {
+    match accounts {
+        Accounts::InMemory(_) => {
+            ledger.restore(budgets).await?;
+        }
+        Accounts::Redis(shared) => {
+            let all = budgets.iter().cloned().collect();
+            let sums = sums_of(ledger, all, &Filter::new(), prices).await?;
+            sums.refill_to(shared.store()).await;
+        }
+    }
+    // Also without a budget: one that comes later is refilled when it does.
+    budgets.refill([]);
+    Ok(())
+}
+
+/// What the ledger says was spent in the windows of these budgets.
+async fn sums_of(
+    ledger: &DatabaseLedger,
+    budgets: Vec<Budget>,
+    filter: &Filter,
+    prices: Option<Arc<dyn PriceList>>,
+) -> Result<Sums, OpenError> {
+    let sums = Sums::default();
+    let budgets = Budgets::in_store(budgets, Arc::new(sums.clone()))?;
+    if let Some(prices) = prices {
+        budgets.use_model_names_of(prices);
+    }
+    ledger.restore_of(&budgets, filter).await?;
+    Ok(sums)
 }
 
 impl Gateway {
@@ -78,13 +133,14 @@ impl Gateway {
     /// Calls in progress keep the settings that they were made with: what they settle on an account that the new budget has as well is counted, and the
     /// rest after the next start.
     pub(super) async fn refill(&self, settings: &Settings) -> Result<(Refill, Refill), OpenError> {
-        let (Accounts::InMemory(store), Some(ledger)) = (&self.0.accounts, &self.0.ledger) else {
-            return Ok((Refill::default(), Refill::default()));
+        let accounts = &self.0.accounts;
+        let (mut new, mut changed) = (Refill::of(accounts), Refill::of(accounts));
+        let Some(ledger) = &self.0.ledger else {
+            return Ok((new, changed));
         };
         let before = self.0.handle.settings();
         let mut begin = settings.budgets()?;
         begin.retain(|budget| !counts_alike(budget.name(), &before, settings));
-        let (mut new, mut changed) = (Refill::of(store), Refill::of(store));
         if begin.is_empty() {
             return Ok((new, changed));
         }
@@ -104,24 +160,17 @@ impl Gateway {
         }
         // All that was noted is in the ledger then.
         written(ledger).await;
+        if matches!(accounts, Accounts::Redis(_)) {
+            sleep(WRITTEN_ELSEWHERE).await;
+        }
         for ((is_change, key), budgets) in groups {
             let refill = if is_change { &mut changed } else { &mut new };
             // Of a client key's budgets, only its entries are read.
             let filter = key.map_or_else(Filter::new, |key| Filter::new().tag(TAG, &key));
-            refill.sums.push(self.sums(ledger, budgets, &filter).await?);
+            let prices = self.0.catalogue.prices();
+            refill.sums.push(sums_of(ledger, budgets, &filter, prices).await?);
         }
         Ok((new, changed))
-    }
-
-    /// What the ledger says was spent in the windows of these budgets.
-    async fn sums(&self, ledger: &DatabaseLedger, budgets: Vec<Budget>, filter: &Filter) -> Result<Sums, OpenError> {
-        let sums = Sums::default();
-        let budgets = Budgets::in_store(budgets, Arc::new(sums.clone()))?;
-        if let Some(prices) = self.0.catalogue.prices() {
-            budgets.use_model_names_of(prices);
-        }
-        ledger.restore_of(&budgets, filter).await?;
-        Ok(sums)
     }
 }
 
@@ -156,7 +205,7 @@ async fn written(ledger: &DatabaseLedger) {
 
 #[cfg(test)]
 mod tests {
-    use tower_openrouter::Tags;
+    use tower_openrouter::{Tags, layers::budget::InMemoryBudgetStore};
 
     use super::*;
 
@@ -177,8 +226,8 @@ mod tests {
         store.account(lines.first().unwrap()).unwrap().settled.pico()
     }
 
-    #[test]
-    fn what_is_settled_while_the_ledger_is_read_is_not_lost() {
+    #[tokio::test]
+    async fn what_is_settled_while_the_ledger_is_read_is_not_lost() {
         let store = InMemoryBudgetStore::new();
         let budget = |name: &str| Budget::usd(name, "1").unwrap();
         let scopes = [
@@ -188,7 +237,7 @@ mod tests {
             budget("b"),
         ];
         let lines = scopes.clone().map(|budget| spend(&store, budget, 7));
-        let mut refill = Refill::of(&store);
+        let mut refill = Refill::of(&Accounts::InMemory(store.clone()));
         refill.note("a");
         let sums = Sums::default();
         sums.adjust(&lines[0], UsdAmount::from_pico(5), UtcTime::now());
@@ -196,7 +245,7 @@ mod tests {
         for budget in scopes {
             spend(&store, budget, 3);
         }
-        refill.put();
+        refill.put().await;
         let settled = lines.map(|lines| settled(&store, &lines));
         assert_eq!(settled, [8, 3, 3, 10], "of any scope, and of no other budget");
     }

@@ -173,7 +173,7 @@ impl Gateway {
     /// Puts these settings in force, under the caller's lock. A budget that was not there, or had another window or scope, begins with what its window has spent.
     async fn replace(&self, settings: Settings) -> Result<(), OpenError> {
         let (new, changed) = self.refill(&settings).await?;
-        new.put();
+        new.put().await;
         let handle = self.0.handle.clone();
         let before = handle.settings();
         if let Some(keys) = &self.0.idempotency {
@@ -187,7 +187,7 @@ impl Gateway {
             keys.follow(&before);
         }
         replaced?;
-        changed.put();
+        changed.put().await;
         Ok(())
     }
 
@@ -218,6 +218,7 @@ fn fixed(before: &Config, after: &Config) {
         ("shared", old.shared != new.shared),
         ("server", old.server != new.server),
         ("log", old.log != new.log),
+        ("telemetry", old.telemetry != new.telemetry),
         ("record", old.record != new.record),
         ("record_max_bytes", old.record_max_bytes != new.record_max_bytes),
     ] {

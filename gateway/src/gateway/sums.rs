@@ -4,18 +4,27 @@ use std::{
     collections::{BTreeMap, HashMap},
     slice::from_ref,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use tokio::time::{Instant, timeout_at};
 use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
         budget::{AccountRef, Budget, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, Window},
     },
+    redis::RedisBudgets,
 };
 
 /// How exact the times are that are kept for a window that rolls, in milliseconds.
 const SECOND: u64 = 1_000;
+
+/// Accounts in the shared store whose sums are on their way at once.
+const AT_ONCE: usize = 1_000;
+
+/// How long the shared store may take to take them. What it has not taken by then, it takes later.
+const TAKEN: Duration = Duration::from_secs(10);
 
 /// A store that keeps only the sums of what is spent in it. Cheap to clone; clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -29,10 +38,29 @@ struct Sum {
 }
 
 impl Sums {
+    fn take(&self) -> HashMap<Box<str>, Sum> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Makes what was spent on the accounts in the shared store at least this, however many gateways do so.
+    pub(super) async fn refill_to(&self, store: &RedisBudgets) {
+        let until = Instant::now() + TAKEN;
+        let mut sums = self.take().into_iter().peekable();
+        let mut is_late = false;
+        while sums.peek().is_some() {
+            for (account, Sum { budget, spent }) in sums.by_ref().take(AT_ONCE) {
+                store.refill_to(&AccountRef::new(budget, account), spent);
+            }
+            if !is_late && timeout_at(until, store.flush()).await.is_err() {
+                is_late = true;
+                tracing::warn!(target: "gateway", "the shared store did not take in {TAKEN:?} what the ledger says was spent: it is delivered later");
+            }
+        }
+    }
+
     /// Spends all of it on the accounts in this store.
     pub(super) fn spend_in(&self, store: &InMemoryBudgetStore) {
-        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (account, Sum { budget, spent }) in sums {
+        for (account, Sum { budget, spent }) in self.take() {
             let line = AccountRef::new(budget, account);
             for (at, amount) in spent {
                 store.refill(from_ref(&line), amount, at);
@@ -73,7 +101,7 @@ mod tests {
     #[test]
     fn sums_count_in_their_windows_as_the_single_amounts_do() {
         let now = UtcTime::now();
-        let second = std::time::Duration::from_secs(1);
+        let second = Duration::from_secs(1);
         for window in [Window::Day, Window::Ever, Window::Rolling(1_000 * second)] {
             let (store, sums) = (InMemoryBudgetStore::new(), Sums::default());
             let budget = Budget::usd("all", "1").unwrap().per(window);

@@ -1,8 +1,9 @@
 //! The connection to the database of client keys: kept between questions, each of which has a limited time.
 
 use std::{
-    fmt,
+    fmt, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -23,13 +24,16 @@ const LOCKED: Duration = Duration::from_secs(2);
 /// How soon they are tried again.
 const AGAIN: Duration = Duration::from_millis(10);
 
+/// Gives the URL of a server for one connection.
+pub(super) type UrlSource = Arc<dyn Fn() -> io::Result<SecretString> + Send + Sync>;
+
 /// Which database.
 #[derive(Clone)]
 pub(super) enum Place {
     /// An SQLite file, by its absolute path.
     File(PathBuf),
-    /// A PostgreSQL server, by its URL.
-    Server(SecretString),
+    /// A PostgreSQL server, by what gives its URL.
+    Server(UrlSource),
 }
 
 /// The connection to it.
@@ -99,7 +103,10 @@ impl KeyConnection {
     async fn connect(&self) -> Result<AnyConnection, KeyDatabaseError> {
         sqlx::any::install_default_drivers();
         let path = match &self.place {
-            Place::Server(url) => return Ok(AnyConnection::connect(url.expose_secret()).await?),
+            Place::Server(url) => {
+                let url = url().map_err(sqlx::Error::Io)?;
+                return Ok(AnyConnection::connect(url.expose_secret()).await?);
+            }
             Place::File(path) => path,
         };
         if !self.creates && !path.exists() {

@@ -1,6 +1,10 @@
 //! Client keys in the storage's database: a table beside those of the ledger.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use secrecy::SecretString;
 use sqlx::{Row, any::AnyRow};
@@ -86,8 +90,14 @@ impl KeyDatabase {
 
     /// The one at this PostgreSQL server.
     #[must_use]
-    pub const fn postgres(url: SecretString) -> Self {
-        Self(KeyConnection::new(Place::Server(url), true))
+    pub fn postgres(url: SecretString) -> Self {
+        Self::postgres_from(move || Ok(url.clone()))
+    }
+
+    /// The same, with a URL that is read for each connection, such as from a file in which the password is replaced from time to time.
+    #[must_use]
+    pub fn postgres_from(url: impl Fn() -> io::Result<SecretString> + Send + Sync + 'static) -> Self {
+        Self(KeyConnection::new(Place::Server(Arc::new(url)), true))
     }
 
     /// The same, but only if it is there: no file is made.

@@ -1,6 +1,6 @@
 //! Circuits, pauses and budgets as they stand: for the page and for `/api/health`.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use serde::Serialize;
 use tower_openrouter::{
@@ -112,17 +112,18 @@ const fn rank(state: CircuitState) -> u8 {
 
 async fn budgets(app: &App, now: UtcTime) -> Result<Vec<BudgetRow>, String> {
     let budgets = app.view.settings.budgets();
-    let mut accounts = app.view.accounts.read(&budgets).await?;
-    accounts.truncate(MOST_ACCOUNTS);
-    let forecasts = app.paces.look(&accounts, now);
+    let all = app.view.accounts.read(&budgets).await?;
+    let accounts = all.get(..MOST_ACCOUNTS).unwrap_or(&all);
+    let forecasts = app.paces.look(accounts, now);
     let mut rows: Vec<_> = accounts
         .iter()
         .zip(forecasts)
         .map(|(state, forecast)| BudgetRow::of_account(state, forecast))
         .collect();
     // Budgets that no call was for yet.
+    let known: HashSet<_> = all.iter().map(|state| state.budget.name()).collect();
     for budget in budgets.iter() {
-        if accounts.iter().all(|state| state.budget.name() != budget.name()) {
+        if !known.contains(budget.name()) {
             rows.push(BudgetRow {
                 name: budget.name().to_owned(),
                 account: String::new(),

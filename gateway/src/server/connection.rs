@@ -13,6 +13,7 @@ use tokio::{
     pin, select,
     time::timeout,
 };
+use tower_openrouter::layers::MAX_DURATION;
 use tower_service::Service;
 
 use super::{
@@ -58,9 +59,9 @@ impl Limits {
         Self {
             builder,
             patience: Patience {
-                header: settings.header_timeout.0,
-                idle: settings.idle_timeout.0,
-                write: settings.write_timeout.0,
+                header: settings.header_timeout.0.min(MAX_DURATION),
+                idle: settings.idle_timeout.0.min(MAX_DURATION),
+                write: settings.write_timeout.0.min(MAX_DURATION),
             },
         }
     }

@@ -8,8 +8,11 @@ use std::{
 };
 
 use tower_openrouter::{
+    layers::MAX_DURATION,
     recording::MIN_MAX_BYTES,
-    settings::{KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings},
+    settings::{
+        IdempotencySettings, KeySettings, OrOff, Secret, Settings, SettingsError, SettingsProblem, UpstreamSettings,
+    },
 };
 
 use super::{Address, GatewaySettings, StorageSettings, origin, stamp::Stamp};
@@ -146,6 +149,7 @@ impl Config {
         wrong.extend(keys(&stack, &own));
         wrong.extend(limits(&stack, &own));
         wrong.extend(telemetry(&stack, &own));
+        wrong.extend(idempotency(&stack, &own));
         wrong.extend(recording(&stack, &own));
         SettingsError::unless_empty(wrong)?;
         let listen = listen.ok_or_else(|| SettingsError::from(stack.problem("listen", "not an address")))?;
@@ -165,7 +169,9 @@ fn keep(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
     const DAY: Duration = Duration::from_secs(24 * 3600);
     let keep = own.storage.on()?.keep?.0;
     let rolling = stack.budget.iter().filter_map(|budget| budget.rolling);
-    let longest = rolling.map(|rolling| rolling.0 + DAY).fold(32 * DAY, Duration::max);
+    let longest = rolling
+        .map(|rolling| rolling.0.saturating_add(DAY))
+        .fold(32 * DAY, Duration::max);
     let days = longest.as_secs().div_ceil(DAY.as_secs());
     let message = format!(
         "shorter than a window of budgets, which would forget what was spent in it: write \"{days}days\" or more"
@@ -273,6 +279,17 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
             wrong.push(stack.problem(&format!("server.{key}"), message));
         }
     }
+    for (key, time) in [
+        ("header_timeout", server.header_timeout),
+        ("body_timeout", server.body_timeout),
+        ("idle_timeout", server.idle_timeout),
+        ("write_timeout", server.write_timeout),
+    ] {
+        if time.0 > MAX_DURATION {
+            let message = "longer than any connection lives: write at most 30 years";
+            wrong.push(stack.problem(&format!("server.{key}"), message));
+        }
+    }
     for (place, text) in server.cors.iter().enumerate() {
         if let Err(message) = origin(text) {
             wrong.push(stack.problem(&format!("server.cors[{place}]"), message));
@@ -285,6 +302,15 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
         ));
     }
     wrong
+}
+
+/// An answer that is larger than all of the room is never kept. The shared store has bounds of its own.
+fn idempotency(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
+    let keys = stack.idempotency.as_ref().filter(|_| own.shared.is_none())?;
+    let usual = IdempotencySettings::new(keys.bytes, keys.tenant.clone()).largest;
+    let is_above = keys.largest != usual && u64::try_from(keys.largest).unwrap_or(u64::MAX) > keys.bytes;
+    let message = "more than all of the room: write at most `idempotency.bytes`, or more there";
+    is_above.then(|| stack.problem("idempotency.largest", message))
 }
 
 fn recording(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {

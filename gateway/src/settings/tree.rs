@@ -196,8 +196,9 @@ impl Default for ServerSettings {
             idle_timeout: Duration::from_secs(75).into(),
             write_timeout: Duration::from_secs(60).into(),
             cors: Vec::new(),
-            leave_delay: Duration::ZERO.into(),
-            drain_timeout: Duration::from_secs(20).into(),
+            // Proxies such as Kubernetes' send connections for a moment after the signal.
+            leave_delay: Duration::from_secs(2).into(),
+            drain_timeout: Duration::from_secs(18).into(),
         }
     }
 }

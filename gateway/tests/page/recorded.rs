@@ -148,6 +148,25 @@ async fn a_failure_is_distinguished_from_a_refusal() {
     assert_eq!(world.calls.recent(&Filter::default(), 10).len(), 3);
 }
 
+/// Of all these calls only the first reaches the upstream.
+#[tokio::test]
+async fn calls_of_an_outage_that_were_never_sent_have_failed() {
+    for plan in ["429;retry-after=3600", "403-key"] {
+        let world = World::new(plan).await;
+        world.simulator.plan(SECOND, plan).unwrap();
+        for _ in 0..3 {
+            assert_eq!(world.call(chat(FIRST, false)).await.0, 429, "{plan}");
+            let call = world.last();
+            assert_eq!(call.outcome, CallOutcome::Failed, "{plan}: {call:?}");
+        }
+        let sent = world.simulator.report().attempts.len();
+        assert!(sent < 6, "{plan}: {sent}");
+        let totals = world.calls.totals(std::time::Duration::from_secs(3_600));
+        assert_eq!((totals.failed, totals.refused), (3, 0), "{plan}");
+        assert_eq!(totals.success_per_mille(), Some(0), "{plan}");
+    }
+}
+
 #[tokio::test]
 async fn a_cached_answer_is_marked_and_costs_nothing() {
     let world = World::with("cache = { bytes = 1000000, tenant = 'global' }", Calls::new(), None).await;

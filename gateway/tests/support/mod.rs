@@ -77,7 +77,7 @@ impl Drop for Folder {
     }
 }
 
-/// The settings of a gateway over this simulator: no storage unless the rest says so.
+/// The settings of a gateway over this simulator: no storage and no delay at its end unless the rest says so.
 pub(crate) fn settings(simulator: &Simulator, folder: &Folder, rest: &str) -> String {
     let key = folder.write("upstream-key", UPSTREAM_KEY);
     let storage = if rest.contains("storage") {
@@ -85,8 +85,13 @@ pub(crate) fn settings(simulator: &Simulator, folder: &Folder, rest: &str) -> St
     } else {
         "storage = \"off\"\n"
     };
+    let leave = if rest.contains("server.leave_delay") {
+        ""
+    } else {
+        "server.leave_delay = \"0s\"\n"
+    };
     format!(
-        "listen = \"127.0.0.1:0\"\n{storage}{rest}\n[[upstream]]\nname = \"openrouter\"\nbase_url = \"{}\"\nkey = \"file:{}\"\n",
+        "listen = \"127.0.0.1:0\"\n{storage}{leave}{rest}\n[[upstream]]\nname = \"openrouter\"\nbase_url = \"{}\"\nkey = \"file:{}\"\n",
         simulator.base_url(),
         key.display()
     )

@@ -283,10 +283,16 @@ impl Budget {
         self.soft
     }
 
+    /// The tags that it counts by.
+    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
+        self.scope
+            .iter()
+            .map(|(Dimension::Each(tag) | Dimension::Only(tag, _))| &**tag)
+    }
+
     /// Whether the model decides on the account.
     pub(crate) fn asks_for_model(&self) -> bool {
-        let mut dimensions = self.scope.iter();
-        dimensions.any(|(Dimension::Each(tag) | Dimension::Only(tag, _))| &**tag == MODEL)
+        self.tags().any(|tag| tag == MODEL)
     }
 
     /// The account that a call with these tags is recorded on; `None` if this budget does not apply to it. `model` is the name that the price
@@ -333,10 +339,7 @@ impl Budget {
     /// An account's name as a person reads it: `tenant=acme`.
     pub(crate) fn account_label(&self, account: &str) -> String {
         let values = account.split(BETWEEN).skip(1);
-        let tags = self.scope.iter().zip(values).map(|(dimension, value)| {
-            let (Dimension::Each(tag) | Dimension::Only(tag, _)) = dimension;
-            format!("{tag}={value}")
-        });
+        let tags = self.tags().zip(values).map(|(tag, value)| format!("{tag}={value}"));
         tags.collect::<Vec<_>>().join(" ")
     }
 }

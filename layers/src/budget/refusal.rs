@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Budget, Window};
+use super::{Budget, MODEL, UPSTREAM, Window};
 use crate::{UsdAmount, UtcTime};
 
 /// When to ask again for money that is only reserved, and for a store that does not respond: attempts end within seconds.
@@ -26,6 +26,8 @@ pub struct Refusal {
     pub resets: Option<UtcTime>,
     /// The longest answer, in tokens, that the budget could carry, if that is worth asking for. Set by the cost layer.
     pub affordable_tokens: Option<u64>,
+    /// Whether calls of other tags share the account: then the text leaves out its sums. Set by the cost layer.
+    pub(crate) is_shared: bool,
 }
 
 /// What is wrong with an account.
@@ -91,6 +93,13 @@ impl RefusalReason {
     }
 }
 
+impl Budget {
+    /// Whether it counts by a tag of the call.
+    pub(crate) fn is_by_tag(&self) -> bool {
+        self.tags().any(|tag| !matches!(tag, MODEL | UPSTREAM))
+    }
+}
+
 impl Refusal {
     /// A refusal of this account, now. Of [`Spent`](RefusalReason::Spent) and [`Reserved`](RefusalReason::Reserved) it takes the one that
     /// the amounts say.
@@ -104,6 +113,7 @@ impl Refusal {
             at,
             resets: budget.window_end(at),
             affordable_tokens: None,
+            is_shared: false,
         }
     }
 
@@ -131,6 +141,18 @@ impl Refusal {
         let reserved = if counts_reserved { UsdAmount::ZERO } else { reserved };
         let taken = settled.saturating_add(reserved);
         Some(self.budget.cap().saturating_sub(taken).max(UsdAmount::ZERO))
+    }
+
+    /// What of the account is spent, reserved and free, unless the refusal has another reason.
+    pub(crate) fn sums(&self) -> Option<String> {
+        let (RefusalReason::Spent { settled, reserved } | RefusalReason::Reserved { settled, reserved }) = self.reason
+        else {
+            return None;
+        };
+        let (cap, free) = (self.budget.cap(), self.free(false).unwrap_or_default());
+        Some(format!(
+            "of {cap} {settled} is spent, {reserved} is reserved for attempts in flight, and {free} is free"
+        ))
     }
 
     /// Whether the money is only reserved, so that the same attempt may fit in a moment.
@@ -165,6 +187,8 @@ impl Refusal {
     }
 }
 
+/// Of a call with tags, the sums of a budget that calls of other tags share are left out: the text goes to one of its callers. The event
+/// `over budget` has them.
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (budget, needed) = (&self.budget, self.needed);
@@ -173,14 +197,14 @@ impl fmt::Display for Refusal {
             write!(f, " of {}", self.account)?;
         }
         match &self.reason {
-            RefusalReason::Spent { settled, reserved } | RefusalReason::Reserved { settled, reserved } => {
-                let free = self.free(false).unwrap_or_default();
-                write!(
-                    f,
-                    " cannot carry this: it needs at least {needed}, and of {} {settled} is spent, {reserved} is reserved for attempts in \
-                     flight, and {free} is free",
-                    budget.cap()
-                )?;
+            RefusalReason::Spent { .. } | RefusalReason::Reserved { .. } => {
+                write!(f, " cannot carry this: it needs at least {needed}, and ")?;
+                match self.sums().filter(|_| !self.is_shared) {
+                    Some(sums) => f.write_str(&sums)?,
+                    // They are not this caller's alone.
+                    None if self.is_reserved() => f.write_str("what is left is reserved for attempts in flight")?,
+                    None => f.write_str("less than that is left")?,
+                }
             }
             RefusalReason::StoreDown { cause } => write!(f, " is unavailable ({cause}), so attempts are refused")?,
             RefusalReason::QueueFull { most } => {
@@ -206,6 +230,42 @@ impl fmt::Display for Refusal {
             }
             (_, Some(resets)) => write!(f, "; it is full again at {resets}"),
             (_, None) => f.write_str("; it is never full again by itself"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sums_of_an_account_that_others_share_are_not_for_one_caller() {
+        let budget = || Budget::usd("day", "5").unwrap();
+        for (budget, is_by_tag) in [
+            (budget(), false),
+            (budget().each(MODEL), false),
+            (budget().each("tenant"), true),
+            (budget().only("team", "search"), true),
+        ] {
+            assert_eq!(budget.is_by_tag(), is_by_tag, "{budget:?}");
+        }
+        let usd = |text: &str| text.parse::<UsdAmount>().unwrap();
+        let (settled, reserved) = (usd("3.5"), usd("1"));
+        let budget = Arc::new(budget());
+        for (needed, reason) in [
+            ("2", "less than that is left"),
+            ("1.25", "is reserved for attempts in flight"),
+        ] {
+            let reason_of = RefusalReason::Spent { settled, reserved };
+            let mut refused = Refusal::new(&budget, "day", reason_of, usd(needed), UtcTime::from_millis(0));
+            assert!(
+                refused.to_string().contains("$3.50 is spent, $1.00 is reserved"),
+                "{refused}"
+            );
+            refused.is_shared = true;
+            let text = refused.to_string();
+            assert!(!text.contains("$3.50") && text.contains(reason), "{text}");
+            assert!(refused.sums().unwrap().contains("$3.50"));
         }
     }
 }

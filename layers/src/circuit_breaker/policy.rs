@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::MAX_DURATION;
+
 /// When a circuit opens, and how it closes again. The same for every candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CircuitPolicy {
@@ -81,9 +83,6 @@ impl fmt::Display for CircuitProblem {
 }
 
 impl std::error::Error for CircuitProblem {}
-
-/// Practically without end, and no instant overflows by it.
-const FAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 impl CircuitPolicy {
     /// Opens if half of the last attempts failed (100 at most, none older than 30 s, at least 5); probes after 5 s, then 10,
@@ -203,7 +202,7 @@ impl CircuitPolicy {
     }
 
     fn longest_open(&self) -> Duration {
-        self.open_at_most.max(self.open_for).min(FAR)
+        self.open_at_most.max(self.open_for).min(MAX_DURATION)
     }
 
     /// The longest that a circuit is open or recovering: one that was unused for longer may as well be closed.

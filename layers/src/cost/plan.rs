@@ -32,6 +32,8 @@ pub(super) struct Plan {
     tell: bool,
     /// Whether all budgets only warn: then the request stays as it is.
     only_warns: bool,
+    /// Whether the call has tags: then others share a budget that counts by none of them.
+    is_tagged: bool,
     /// What the whole answer can cost.
     pub(super) want: UsdAmount,
     /// What the shortest answer can cost; of an unknown price, what must be free although nothing is reserved.
@@ -108,6 +110,7 @@ impl Plan {
             None => Self::without_reservation(),
         };
         plan.only_warns = only_warns;
+        plan.is_tagged = !tags.is_empty();
         if !matches!(quote, Quote::Known(_)) {
             plan.assumed = worst_case;
         }
@@ -153,6 +156,7 @@ impl Plan {
                 shortest: answer,
                 tell,
                 only_warns: false,
+                is_tagged: false,
                 want: tools.want,
                 least: tools.base,
                 assumed: None,
@@ -169,6 +173,7 @@ impl Plan {
             shortest,
             tell,
             only_warns: false,
+            is_tagged: false,
             want: cost(answer),
             least: cost(shortest),
             assumed: None,
@@ -192,6 +197,7 @@ impl Plan {
             shortest: u64::MAX,
             tell: false,
             only_warns: false,
+            is_tagged: false,
             want: UsdAmount::ZERO,
             least: ANYTHING,
             assumed: None,
@@ -241,6 +247,7 @@ impl Plan {
             refusal.for_less(self.least)
         };
         refusal.affordable_tokens = fits.map(|tokens| tokens.min(self.answer));
+        refusal.is_shared = self.is_tagged && !refusal.budget.is_by_tag();
         metering::budget_refused(refusal.budget.name(), refusal.reason.as_str());
         tracing::info!(
             target: "llm::budget",
@@ -248,6 +255,7 @@ impl Plan {
             account = refusal.account,
             needed = %refusal.needed,
             reason = refusal.reason.as_str(),
+            sums = refusal.sums(),
             affordable_tokens = refusal.affordable_tokens,
             "over budget"
         );

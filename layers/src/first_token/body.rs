@@ -28,8 +28,10 @@ pub struct FirstTokenBody<B: Body> {
     end: End,
 }
 
-/// Whether the answer has ended by a reason that is a failure.
+/// Whether the answer has begun, and whether it has ended by a reason that is a failure.
 enum End {
+    /// Frames are passed on for want of room, and the answer has not begun: if it ends so, it is empty.
+    Unbegun,
     Open,
     /// The rest is read for what it says of usage.
     Failing(Box<LayerError>),
@@ -38,13 +40,19 @@ enum End {
 
 impl<B: Body> FirstTokenBody<B> {
     #[inline]
-    pub(super) const fn new(held: VecDeque<B::Data>, first: B::Data, inner: B, failing: FailingReasons) -> Self {
+    pub(super) const fn new(
+        held: VecDeque<B::Data>,
+        first: B::Data,
+        inner: B,
+        failing: FailingReasons,
+        has_begun: bool,
+    ) -> Self {
         Self {
             held,
             first: Some(first),
             inner,
             failing,
-            end: End::Open,
+            end: if has_begun { End::Open } else { End::Unbegun },
         }
     }
 }
@@ -74,7 +82,7 @@ where
         if let Some(data) = this.held.pop_front().or_else(|| this.first.take()) {
             return Poll::Ready(Some(Ok(BodyFrame::data(data))));
         }
-        if this.failing.is_off() {
+        if this.failing.is_off() && !matches!(this.end, End::Unbegun | End::Ended) {
             return this.inner.poll_frame(cx);
         }
         for _ in 0..FRAMES_A_TURN {
@@ -85,12 +93,15 @@ where
             match (std::mem::replace(this.end, End::Ended), next) {
                 (End::Failing(error), Some(Ok(_))) => *this.end = End::Failing(error),
                 (End::Failing(error), _) => return Poll::Ready(Some(Err((*error).into()))),
-                (End::Open | End::Ended, next) => {
+                (End::Unbegun, None) => return Poll::Ready(Some(Err(LayerError::EmptyResponse.into()))),
+                (before, next) => {
                     let frame = next.as_ref().and_then(|next| next.as_ref().ok()?.data_ref());
+                    let begins = frame.is_some_and(|frame| frame.stage().begins_answer());
+                    let is_unbegun = matches!(before, End::Unbegun) && !begins;
                     match frame.and_then(|frame| this.failing.failure(frame)) {
                         Some(error) => *this.end = End::Failing(error),
                         None => {
-                            *this.end = End::Open;
+                            *this.end = if is_unbegun { End::Unbegun } else { End::Open };
                             return Poll::Ready(next);
                         }
                     }
@@ -105,7 +116,7 @@ where
     fn is_end_stream(&self) -> bool {
         match self.end {
             End::Open => self.first.is_none() && self.inner.is_end_stream(),
-            End::Failing(_) => false,
+            End::Unbegun | End::Failing(_) => false,
             End::Ended => true,
         }
     }

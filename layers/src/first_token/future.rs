@@ -15,8 +15,10 @@ use pin_project::pin_project;
 use super::{FirstTokenBody, failing::FailingReasons};
 use crate::{AttemptHandle, Frame, LayerError, Stage};
 
-/// Bytes of frames held at most before the answer begins. A model that reasons unseen may send blank chunks for minutes, each of a few
-/// hundred bytes; the bound keeps a broken upstream from filling memory.
+/// Bytes of frames held at most before the answer begins.
+///
+/// The bound is one of memory, and says nothing of the answer: a model that reasons unseen may send blank chunks for minutes, and the first events of a
+/// response repeat its instructions, of megabytes. So more is no failure: what is held is passed on, and the call is answered from there on.
 pub const MAX_HELD_BYTES: usize = 4 * 1024 * 1024;
 
 /// Frames read in one go before others get a turn.
@@ -46,6 +48,8 @@ struct Holding<B: Body> {
     response: Response<B>,
     held: VecDeque<B::Data>,
     bytes: usize,
+    /// There is no room for more: what is held is passed on, though the answer has not begun.
+    is_full: bool,
     failing: FailingReasons,
     /// The answer ends for this reason, which is a failure: the rest is read for what it says of usage.
     failed: Option<Box<LayerError>>,
@@ -95,6 +99,7 @@ where
                 response: response?,
                 held: VecDeque::new(),
                 bytes: 0,
+                is_full: false,
                 failing: std::mem::take(this.failing),
                 failed: None,
             };
@@ -123,12 +128,13 @@ impl<B: Body> Holding<B>
 where
     B::Data: Frame,
 {
-    /// The response, whose answer begins with this frame behind those that were held.
+    /// The response, whose answer begins with this frame behind those that were held, or behind all of them if there was no room for more.
     #[inline]
     fn begun(self, first: B::Data, attempt: Option<&AttemptHandle>) -> Response<FirstTokenBody<B>> {
         let Self {
             response,
             held,
+            is_full,
             failing,
             ..
         } = self;
@@ -136,7 +142,7 @@ where
         if let Some((attempt, provider)) = attempt.and_then(|attempt| Some((attempt, provider()?))) {
             attempt.served_by(&provider);
         }
-        response.map(|body| FirstTokenBody::new(held, first, body, failing))
+        response.map(|body| FirstTokenBody::new(held, first, body, failing, !is_full))
     }
 }
 
@@ -146,7 +152,7 @@ where
     B::Data: Frame,
     B::Error: From<LayerError>,
 {
-    /// The frame with which the answer begins.
+    /// The frame with which the answer begins, or the one for which there is no room.
     fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Result<B::Data, B::Error>> {
         for _ in 0..FRAMES_A_TURN {
             let next = ready!(Pin::new(self.response.body_mut()).poll_frame(cx));
@@ -175,8 +181,8 @@ where
                 Stage::Preamble | Stage::Trailer => {
                     self.bytes = self.bytes.saturating_add(data.size_in_bytes());
                     if self.bytes > MAX_HELD_BYTES {
-                        let frames = self.held.len();
-                        return Poll::Ready(Err(LayerError::NeverBegan { frames }.into()));
+                        self.is_full = true;
+                        return Poll::Ready(Ok(data));
                     }
                     self.held.push_back(data);
                 }

@@ -5,6 +5,9 @@
 //! timeout around it is a time-to-first-token timeout, and retry and fallback act only while nothing has been shown.
 //! Held frames come first in the returned body, in their order; signs of life before the beginning are dropped.
 //!
+//! [`MAX_HELD_BYTES`] of frames are held at most. If more come before the beginning, the service resolves `Ok` with them: they may be those of a good
+//! answer, which is never refused for its form. Such a call is no longer retried, and an end without anything to show is an error of the body.
+//!
 //! An answer may also fail by the reason with which it ends ([`FirstTokenLayer::fail_on_finish_reason`]). It is read to its end first, so that what
 //! stands below learns what it cost. If nothing was shown before the reason came, as of a plain response, the call fails, and may be retried or
 //! answered by another candidate. A stream of which something was shown ends with the failure.
@@ -12,9 +15,7 @@
 //! # Errors
 //!
 //! [`LayerError::FinishReason`](crate::LayerError::FinishReason) if the answer ended for a reason that counts as a failure,
-//! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) if the answer ends before it begins,
-//! [`LayerError::NeverBegan`](crate::LayerError::NeverBegan) where [`MAX_HELD_BYTES`] of frames had nothing to show, and the body's
-//! own error if it fails first.
+//! [`LayerError::EmptyResponse`](crate::LayerError::EmptyResponse) if the answer ends before it begins, and the body's own error if it fails first.
 //!
 //! # Cancellation
 //!

@@ -3,7 +3,7 @@
 use super::{Entry, EntryId, EntryState};
 use crate::{TokenUsage, UsdAmount, UtcTime};
 
-/// The end of an entry that was an estimate: its bill, or that there will be none.
+/// What becomes of an entry that was an estimate: its bill, or that there will be none, or that it is left to a later run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Correction {
@@ -17,6 +17,8 @@ pub struct Correction {
     pub recorded: UsdAmount,
     /// What it took, by the upstream's own count; `None` if it does not say.
     pub usage: Option<TokenUsage>,
+    /// Whether the entry still awaits its bill: only what is recorded changes.
+    pub awaits_bill: bool,
 }
 
 impl Correction {
@@ -29,6 +31,7 @@ impl Correction {
             bill: Some(bill),
             recorded: bill,
             usage,
+            awaits_bill: false,
         }
     }
 
@@ -41,6 +44,20 @@ impl Correction {
             bill: None,
             recorded: estimate,
             usage: None,
+            awaits_bill: false,
+        }
+    }
+
+    /// The bill of that entry is left to a later run, and the budgets count its estimate until then. It changes nothing once the bill is there.
+    #[must_use]
+    pub const fn deferred(id: EntryId, at: UtcTime, estimate: UsdAmount) -> Self {
+        Self {
+            id,
+            at,
+            bill: None,
+            recorded: estimate,
+            usage: None,
+            awaits_bill: true,
         }
     }
 
@@ -49,12 +66,16 @@ impl Correction {
     pub const fn state(&self) -> EntryState {
         match self.bill {
             Some(_) => EntryState::Reconciled,
+            None if self.awaits_bill => EntryState::Estimated,
             None => EntryState::Unbilled,
         }
     }
 
     /// Puts it into its entry.
     pub fn apply(&self, entry: &mut Entry) {
+        if self.awaits_bill && !entry.awaits_bill() {
+            return;
+        }
         entry.bill = self.bill;
         entry.state = self.state();
         entry.usage = self.usage.unwrap_or(entry.usage);

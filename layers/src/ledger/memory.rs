@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     Correction, Entry, Ledger,
+    groups::Groups,
     spend::{GroupBy, Spend, SpendRow},
 };
 use crate::util::Lock;
@@ -14,10 +15,11 @@ use crate::util::Lock;
 /// Entries kept by default.
 pub const DEFAULT_MAX_ENTRIES: usize = 10_000;
 
-/// Groups kept for each way to group, by default: what would open another is counted under [`OTHERS`].
+/// Groups kept for each way to group, by default. A further one takes the place of the earliest hour or day, or of the group with the least cost, which
+/// is counted under [`OTHERS`] from then on.
 pub const DEFAULT_MAX_GROUPS: usize = 1_000;
 
-/// The group of what fits into no other.
+/// The group of what fits into no other, or is in none any more.
 pub const OTHERS: &str = "(others)";
 
 /// A ledger in memory: the last entries, and what was spent since the start by model, served model, upstream, tag, hour and day. Cheap to clone;
@@ -31,8 +33,10 @@ pub struct MemoryLedger(Arc<Lock<Kept>>);
 struct Kept {
     entries: VecDeque<Entry>,
     max_entries: usize,
-    groups: HashMap<GroupBy, HashMap<Box<str>, Spend>>,
+    groups: HashMap<GroupBy, Groups>,
     max_groups: usize,
+    /// Entries that were ever recorded.
+    recorded: u64,
     total: Spend,
     /// Corrections of entries that were no longer kept.
     missed: u64,
@@ -53,6 +57,7 @@ impl MemoryLedger {
             max_entries,
             groups: HashMap::new(),
             max_groups,
+            recorded: 0,
             total: Spend::default(),
             missed: 0,
         })))
@@ -74,13 +79,7 @@ impl MemoryLedger {
     #[must_use]
     pub fn spend(&self, by: &GroupBy) -> Vec<SpendRow> {
         let kept = self.0.lock();
-        let groups = kept.groups.get(by).into_iter().flatten();
-        let mut rows: Vec<_> = groups
-            .map(|(group, spend)| SpendRow {
-                group: group.to_string(),
-                spend: *spend,
-            })
-            .collect();
+        let mut rows: Vec<_> = kept.groups.get(by).into_iter().flat_map(Groups::rows).collect();
         rows.sort_by(|one, other| (other.spend.cost, &one.group).cmp(&(one.spend.cost, &other.group)));
         rows
     }
@@ -110,26 +109,19 @@ impl Default for MemoryLedger {
     }
 }
 
-impl Kept {
-    /// Changes the sums that an entry counts in.
-    fn count(&mut self, entry: &Entry, change: impl Fn(&mut Spend)) {
-        change(&mut self.total);
-        for (by, group) in GroupBy::of(entry) {
-            let groups = self.groups.entry(by).or_default();
-            let full = groups.len() >= self.max_groups && !groups.contains_key(group.as_ref());
-            let group = if full { OTHERS } else { group.as_ref() };
-            match groups.get_mut(group) {
-                Some(spend) => change(spend),
-                None => change(groups.entry(group.into()).or_default()),
-            }
-        }
-    }
-}
-
 impl Ledger for MemoryLedger {
     fn record(&self, entry: &Entry) {
         let mut kept = self.0.lock();
-        kept.count(entry, |spend| spend.add(entry));
+        let kept = &mut *kept;
+        let number = kept.recorded;
+        kept.recorded += 1;
+        kept.total.add(entry);
+        for (by, name) in GroupBy::of(entry) {
+            let is_time = by.is_time();
+            let groups = kept.groups.entry(by).or_default();
+            groups.open(is_time, &name, number, kept.max_groups);
+            groups.of(&name, number).add(entry);
+        }
         if kept.entries.len() >= kept.max_entries {
             kept.entries.pop_front();
         }
@@ -140,16 +132,87 @@ impl Ledger for MemoryLedger {
 
     fn correct(&self, correction: &Correction) {
         let mut kept = self.0.lock();
-        let Some(place) = kept.entries.iter().rposition(|entry| entry.id == correction.id) else {
+        let kept = &mut *kept;
+        // The latest entry has the highest number.
+        let mut numbered = kept.entries.iter_mut().rev().zip((0..kept.recorded).rev());
+        let found = numbered.find(|(entry, _)| entry.id == correction.id);
+        let Some((entry, number)) = found else {
             kept.missed += 1;
-            return;
-        };
-        let Some(entry) = kept.entries.get_mut(place) else {
             return;
         };
         let before = entry.clone();
         correction.apply(entry);
-        let after = entry.clone();
-        kept.count(&before, |spend| spend.replace(&before, &after));
+        kept.total.replace(&before, entry);
+        for (by, name) in GroupBy::of(entry) {
+            if let Some(groups) = kept.groups.get_mut(&by) {
+                groups.of(&name, number).replace(&before, entry);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        Tags, TokenUsage, UsdAmount, UtcTime,
+        ledger::{CallId, EntryId, EntryOutcome, EntryState},
+    };
+
+    /// An entry that awaits its bill, so many hours later.
+    fn entry(hours: u64) -> Entry {
+        let at = UtcTime::from_millis(1_795_587_300_000).after(Duration::from_secs(hours * 3600));
+        let estimate = UsdAmount::from_pico(5);
+        Entry {
+            id: EntryId::new(at),
+            call: CallId::new(at),
+            attempt: 1,
+            began: at,
+            ended: at,
+            upstream: "openrouter".into(),
+            provider: None,
+            model: "a/b".into(),
+            served_model: None,
+            tags: Tags::default(),
+            state: EntryState::Estimated,
+            outcome: EntryOutcome::Dropped,
+            streamed: true,
+            reserved: estimate,
+            estimate: Some(estimate),
+            bill: None,
+            recorded: estimate,
+            usage: TokenUsage::default(),
+            generation_id: Some("gen-1".into()),
+            first_token: None,
+            clamped_to: None,
+            affordable_tokens: None,
+        }
+    }
+
+    #[test]
+    fn the_last_hours_have_rows_of_their_own_and_late_bills_change_the_right_sum() {
+        let hours = 1_003_u64;
+        let entries: Vec<_> = (0..hours).map(entry).collect();
+        let ledger = MemoryLedger::with_room(entries.len(), DEFAULT_MAX_GROUPS);
+        entries.iter().for_each(|entry| ledger.record(entry));
+        let cost = |by: &GroupBy, group: &str| {
+            let row = ledger.spend(by).into_iter().find(|row| row.group == group);
+            row.map(|row| row.spend.cost.pico())
+        };
+        let hour = |entry: &Entry| entry.ended.to_string().chars().take(13).collect::<String>();
+        let (first, last) = (&entries[0], &entries[entries.len() - 1]);
+        let by = GroupBy::Hour;
+        let shown = || [cost(&by, OTHERS), cost(&by, &hour(first)), cost(&by, &hour(last))];
+        assert_eq!(shown(), [Some(15), None, Some(5)]);
+        for (entry, bill) in [(first, 1), (last, 2)] {
+            let bill = UsdAmount::from_pico(bill);
+            ledger.correct(&Correction::new(entry.id, entry.ended, bill, None));
+        }
+        assert_eq!(shown(), [Some(11), None, Some(2)]);
+        let total = ledger.total().cost.pico();
+        assert_eq!((total, cost(&GroupBy::Model, "a/b")), (5 * 1_003 - 7, Some(total)));
+        assert_eq!(ledger.missed_corrections(), 0);
     }
 }

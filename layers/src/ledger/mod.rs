@@ -5,6 +5,7 @@
 
 mod correction;
 mod entry;
+mod groups;
 mod memory;
 mod sink;
 mod spend;

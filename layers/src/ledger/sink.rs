@@ -12,7 +12,8 @@ pub trait Ledger: fmt::Debug + Send + Sync {
     /// Takes the entry of an attempt that has ended. Called once per entry.
     fn record(&self, entry: &Entry);
 
-    /// Takes the bill of an entry that was recorded before, possibly by another process or an earlier run.
+    /// Takes the bill of an entry that was recorded before, possibly by another process or an earlier run, or what else
+    /// [becomes of it](Correction).
     fn correct(&self, correction: &Correction);
 
     /// Whether what it takes outlives the process. Budgets that do not are restored from it at the start.

@@ -78,6 +78,11 @@ impl Spend {
 }
 
 impl GroupBy {
+    /// Whether its groups are times, of which the later ones matter more.
+    pub(super) const fn is_time(&self) -> bool {
+        matches!(self, Self::Hour | Self::Day)
+    }
+
     /// Every group that an entry is in.
     pub(super) fn of(entry: &Entry) -> impl Iterator<Item = (Self, Cow<'_, str>)> {
         let fixed = [
@@ -125,6 +130,18 @@ impl Spend {
         self.tokens(before, u64::saturating_sub);
         self.amounts(after, UsdAmount::saturating_add);
         self.tokens(after, u64::saturating_add);
+    }
+
+    /// Adds other sums.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.attempts = self.attempts.saturating_add(other.attempts);
+        self.cost = self.cost.saturating_add(other.cost);
+        self.estimated = self.estimated.saturating_add(other.estimated);
+        self.lost = self.lost.saturating_add(other.lost);
+        self.estimate_error = self.estimate_error.saturating_add(other.estimate_error);
+        self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
+        self.answer_tokens = self.answer_tokens.saturating_add(other.answer_tokens);
     }
 
     fn amounts(&mut self, entry: &Entry, change: fn(UsdAmount, UsdAmount) -> UsdAmount) {

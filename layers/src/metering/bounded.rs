@@ -64,6 +64,16 @@ impl Bounded {
         self.known(name).or_else(|| self.add(name))
     }
 
+    /// All labels so far.
+    #[cfg(feature = "cost")]
+    pub(super) fn labels(&self) -> BTreeSet<Arc<str>> {
+        let mut labels = self.names.read().unwrap_or_else(PoisonError::into_inner).clone();
+        if labels.len() >= self.most {
+            labels.insert(OTHER.into());
+        }
+        labels
+    }
+
     fn known(&self, name: &str) -> Option<Arc<str>> {
         let known = self.names.read().unwrap_or_else(PoisonError::into_inner);
         known.get(name).cloned()

@@ -118,15 +118,19 @@ pub(crate) fn refused(queue: &'static str, limit: &'static str) {
     let _ = (queue, limit);
 }
 
-/// A budget refused an attempt. Budgets are configured, so their names are few.
+/// A budget refused an attempt. Budgets come and go with the settings, so their names are bounded.
 #[cfg(feature = "cost")]
 pub(crate) fn budget_refused(budget: &str, reason: &'static str) {
     #[cfg(feature = "metrics")]
-    count(
-        names::BUDGET_REFUSALS,
-        &vec![shared(names::BUDGET, budget), label(names::BUDGET_REASON, reason)],
-        1,
-    );
+    {
+        static BUDGETS: Bounded = Bounded::of_names();
+        let budget = label(names::BUDGET, BUDGETS.label(budget));
+        count(
+            names::BUDGET_REFUSALS,
+            &vec![budget, label(names::BUDGET_REASON, reason)],
+            1,
+        );
+    }
     #[cfg(not(feature = "metrics"))]
     let _ = (budget, reason);
 }

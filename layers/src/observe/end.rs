@@ -56,7 +56,7 @@ impl End {
     pub(super) const fn names_a_model(self) -> bool {
         match self {
             Self::Answered => true,
-            Self::Failed(kind, ..) => knows_the_model(kind),
+            Self::Failed(kind, ..) => implies_a_model(kind),
             Self::Cancelled => false,
         }
     }
@@ -74,7 +74,7 @@ impl End {
 
 /// Whether an attempt that was sent and failed so says that its model exists.
 #[cfg(feature = "metrics")]
-pub(super) const fn knows_the_model(kind: FailureKind) -> bool {
+pub(super) const fn implies_a_model(kind: FailureKind) -> bool {
     !(matches!(kind, FailureKind::BadRequest | FailureKind::NoEndpoint) || kind.is_personal())
 }
 

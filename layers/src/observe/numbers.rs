@@ -6,7 +6,7 @@ use metrics::Histogram;
 
 use super::{
     call_observation::CallObservation,
-    end::{End, knows_the_model},
+    end::{End, implies_a_model},
     names,
     settings::Settings,
     tally::Tally,
@@ -156,8 +156,8 @@ fn is_model(asked: &str, seen: &CallObservation, log: Option<&AttemptLog>) -> bo
         return seen.is_of_a_model();
     }
     lines.any(|line| match line.outcome {
-        Outcome::Failed(kind) if line.first_token.is_none() => line.is_sent && knows_the_model(kind),
-        _ => line.first_token.is_some() || line.has_answered(),
+        Outcome::Failed(kind) if line.first_token.is_none() => line.is_sent && implies_a_model(kind),
+        _ => line.first_token.is_some() || line.outcome == Outcome::Answered,
     })
 }
 

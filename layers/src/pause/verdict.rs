@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::RateLimitStatus;
 use crate::{
     Candidate, FailureKind, FailureScope,
-    util::{Rest, Standing},
+    util::{Rest, Standing, after},
 };
 
 /// A pause of a rate limit is probed this often.
@@ -159,7 +159,7 @@ impl Verdict {
         self.pace = status.gap().map(|gap| Pace {
             gap,
             next: now + gap,
-            until: now + status.reset,
+            until: after(now, status.reset),
         });
     }
 

@@ -32,11 +32,6 @@ pub enum LayerError {
     },
     /// The answer does not match the request.
     Nonconformant(Box<super::Nonconformity>),
-    /// The upstream sent many frames and nothing to show.
-    NeverBegan {
-        /// How many frames were held back.
-        frames: usize,
-    },
     /// No candidate of the chain can take this request.
     NoCandidate {
         /// Each candidate with the reason why not.
@@ -229,7 +224,6 @@ impl LayerError {
         match self {
             Self::Elapsed { phase, .. } => FailureKind::Timeout(*phase),
             Self::EmptyResponse => FailureKind::EmptyResponse,
-            Self::NeverBegan { .. } => FailureKind::Malformed,
             Self::Nonconformant(_) => FailureKind::Nonconformant,
             Self::NoCandidate { reasons } if reasons.is_empty() => FailureKind::BadRequest,
             Self::BadModel { .. } => FailureKind::BadRequest,

@@ -25,9 +25,6 @@ impl fmt::Display for LayerError {
             Self::Nonconformant(nonconformity) => {
                 write!(f, "the answer does not match the request: {}", nonconformity.reason())
             }
-            Self::NeverBegan { frames } => {
-                write!(f, "{frames} frames were received, none with content")
-            }
             Self::NoCandidate { reasons } if reasons.is_empty() => {
                 f.write_str("no candidate: name a model in the request, or give the stack a chain")
             }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use crate::MAX_DURATION;
+
 /// Providers whose slug at OpenRouter is not made of their name.
 const SLUGS: [(&str, &str); 3] = [
     ("AtlasCloud", "atlas-cloud"),
@@ -32,7 +34,7 @@ pub enum ProviderPolicyError {
     MinCalls,
     /// The ratio is not above 0 and at most 1.
     Ratio,
-    /// A provider would be left out for no time, or for longer at first than at most.
+    /// A provider would be left out for no time, for longer at first than at most, or for longer than [`MAX_DURATION`].
     IgnoreFor,
 }
 
@@ -127,7 +129,8 @@ impl ProviderPolicy {
         if !(self.error_ratio > 0.0 && self.error_ratio <= 1.0) {
             return Err(ProviderPolicyError::Ratio);
         }
-        if self.ignore_for.is_zero() || self.ignore_for > self.ignore_at_most {
+        let is_in_range = self.ignore_for <= self.ignore_at_most && self.ignore_at_most <= MAX_DURATION;
+        if self.ignore_for.is_zero() || !is_in_range {
             return Err(ProviderPolicyError::IgnoreFor);
         }
         Ok(())
@@ -140,7 +143,9 @@ impl fmt::Display for ProviderPolicyError {
             Self::NoWindow => "`window` keeps no attempt: give it at least one, and some time",
             Self::MinCalls => "`min_calls` is 0, or more than the window keeps: give it from 1 to the window's calls",
             Self::Ratio => "`error_ratio` is not a share of failures: give it more than 0, and 1 at most",
-            Self::IgnoreFor => "`ignore_for` is zero, or longer than the time at most: give it e.g. 30 s and 10 min",
+            Self::IgnoreFor => {
+                "`ignore_for` is zero, longer than the time at most, or longer than 30 years: give it e.g. 30 s and 10 min"
+            }
         })
     }
 }
@@ -200,6 +205,8 @@ mod tests {
             (new().error_ratio(f64::NAN), Wrong::Ratio),
             (new().ignore_for(secs(0), secs(9)), Wrong::IgnoreFor),
             (new().ignore_for(secs(10), secs(9)), Wrong::IgnoreFor),
+            (new().ignore_for(secs(10), Duration::MAX), Wrong::IgnoreFor),
+            (new().ignore_for(Duration::MAX, Duration::MAX), Wrong::IgnoreFor),
         ] {
             assert_eq!(policy.check(), Err(wrong), "{policy:?}");
             assert!(wrong.to_string().contains('`'));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{ProviderPolicy, ProviderState};
-use crate::util::{Mark, Window};
+use crate::util::{Mark, Window, after};
 
 /// How long a probe keeps others from being one, if its attempt does not end before.
 const PROBE_LEASE: Duration = Duration::from_secs(60);
@@ -98,7 +98,7 @@ impl State {
     pub(super) fn leave_out(&mut self, policy: &ProviderPolicy) -> Duration {
         let time = self.next;
         self.verdict = Verdict::Ignored {
-            until: Instant::now() + time,
+            until: after(Instant::now(), time),
         };
         self.next = time.saturating_mul(2).min(policy.ignore_at_most);
         time

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Failure, Frame, LayerError, LlmRequest, metering,
     prices::PromptEstimate,
+    util::after,
     watch::{Admit, InSpan, Respond, WatchBody},
 };
 
@@ -201,7 +202,7 @@ impl RateLimitWait {
 fn passes_at(wait: Duration, left: Duration) -> Instant {
     let wait = wait.min(left);
     let spread = (wait / 10).min(left.saturating_sub(wait));
-    Instant::now() + wait + spread.mul_f64(fastrand::f64())
+    after(Instant::now(), wait + spread.mul_f64(fastrand::f64()))
 }
 
 /// A refusal by what several processes share.

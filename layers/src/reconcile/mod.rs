@@ -13,8 +13,8 @@
 //! A bill that never comes leaves the estimate: the entry becomes [unbilled](crate::ledger::EntryState::Unbilled), the budgets keep no more
 //! than it, and it is logged. So does an entry at once that finds no place to wait in, is too old, or is of an upstream without bills.
 //! An account that refuses the question, such as with a rejected key, uses up no try: it is looked at again after the longest wait, up to
-//! [`MOST_REFUSALS`] times. After those the budgets keep no more than the estimate, and the ledger's entry still awaits its bill: a later run
-//! requests it.
+//! [`MOST_REFUSALS`] times. After those, or after 80 minutes by default if the account is slow, the budgets keep no more than the estimate, and the
+//! ledger's entry, which records no more either, still awaits its bill: a later run requests it.
 //! Settings that cannot be are refused when it starts: a [`ReconcilerError`] names all of them.
 //!
 //! # Cancellation

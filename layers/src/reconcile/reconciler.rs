@@ -1,10 +1,11 @@
 //! Asks for late bills in the background, and corrects the entries.
 
 use std::{
+    collections::HashSet,
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -19,12 +20,13 @@ use tokio::{
 use super::{
     Bill, BillError, BillSource, ReconcilerError,
     error::check,
-    schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, MOST_REFUSALS, spread, waits},
+    schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, MOST_REFUSALS, longest_pending, spread, waits},
 };
 use crate::{
     UtcTime,
     budget::Budgets,
-    ledger::{Correction, Entry, Ledger, Tee},
+    ledger::{Correction, Entry, EntryId, Ledger, Tee},
+    util::Lock,
 };
 
 /// Entries that may wait for their bill at once, by default.
@@ -68,7 +70,8 @@ struct Work {
     most: usize,
     max_age: Duration,
     waits: (Duration, Duration),
-    pending: AtomicUsize,
+    /// The entries that wait for their bill.
+    pending: Lock<HashSet<EntryId>>,
     rejected: AtomicU64,
     expired: AtomicU64,
 }
@@ -142,7 +145,7 @@ impl ReconcilerBuilder {
                 most: self.max_pending,
                 max_age: self.max_age,
                 waits: (self.first_wait, self.longest_wait),
-                pending: AtomicUsize::new(0),
+                pending: Lock::default(),
                 rejected: AtomicU64::new(0),
                 expired: AtomicU64::new(0),
             }),
@@ -168,7 +171,8 @@ impl Reconciler {
         }
     }
 
-    /// Takes up entries that an earlier run left without a bill: the first ones have the places, so give it the latest first.
+    /// Takes up entries that an earlier run left without a bill: the first ones have the places, so give it the latest first. One that waits
+    /// already is passed over.
     pub fn resume(&self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
             self.take_up(entry);
@@ -178,7 +182,7 @@ impl Reconciler {
     /// How many entries wait for their bill.
     #[must_use]
     pub fn pending(&self) -> usize {
-        self.work.pending.load(Ordering::Relaxed)
+        self.work.pending.lock().len()
     }
 
     /// How many did not fit, and were settled at their estimate.
@@ -197,13 +201,17 @@ impl Reconciler {
         if !entry.awaits_bill() {
             return;
         }
+        let place = PendingSlot::take(&self.work, entry.id);
+        if matches!(place, Err(NoSlot::Held)) {
+            return;
+        }
         if !self.work.source.has_bills(&entry.upstream) {
             return self.work.give_up(&entry, "the upstream reports no bills");
         }
         if UtcTime::now().since(entry.ended) > self.work.max_age {
             return self.work.give_up(&entry, "the entry is too old for one");
         }
-        let Some(place) = PendingSlot::take(&self.work) else {
+        let Ok(place) = place else {
             let before = self.work.rejected.fetch_add(1, Ordering::Relaxed);
             if before == 0 {
                 tracing::error!(
@@ -216,50 +224,60 @@ impl Reconciler {
         };
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn_on(reconcile(place, entry), &self.runtime);
+        let (first, longest) = self.work.waits;
+        let until = UtcTime::now().after(longest_pending(first, longest));
+        tasks.spawn_on(reconcile(place, entry, until), &self.runtime);
     }
 }
 
-/// One of the places to wait in. Dropped with its task, whatever ends that.
-struct PendingSlot(Arc<Work>);
+/// One of the places to wait in, and the entry that has it. Dropped with its task, whatever ends that.
+struct PendingSlot {
+    work: Arc<Work>,
+    entry: EntryId,
+}
+
+/// Why an entry gets no place.
+enum NoSlot {
+    /// It has one: its bill must not be posted twice.
+    Held,
+    Full,
+}
 
 impl PendingSlot {
-    fn take(work: &Arc<Work>) -> Option<Self> {
-        let taken = work
-            .pending
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |pending| {
-                (pending < work.most).then_some(pending + 1)
-            });
-        taken.ok().map(|_| Self(Arc::clone(work)))
+    fn take(work: &Arc<Work>, entry: EntryId) -> Result<Self, NoSlot> {
+        let mut pending = work.pending.lock();
+        if pending.contains(&entry) {
+            return Err(NoSlot::Held);
+        }
+        if pending.len() >= work.most {
+            return Err(NoSlot::Full);
+        }
+        pending.insert(entry);
+        let work = Arc::clone(work);
+        Ok(Self { work, entry })
     }
 }
 
 impl Drop for PendingSlot {
     fn drop(&mut self) {
-        self.0.pending.fetch_sub(1, Ordering::AcqRel);
+        self.work.pending.lock().remove(&self.entry);
     }
 }
 
-async fn reconcile(place: PendingSlot, entry: Entry) {
-    let work = &place.0;
+/// Requests the bill of an entry until this time. After it the entry may be another process's, and no bill is posted.
+async fn reconcile(place: PendingSlot, entry: Entry, until: UtcTime) {
+    let work = &place.work;
     let mut reason = "the upstream does not know it yet".to_owned();
     let (first, longest) = work.waits;
     let mut waits = waits(first, longest);
     let mut refusals = 0;
     let mut next = waits.next();
     while let Some(wait) = next {
-        sleep(wait).await;
-        // Closed never.
-        let Ok(_request) = work.requests.acquire().await else {
-            return;
+        sleep(wait.min(time_left(until))).await;
+        let Some(answer) = work.request(&entry, until).await else {
+            return work.leave(&entry, &reason);
         };
-        let answer = timeout(LONGEST_QUESTION, work.source.bill(&entry)).await;
-        let late = |_| {
-            Err(BillError::Later {
-                reason: format!("no answer within {} s", LONGEST_QUESTION.as_secs()),
-            })
-        };
-        next = match answer.unwrap_or_else(late) {
+        next = match answer {
             Ok(Some(bill)) => return work.post(&entry, bill),
             Ok(None) => waits.next(),
             Err(BillError::Later { reason: why }) => {
@@ -281,7 +299,29 @@ async fn reconcile(place: PendingSlot, entry: Entry) {
     work.give_up(&entry, &reason);
 }
 
+/// How long it is until this time.
+fn time_left(until: UtcTime) -> Duration {
+    until.since(UtcTime::now())
+}
+
 impl Work {
+    /// Requests a bill; `None` if there is no answer by this time, also if too many other questions are on their way.
+    async fn request(&self, entry: &Entry, until: UtcTime) -> Option<Result<Option<Bill>, BillError>> {
+        // Closed never.
+        let _request = timeout(time_left(until), self.requests.acquire()).await.ok()?.ok()?;
+        let time = LONGEST_QUESTION.min(time_left(until));
+        if time.is_zero() {
+            return None;
+        }
+        let answer = timeout(time, self.source.bill(entry)).await;
+        let late = |_| {
+            Err(BillError::Later {
+                reason: format!("no answer within {} s", LONGEST_QUESTION.as_secs()),
+            })
+        };
+        (!time_left(until).is_zero()).then(|| answer.unwrap_or_else(late))
+    }
+
     fn post(&self, entry: &Entry, bill: Bill) {
         tracing::debug!(target: "llm::cost", entry = %entry.id, bill = %bill.amount, estimate = %entry.cost(), "bill came");
         if let Some(budgets) = &self.budgets {
@@ -297,11 +337,14 @@ impl Work {
         self.settle(entry);
     }
 
-    /// The account refused the question: the bill is left to a later run.
+    /// The account refused the question, or did not answer it in time: the bill is left to a later run. The ledger records what the budgets keep, so
+    /// that the bill takes the place of that.
     fn leave(&self, entry: &Entry, reason: &str) {
-        let message = "the account refuses to report the bill: the estimate stands until a later run requests it";
+        let message = "the account does not report the bill: the estimate stands until a later run requests it";
         self.report(entry, reason, message);
         self.keep_estimate(entry);
+        self.ledger
+            .correct(&Correction::deferred(entry.id, UtcTime::now(), entry.cost()));
     }
 
     fn report(&self, entry: &Entry, reason: &str, message: &'static str) {

@@ -10,7 +10,7 @@ pub const INITIAL_BILL_DELAY: Duration = Duration::from_millis(500);
 pub const MAX_BILL_DELAY: Duration = Duration::from_secs(600);
 
 /// How often an account may refuse the question for one bill before the bill is left to a later run. By default that takes half an hour, and
-/// about an hour together with all tries: a process that requests what others have left must leave an entry alone for longer than that.
+/// no entry waits for more than 80 minutes: a process that requests what others have left must leave an entry alone for longer than that.
 pub const MOST_REFUSALS: u32 = 3;
 
 /// The shortest wait that can be set: one of zero, doubled, never reaches the longest.
@@ -22,14 +22,30 @@ pub(super) const MOST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 /// How far each wait is spread, up or down, so that the bills of many answers interrupted together are not requested together.
 const SPREAD: f64 = 0.2;
 
-/// The waits before each question: each twice the one before. They end, and overflow by no input: both are bounded here again.
+/// How long all questions for one bill may take, and wait for one another.
+const QUESTIONS: Duration = Duration::from_secs(600);
+
+/// The waits before each question, spread.
 pub(super) fn waits(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
+    plain_waits(first, longest).map(spread)
+}
+
+/// How long an entry waits for its bill at most, however slow the answers are: all waits at their longest, those after refusals included, and the time
+/// for the questions.
+pub(super) fn longest_pending(first: Duration, longest: Duration) -> Duration {
+    let refused = longest.min(MOST_WAIT) * MOST_REFUSALS;
+    let waits = plain_waits(first, longest).sum::<Duration>() + refused;
+    waits.mul_f64(1.0 + SPREAD) + QUESTIONS
+}
+
+/// The waits: each twice the one before. They end, and overflow by no input: both are bounded here again.
+fn plain_waits(first: Duration, longest: Duration) -> impl Iterator<Item = Duration> {
     let longest = longest.clamp(SHORTEST_WAIT, MOST_WAIT);
     let mut next = Some(first.clamp(SHORTEST_WAIT, longest));
     std::iter::from_fn(move || {
         let wait = next?;
         next = (wait < longest).then(|| (wait * 2).min(longest));
-        Some(spread(wait))
+        Some(wait)
     })
 }
 
@@ -52,6 +68,20 @@ mod tests {
             assert!((0.8..=1.2).contains(&share), "{wait:?} for {plain:?}");
             plain = (plain * 2).min(MAX_BILL_DELAY);
         }
+    }
+
+    #[test]
+    fn an_entry_has_time_for_its_whole_schedule_and_no_more_than_80_minutes_by_default() {
+        for _ in 0..100 {
+            let refused = (0..MOST_REFUSALS).map(|_| spread(MAX_BILL_DELAY));
+            let all: Duration = waits(INITIAL_BILL_DELAY, MAX_BILL_DELAY).chain(refused).sum();
+            assert!(all < longest_pending(INITIAL_BILL_DELAY, MAX_BILL_DELAY), "{all:?}");
+        }
+        assert!(longest_pending(INITIAL_BILL_DELAY, MAX_BILL_DELAY) <= Duration::from_secs(80 * 60));
+        assert!(
+            longest_pending(Duration::ZERO, Duration::MAX) > 4 * MOST_WAIT,
+            "it follows the settings"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@
 //!
 //! A continuation that begins from the start is never joined: one by instruction without those characters, and otherwise one whose first
 //! three words are those that the answer begins with (six after white space), unless it repeats all that was shown. Those of an answer in another
-//! form count as well: in quotes, in bold, in a code fence, in capitals. The answer then ends with the error that
+//! form count as well: in quotes, in bold, in a code fence, in capitals, with other quotes, dashes or accents. The answer then ends with the error that
 //! interrupted it. So it does if a continuation shows nothing, unless it ends well and what was shown ends like an answer: behind a sentence, or a
 //! bracket or code fence that closes. So it does if a continuation is interrupted before it is known whether it repeats something: of that nothing is shown.
 //!
@@ -68,6 +68,7 @@ use crate::Continuable;
 
 mod blocks;
 mod body;
+mod folding;
 mod future;
 mod layer;
 mod opening;

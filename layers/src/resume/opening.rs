@@ -1,6 +1,6 @@
-//! The beginning of an answer, without the markup before it and whatever its case.
+//! The beginning of an answer, without the markup before it and whatever its case and its typography.
 
-use super::{overlap::words, script::Script};
+use super::{folding::fold, overlap::words, script::Script};
 
 /// The most characters of markup and white space before the first word that are skipped.
 const MOST_MARKS: usize = 256;
@@ -12,7 +12,7 @@ const LONGEST_INFO: usize = 32;
 const FENCE: usize = 3;
 
 /// Follows a text as long as it repeats the beginning of the answer. Markup, quotes and a fence line before the first word of either do not
-/// count, and neither does case. Each character is read once.
+/// count, and neither do case, accents, quotes and the length of dashes. Each character is read once.
 #[derive(Debug)]
 pub(super) struct Opening {
     lead: Lead,
@@ -27,8 +27,8 @@ impl Opening {
         let (mut lead, mut text) = (Lead::default(), String::with_capacity(shown.len()));
         shown
             .chars()
-            .for_each(|sign| lead.read(sign, |sign| text.push(folded(sign))));
-        lead.end(|sign| text.push(folded(sign)));
+            .for_each(|sign| lead.read(sign, |sign| fold(sign, |sign| text.push(sign))));
+        lead.end(|sign| fold(sign, |sign| text.push(sign)));
         let words = words(&text);
         (words > 0).then(|| Self {
             lead: Lead::default(),
@@ -41,14 +41,14 @@ impl Opening {
     pub(super) fn read(&mut self, sign: char) {
         if !self.is_over() {
             let script = &mut self.script;
-            self.lead.read(sign, |sign| script.read(folded(sign)));
+            self.lead.read(sign, |sign| fold(sign, |sign| script.read(sign)));
         }
     }
 
     /// Nothing comes any more.
     pub(super) fn end(&mut self) {
         let script = &mut self.script;
-        self.lead.end(|sign| script.read(folded(sign)));
+        self.lead.end(|sign| fold(sign, |sign| script.read(sign)));
         self.script.end();
     }
 
@@ -136,9 +136,4 @@ fn is_mark(sign: char) -> bool {
             sign,
             '“' | '”' | '„' | '‟' | '‘' | '’' | '‚' | '«' | '»' | '‹' | '›' | '「' | '『'
         )
-}
-
-/// The same character in lower case. Of those that become several, the first.
-fn folded(sign: char) -> char {
-    sign.to_lowercase().next().unwrap_or(sign)
 }

@@ -57,6 +57,31 @@ fn an_answer_from_the_start_in_another_form_is_not_joined() {
     }
 }
 
+/// Another model writes the same words with other quotes, dashes or code points.
+#[test]
+fn an_answer_from_the_start_in_other_typography_is_not_joined() {
+    for (shown, next) in [
+        ("It’s blue because", "It's blue because air scatters it."),
+        ("It's blue because", "It’s blue because air scatters it."),
+        ("Blue – since air", "Blue - since air scatters the short waves."),
+        ("Blue—since air is", "Blue - since air is so"),
+        ("E\u{301}l es azul porque", "Él es azul porque el aire dispersa la luz."),
+        ("Él es azul porque", "E\u{301}l es azul porque el aire dispersa la luz."),
+        ("He said “no more” and", "He said \"no more\" and left."),
+        ("Well… it is blue", "Well... it is blue since"),
+    ] {
+        assert_eq!(joined_anyhow(shown, next), None, "{shown} | {next}");
+    }
+    // What differs in a word is no repetition.
+    for (shown, next) in [
+        ("It’s blue because", " it's air that scatters it."),
+        ("Blue – since air", " scatters it"),
+        ("Well-known to all of", " us"),
+    ] {
+        assert_eq!(joined_anyhow(shown, next).as_deref(), Some(next), "{shown} | {next}");
+    }
+}
+
 #[test]
 fn a_continuation_that_begins_with_markup_is_joined() {
     for (shown, next) in [

@@ -16,8 +16,8 @@ use super::{
     timeouts::{AnswerLimits, Limit},
 };
 use crate::{
-    Failure, Frame, LayerError, Phase,
-    util::{Alarm, now},
+    Failure, Frame, LayerError, Phase, Stage,
+    util::{Alarm, after, now},
 };
 
 /// What a read gives.
@@ -78,6 +78,11 @@ impl Window {
     }
 }
 
+/// The tokens of a frame for the throughput. What is shown and counts no tokens, such as a summary of reasoning, is one.
+fn tokens_of<F: Frame>(frame: &F) -> u32 {
+    frame.tokens().max(u32::from(frame.stage() == Stage::Content))
+}
+
 impl<B> AttemptTimeoutBody<B> {
     #[inline]
     pub(super) fn new(inner: B, limits: AnswerLimits) -> Self {
@@ -113,7 +118,7 @@ where
         match inner.poll_frame(cx) {
             Poll::Ready(frame) => {
                 if let (Some(window), Some(Ok(frame))) = (this.window, &frame) {
-                    window.add(frame.data_ref().map_or(0, Frame::tokens));
+                    window.add(frame.data_ref().map_or(0, tokens_of));
                 }
                 *this.waiting_since = None;
                 Poll::Ready(frame)
@@ -180,12 +185,6 @@ where
             }
         }
     }
-}
-
-/// This much later, or the far future if that overflows.
-pub(super) fn after(instant: Instant, time: Duration) -> Instant {
-    const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-    instant + time.min(FAR)
 }
 
 /// The error of a timeout that elapsed.

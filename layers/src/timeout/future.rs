@@ -13,13 +13,13 @@ use tokio::time::Instant;
 
 use super::{
     AttemptTimeoutBody,
-    body::{after, elapsed},
+    body::elapsed,
     timeouts::{AnswerLimits, Limit},
 };
 use crate::{
     AttemptHandle, Candidate, Failure, LayerError, Phase,
     call::Preparing,
-    util::{Alarm, Seconds},
+    util::{Alarm, Seconds, after},
 };
 
 /// The future of [`AttemptTimeout`](super::AttemptTimeout).

@@ -24,6 +24,15 @@ enum Clock {
     StandsAt(Instant),
 }
 
+/// The longest time that a setting can set: 30 years. A longer one, such as [`Duration::MAX`] for "without end", counts as this one: no instant overflows
+/// by it, on any platform.
+pub const MAX_DURATION: Duration = Duration::from_secs(30 * 31_557_600);
+
+/// So much later, and [`MAX_DURATION`] later at most.
+pub(crate) fn after(instant: Instant, time: Duration) -> Instant {
+    instant + time.min(MAX_DURATION)
+}
+
 thread_local! {
     static CLOCK: Cell<Clock> = const { Cell::new(Clock::Runs) };
 }
@@ -151,6 +160,19 @@ mod tests {
         drop(next);
         tokio::time::advance(second).await;
         assert_eq!(now(), begun + 2 * second, "the clock runs if nothing is polled");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_time_without_end_has_an_instant_and_a_timer() {
+        let begun = Instant::now();
+        assert_eq!(after(begun, Duration::from_secs(1)), begun + Duration::from_secs(1));
+        let last = after(begun, Duration::MAX);
+        assert_eq!(last, begun + MAX_DURATION);
+        assert!(
+            tokio::time::timeout(Duration::from_secs(1), sleep_until(last))
+                .await
+                .is_err()
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,7 +15,8 @@ mod wall;
 mod window;
 
 pub(crate) use clock::Alarm;
-pub(crate) use clock::{now, since, still};
+pub use clock::MAX_DURATION;
+pub(crate) use clock::{after, now, since, still};
 pub(crate) use lock::Lock;
 pub(crate) use macros::{inner_accessors, ready_as_inner};
 pub(crate) use name::bounded_name;

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Beyond any verdict; no instant overflows by it.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+use super::after;
 
 /// Nothing passes until it is over; meanwhile one attempt in so long is a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,10 +30,9 @@ pub(crate) enum Standing {
 impl Rest {
     /// Rests for so long, or until a probe goes well; a probe may be made each so long.
     pub(crate) fn new(now: Instant, length: Option<Duration>, every: Duration) -> Self {
-        let every = every.min(LONGEST);
         Self {
-            until: length.map(|length| now + length.min(LONGEST)),
-            probe_at: now + every,
+            until: length.map(|length| after(now, length)),
+            probe_at: after(now, every),
             every,
         }
     }
@@ -61,7 +59,7 @@ impl Rest {
 
     /// A probe begins: the next one may not, until this one's lease ends.
     pub(crate) fn lease(&mut self, now: Instant) {
-        self.probe_at = now + self.every;
+        self.probe_at = after(now, self.every);
     }
 
     /// The probe was dropped, and learned nothing.
@@ -76,6 +74,7 @@ mod tests {
     use tokio::time::advance;
 
     use super::*;
+    use crate::util::MAX_DURATION;
 
     #[tokio::test(start_paused = true)]
     async fn it_is_probed_once_in_each_interval_and_then_over() {
@@ -99,7 +98,7 @@ mod tests {
     async fn without_an_end_it_is_probed_again_and_again() {
         let now = Instant::now();
         let mut rest = Rest::new(now, None, Duration::MAX);
-        assert_eq!(rest.standing(now), Standing::Resting(LONGEST));
+        assert_eq!(rest.standing(now), Standing::Resting(MAX_DURATION));
         rest.give_back(now);
         assert_eq!(rest.standing(now), Standing::ProbeDue);
     }

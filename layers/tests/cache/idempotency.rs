@@ -328,6 +328,31 @@ async fn what_is_too_large_to_keep_is_not_made_again() {
     assert_eq!(probe.calls(), 1);
 }
 
+/// Two layers over one store, or one before and after its settings have changed.
+#[tokio::test(start_paused = true)]
+async fn an_answer_ends_by_its_own_time_behind_one_that_is_kept_for_longer() {
+    let store = store();
+    for longer in [secs(86_400), Duration::MAX] {
+        let leaf = Leaf::new([]);
+        let probe = leaf.probe();
+        let over = |keep_for| -> Layered { IdempotencyLayer::new(store.clone(), GlobalKey).keep_for(keep_for) };
+        let (day, short) = (over(longer).layer(leaf.clone()), over(secs(10)).layer(leaf));
+        let (first, second) = (format!("first {longer:?}"), format!("second {longer:?}"));
+        whole(ask(&day, keyed(&first)).await).await;
+        whole(ask(&short, keyed(&second)).await).await;
+        advance(secs(9)).await;
+        assert!(replayed(&ask(&short, keyed(&second)).await).is_some());
+        advance(secs(1)).await;
+        let bytes = store.bytes();
+        let again = ask(&short, keyed(&second)).await;
+        assert_eq!(replayed(&again), None);
+        whole(again).await;
+        assert_eq!(store.bytes(), bytes, "the answer before is let go");
+        assert!(replayed(&ask(&day, keyed(&first)).await).is_some());
+        assert_eq!(probe.calls(), 3);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn keys_and_bytes_are_bounded_and_the_oldest_answers_go_first() {
     let store = InMemoryIdempotency::new(40_000).max_keys(10);

@@ -1,12 +1,15 @@
 //! What the `metrics` facade records.
 
-use tokio::time::sleep;
+use std::time::Duration;
+
+use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
     AttemptLog, FailureKind, GlobalKey, Stage, Tags,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
+    first_token::FirstTokenLayer,
     observe::{METRICS, ObserveLayer, describe, names as n},
     rate_limit::RateLimitLayer,
 };
@@ -167,19 +170,18 @@ async fn a_name_that_was_only_refused_left_or_replaced_takes_no_place() {
     }
     let service = ServiceBuilder::new()
         .layer(ObserveLayer::new())
-        .layer(RateLimitLayer::new(requests(1_000, secs(1), 200), GlobalKey).unwrap())
+        .layer(RateLimitLayer::new(requests(1, secs(1), 200), GlobalKey).unwrap())
         .layer(FallbackLayer::new(chain(["known"])))
         .layer(AttemptLayer::new())
+        .layer(FirstTokenLayer::new())
         .service(leaf);
     for number in 0..300 {
-        if let Ok(response) = ask(&service, stream(&format!("typo/{number}"))).await {
-            let body = response.into_body();
-            if number % 2 == 0 {
-                read(body).await;
-            }
+        let asked = ask(&service, stream(&format!("typo/{number}")));
+        if let Ok(Ok(response)) = timeout(Duration::from_millis(1), asked).await {
+            read(response.into_body()).await;
         }
     }
-    sleep(secs(1)).await;
+    sleep(secs(3)).await;
     read(ask(&service, stream("new/slow")).await.unwrap().into_body()).await;
     read(ask(&service, stream("new/well")).await.unwrap().into_body()).await;
     let told = recorded.take();

@@ -35,3 +35,29 @@ async fn of_each_budget_the_account_that_has_the_least_left_is_shown() {
     let all = recorded.take();
     assert_eq!(all["llm.budget.left{llm.budget=tenant-day}"].values, [2.0]);
 }
+
+/// Else its last amounts would keep an alert firing for as long as the process lives.
+#[tokio::test(start_paused = true)]
+async fn a_budget_that_is_gone_is_shown_as_unknown_and_names_are_bounded() {
+    let spent = |names: std::ops::Range<usize>| {
+        let accounts = InMemoryBudgetStore::new();
+        let budgets = names.map(|number| Budget::usd(&format!("key-{number}"), "1").unwrap().per(Window::Day));
+        let budgets = Budgets::in_store(budgets, Arc::new(accounts.clone())).unwrap();
+        accounts.adjust(&budgets.lines(&Tags::default(), "", ""), usd("1"), UtcTime::now());
+        accounts.accounts()
+    };
+    let recorded = record();
+    record_budgets(&spent(0..2));
+    record_budgets(&spent(1..2));
+    let all = recorded.take();
+    for what in ["cap", "spent", "reserved", "left"] {
+        let gone = &all[&format!("llm.budget.{what}{{llm.budget=key-0}}")];
+        assert!(gone.values.iter().all(|value| value.is_nan()), "{what}: {gone:?}");
+    }
+    assert_eq!(all["llm.budget.spent{llm.budget=key-1}"].values, [1.0]);
+    record_budgets(&spent(2..2_000));
+    let all = recorded.take();
+    let series = all.keys().filter(|name| name.starts_with("llm.budget.left{"));
+    assert!(series.count() <= 1_001);
+    assert_eq!(all["llm.budget.spent{llm.budget=other}"].values, [1.0]);
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fastrand::Rng;
 use tower_llm_layers::{
-    Tags, UsdAmount, UtcTime,
+    Tags, TokenUsage, UsdAmount, UtcTime,
     budget::{Budget, Budgets, InMemoryBudgetStore, Window},
     ledger::{Correction, Entry, EntryState, GroupBy, Ledger, Spend},
     reconcile::{BillFuture, BillSource, Reconciler},
@@ -19,6 +19,7 @@ pub(crate) async fn hold(options: impl Fn(&'static str) -> LedgerOptions) {
     sums_are_exact(options("sums")).await;
     amounts_past_a_column_are_summed(options("large")).await;
     a_correction_takes_the_estimates_place(options("corrected")).await;
+    a_bill_that_is_left_changes_only_what_is_recorded(options("delayed")).await;
     a_bill_is_claimed_by_one_of_several_processes(|| options("claimed")).await;
     it_is_the_same_after_a_restart(|| options("restarted")).await;
     a_stalled_queue_loses_and_counts(options("stalled")).await;
@@ -158,11 +159,17 @@ fn estimate() -> Entry {
 
 async fn a_correction_takes_the_estimates_place(options: LedgerOptions) {
     let ledger = options.flush_every(Duration::from_secs(1)).open().await.unwrap();
-    let (first, second) = (estimate(), estimate());
+    let (mut first, mut second) = (estimate(), estimate());
+    for entry in [&mut first, &mut second] {
+        (entry.usage.cache_written, entry.usage.cache_written_1h) = (500, 500);
+    }
     // One is corrected before it is written, one after.
     ledger.record(&first);
     let bill = UsdAmount::from_pico(77);
-    let correction = |entry: &Entry| Correction::new(entry.id, NOW, bill, None);
+    // One bill has counts: none of the estimate's stands beside them.
+    let (counted, mut usage) = (first.id, TokenUsage::new(12, 3));
+    usage.charged = Some(bill);
+    let correction = |entry: &Entry| Correction::new(entry.id, NOW, bill, (entry.id == counted).then_some(usage));
     ledger.correct(&correction(&first));
     written(&ledger, 2).await;
     ledger.record(&second);
@@ -177,6 +184,37 @@ async fn a_correction_takes_the_estimates_place(options: LedgerOptions) {
     }
     assert_eq!(ledger.stray_corrections(), 1);
     assert!(ledger.awaiting_bill(UtcTime::from_millis(0)).await.unwrap().is_empty());
+    ledger.close().await;
+}
+
+async fn a_bill_that_is_left_changes_only_what_is_recorded(options: LedgerOptions) {
+    let ledger = options.open().await.unwrap();
+    let pico = UsdAmount::from_pico;
+    let (mut left, mut billed) = (estimate(), estimate());
+    for entry in [&mut left, &mut billed] {
+        entry.recorded = pico(50);
+        ledger.record(entry);
+    }
+    let deferred = |entry: &Entry| Correction::deferred(entry.id, NOW, pico(5));
+    let bill = Correction::new(billed.id, NOW, pico(7), None);
+    // One comes late: another process has had the bill.
+    for correction in [deferred(&left), bill.clone(), deferred(&billed)] {
+        ledger.correct(&correction);
+    }
+    written(&ledger, 5).await;
+    deferred(&left).apply(&mut left);
+    assert_eq!((left.recorded, left.awaits_bill()), (pico(5), true));
+    bill.apply(&mut billed);
+    let before = billed.clone();
+    deferred(&billed).apply(&mut billed);
+    assert_eq!(billed, before);
+    let read = ledger.page(&Filter::new(), None).await.unwrap();
+    assert!(
+        read.len() == 2 && read.contains(&left) && read.contains(&billed),
+        "{read:?}"
+    );
+    assert_eq!(ledger.awaiting_bill(UtcTime::from_millis(0)).await.unwrap(), [left]);
+    assert_eq!(ledger.stray_corrections(), 0);
     ledger.close().await;
 }
 

@@ -3,6 +3,8 @@
 -- An account that is made has a generation (`g`) of its own, and each change a version (`v`): a process that has seen another generation in
 -- the same window knows that the server has lost what was spent. What was counted again is kept (`f`) by the generation that was lost, with
 -- the version of it that was seen, so that each is counted once, by however many processes it was seen; what was seen before a reset (`z`) is not.
+-- A version that is older than one that was seen is an older state that the server has fallen back to: that generation has ended, and is counted as
+-- one that was lost. What a ledger has brought back stands under a generation of its own.
 local function holds_of(key) return key .. '\30holds' end
 local function amounts_of(key) return key .. '\30amounts' end
 
@@ -175,13 +177,20 @@ local function release(a, amount)
     if a.rd < 0 then a.rd, a.rp = 0, 0 end
 end
 
--- Frees what processes held that are gone.
-local function sweep(key, a, now)
-    local dead = redis.call('ZRANGEBYSCORE', holds_of(key), '-inf', text(now), 'LIMIT', 0, SWEEP)
-    if #dead == 0 then return end
+-- Frees what processes held that are gone, without the first `skipped` of them, and writes nothing. Returns which reservations those are.
+local function free_dead(key, a, now, skipped)
+    local dead = redis.call('ZRANGEBYSCORE', holds_of(key), '-inf', text(now), 'LIMIT', skipped, SWEEP)
+    if #dead == 0 then return dead end
     for _, amount in ipairs(redis.call('HMGET', amounts_of(key), unpack(dead))) do
         if amount then release(a, amount) end
     end
+    return dead
+end
+
+-- The same, for good.
+local function sweep(key, a, now)
+    local dead = free_dead(key, a, now, 0)
+    if #dead == 0 then return end
     redis.call('HDEL', amounts_of(key), unpack(dead))
     redis.call('ZREM', holds_of(key), unpack(dead))
 end
@@ -214,15 +223,55 @@ local function take_back(a, d, p, at)
     unspend(a, d, p)
 end
 
--- What a process has seen of generations that the server has lost counts again: `known` is the window, the last reset, then the generations as
--- `lost_of` reads them. Returns how much was added.
-local function restore(a, known, cd, cp, soft, now)
-    local added_d, added_p = 0, 0
+-- The generation of what a ledger has brought back; its version is a time, so that a later one is newer whatever was lost in between.
+local LEDGER = 'ledger'
+
+-- What was spent under the present generation.
+local function own_of(a)
+    local d, p = add(a.sd, a.sp, a.od, a.op)
+    for _, part in pairs(a.lost) do d, p = sub(d, p, part[2], part[3]) end
+    return d, p
+end
+
+-- What a process has seen of an account: `known` is the window, the last reset, then the generations as `lost_of` reads them. Returns the reset and the
+-- generations; nothing if they are of another window.
+local function known_of(a, known)
     local w, z, written = known:match('^(%d+):(%d+)(.*)$')
-    if not w or (not a.length and tonumber(w) ~= a.w) then return 0, 0 end
-    local count = 0
-    z = tonumber(z)
+    if w and (a.length or tonumber(w) == a.w) then return tonumber(z), lost_of(written) end
+end
+
+-- Whether what was seen at this time counts now.
+local function is_of_now(a, at, now)
+    return at > a.z and (not a.length or at + a.length > now)
+end
+
+-- Ends the generation of an account that is older than what was seen of it. What processes that had not seen more have spent on the older state is part
+-- of that generation.
+local function end_older(a, parts, now)
+    local part = parts[a.g]
+    if not part or part[1] <= a.v or not is_of_now(a, part[4], now) then return end
+    local d, p = own_of(a)
+    a.lost[a.g], a.relost = {a.v, d, p, part[4]}, true
+    a.g, a.v = new_generation(), 0
+end
+
+-- Of an amount that was seen before the ledger's was put there, the ledger's holds so much already: that is of this generation from now on. Returns
+-- the rest.
+local function beyond(ledger, d, p, now)
+    local bd, bp = d, p
+    if less(ledger[2], ledger[3], bd, bp) then bd, bp = ledger[2], ledger[3] end
+    ledger[1] = math.max(ledger[1] + 1, now)
+    ledger[2], ledger[3] = sub(ledger[2], ledger[3], bd, bp)
+    return sub(d, p, bd, bp)
+end
+
+-- What a process has seen of generations that the server has lost counts again. Returns how much was added.
+local function restore(a, known, cd, cp, soft, now)
+    local added_d, added_p, count = 0, 0, 0
+    local z, parts = known_of(a, known)
+    if not z then return 0, 0 end
     if z > a.z then a.z, a.reset = z, true end
+    end_older(a, parts, now)
     for g, part in pairs(a.lost) do
         if part[4] <= a.z then
             -- It was lost with the reset that followed it.
@@ -232,17 +281,21 @@ local function restore(a, known, cd, cp, soft, now)
             count = count + 1
         end
     end
-    for g, part in pairs(lost_of(written)) do
+    local ledger = a.lost[LEDGER]
+    for g, part in pairs(parts) do
         local v, d, p, at = part[1], part[2], part[3], part[4]
         local had = a.lost[g]
-        local is_of_now = at > a.z and (not a.length or at + a.length > now)
-        if g ~= a.g and is_of_now and (had and v > had[1] or not had and count < MOST_LOST) then
+        if g ~= a.g and is_of_now(a, at, now) and (had and v > had[1] or not had and count < MOST_LOST) then
             count = had and count or count + 1
             local dd, dp = sub(d, p, had and had[2] or 0, had and had[3] or 0)
             if dd < 0 then
                 dd, dp = sub(0, 0, dd, dp)
                 take_back(a, dd, dp, at)
             else
+                -- Unless what stands there of a ledger was replaced just now.
+                if g ~= LEDGER and ledger and ledger == a.lost[LEDGER] and at < ledger[4] then
+                    dd, dp = beyond(ledger, dd, dp, now)
+                end
                 spend(a, dd, dp, cd, cp, soft, at)
                 added_d, added_p = add(added_d, added_p, dd, dp)
             end
@@ -255,8 +308,7 @@ end
 -- What a process is to remember of an account: its window, its generation and version, what was spent under it (two parts), the time, when it was
 -- reset, and what was counted again.
 local function seen(a, now)
-    local d, p = add(a.sd, a.sp, a.od, a.op)
-    for _, part in pairs(a.lost) do d, p = sub(d, p, part[2], part[3]) end
+    local d, p = own_of(a)
     return a.length and '0' or text(a.w), a.g, text(a.v), text(d), text(p), text(now), text(a.z), written_of(a.lost)
 end
 

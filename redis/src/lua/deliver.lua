@@ -11,17 +11,21 @@ local lease = tonumber(ARGV[1])
 local words = {}
 
 -- Keys: the mark of the reservation's end, accounts. Arguments: the reservation, whether the store may not know it, what was spent (two
--- parts), then for each account: cap (two parts), window, soft; then how long ago it ended, in milliseconds: now, if an older version leaves it
--- out. What ended in a window that is over is spent there, and not in the one that lasts now. Returns for each account what `changed` says.
+-- parts), then for each account: cap (two parts), window, soft; then how long ago it ended, in milliseconds, then for each account what the process
+-- has seen of it: now and nothing, if an older version leaves them out. What ended in a window that is over is spent there, and not in the one that
+-- lasts now. Returns for each account what `changed` says.
 function words.settle(keys, args)
     local id, now, replies = args[1], now_millis(), {}
-    local at = now - math.max(tonumber(args[5 + (#keys - 1) * 4] or '') or 0, 0)
+    local first_known = 6 + (#keys - 1) * 4
+    local at = now - math.max(tonumber(args[first_known - 1] or '') or 0, 0)
     if args[2] == '1' then redis.call('SET', keys[1], '1', 'PX', text(lease * 2)) end
     local d, p = tonumber(args[3]), tonumber(args[4])
     for index = 2, #keys do
         local base, key = 5 + (index - 2) * 4, keys[index]
         local start, ends, length = window(args[base + 2], now)
         local a = load(key, start, ends, length)
+        local _, parts = known_of(a, args[first_known + index - 2] or '')
+        if parts then end_older(a, parts, now) end
         local amount = redis.call('HGET', amounts_of(key), id)
         if amount then
             release(a, amount)
@@ -63,6 +67,37 @@ function words.adjust(keys, args)
         end
     end
     return replies
+end
+
+-- Keys: an account. Arguments: for it as above, then what a ledger says was spent on it: times, the earliest first, each with an amount (two parts).
+-- What is spent becomes at least that, so that it counts once, by however many processes; what was missing is the earliest of it. An account that was
+-- reset in the window that lasts now stays as it is. Returns for the account what the process is to remember of it, or nothing.
+function words.refill(keys, args)
+    local key, now, kind = keys[1], now_millis(), args[3]
+    local start, ends, length = window(kind, now)
+    local a = load(key, start, ends, length)
+    if a.z > 0 and counts(kind, a.z, now, start, length) then return {{}} end
+    local d, p, amounts = 0, 0, {}
+    for index = 5, #args, 3 do
+        local amount = {tonumber(args[index]), tonumber(args[index + 1]), tonumber(args[index + 2])}
+        if counts(kind, amount[1], now, start, length) then
+            amounts[#amounts + 1] = amount
+            d, p = add(d, p, amount[2], amount[3])
+        end
+    end
+    d, p = sub(d, p, add(a.sd, a.sp, a.od, a.op))
+    if d < 0 or (d == 0 and p == 0) then return {{}} end
+    local part = a.lost[LEDGER] or {0, 0, 0}
+    local ld, lp = add(part[2], part[3], d, p)
+    a.lost[LEDGER], a.relost = {math.max(part[1] + 1, now), ld, lp, now}, true
+    for _, amount in ipairs(amounts) do
+        local bd, bp = amount[2], amount[3]
+        if less(d, p, bd, bp) then bd, bp = d, p end
+        spend(a, bd, bp, tonumber(args[1]), tonumber(args[2]), args[4] == '1', amount[1])
+        d, p = sub(d, p, bd, bp)
+    end
+    save(key, a, ends, lease)
+    return {{seen(a, now)}}
 end
 
 -- Keys: accounts. Arguments: for each account as above. What is spent is forgotten, what is reserved stays. Returns for each account what the

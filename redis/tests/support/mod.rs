@@ -61,15 +61,15 @@ pub(crate) async fn stands(shared: &RedisBudgets, line: &AccountRef) -> [String;
 
 /// What is logged.
 #[derive(Clone, Default)]
-pub(crate) struct StoreReply(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Logged(Arc<Mutex<Vec<u8>>>);
 
-impl StoreReply {
+impl Logged {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
-impl io::Write for StoreReply {
+impl io::Write for Logged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
@@ -79,7 +79,7 @@ impl io::Write for StoreReply {
     }
 }
 
-impl MakeWriter<'_> for StoreReply {
+impl MakeWriter<'_> for Logged {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -88,8 +88,8 @@ impl MakeWriter<'_> for StoreReply {
 }
 
 /// Listens to the log of this thread, until the guard is dropped.
-pub(crate) fn listen() -> (StoreReply, tracing::subscriber::DefaultGuard) {
-    let told = StoreReply::default();
+pub(crate) fn listen() -> (Logged, tracing::subscriber::DefaultGuard) {
+    let told = Logged::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)
         .with_writer(told.clone())

@@ -109,6 +109,37 @@ async fn the_tokens_of_a_response_belong_to_an_item() {
         let read = got(Api::Responses, &stream(events), End::Closed).await;
         assert_eq!(read.kind(), kind, "{events:?}");
     }
+    // OpenAI reports no token of an encrypted thought that the caller's limit cut. Without an item it is OpenRouter's refusal of a prompt.
+    let sealed = r#"{"type":"reasoning","id":"rs_1","summary":[],"content":[],"encrypted_content":"gAAAAA"}"#;
+    let cut = |items: &str| {
+        format!(
+            r#"{{"id":"r","object":"response","status":"incomplete","incomplete_details":{{"reason":"max_output_tokens"}},"max_output_tokens":16,"output":{items},"usage":{{"input_tokens":16,"output_tokens":0,"output_tokens_details":{{"reasoning_tokens":0}}}}}}"#
+        )
+    };
+    let overlong = Some(FailureKind::ContextLengthExceeded);
+    let all = format!("[{sealed}]");
+    for (items, kind) in [(all.as_str(), None), ("[]", overlong), ("[null]", overlong)] {
+        assert_eq!(plain(Api::Responses, &cut(items)).await.kind(), kind, "{items}");
+    }
+    let done = done.replace(hidden, sealed);
+    for (items, before, kind) in [
+        (all.as_str(), &[CREATED, &added, &done][..], None),
+        (all.as_str(), &[CREATED], None),
+        ("[]", &[CREATED, &added, &done], None),
+        ("null", &[CREATED, &done], None),
+        ("[]", &[CREATED], overlong),
+    ] {
+        let end = format!(r#"{{"type":"response.incomplete","response":{}}}"#, cut(items));
+        let read = got(
+            Api::Responses,
+            &stream(&[before, &[end.as_str()]].concat()),
+            End::Closed,
+        )
+        .await;
+        assert_eq!(read.kind(), kind, "{items}: {before:?}");
+        let usage = read.frames.last().unwrap().token_usage().unwrap();
+        assert_eq!((usage.prompt, usage.answer), (16, 0), "{items}: {before:?}");
+    }
     // A message without blocks is an honest answer: a model may end its turn so.
     let message = r#"{"type":"message","content":[],"stop_reason":"end_turn","usage":{"output_tokens":9}}"#;
     assert_eq!(plain(Api::Messages, message).await.kind(), None);

@@ -3,6 +3,7 @@
 mod ends;
 mod failed_ends;
 mod properties;
+mod spliced;
 mod streams;
 mod wholes;
 

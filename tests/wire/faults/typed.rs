@@ -1,12 +1,16 @@
 //! Faults of the readers and writers of Messages, Responses and embeddings that chat does not have, through the mounted endpoint.
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use tower_openrouter::Api;
+use tower::ServiceExt;
+use tower_openrouter::{Answer, Api, ApiRequest, Stack, stream_upstream::StreamUpstreamMode};
 
 use super::super::reported::{RESCUED, call as through_endpoint};
-use super::{HELLO, typed_events};
-use crate::support::raw::{Step, events, head, json as json_head, send};
+use super::{HELLO, request, typed_events};
+use crate::support::{
+    FIRST,
+    raw::{Raw, Step, events, head, json as json_head, send},
+};
 
 fn message(content: &Value, stop: &str) -> Value {
     json!({"id": "m", "type": "message", "role": "assistant", "model": "m", "content": content, "stop_reason": stop,
@@ -33,6 +37,20 @@ fn hello() -> [(Api, Value); 2] {
             ),
         ),
     ]
+}
+
+/// Whether a call is answered without an error, at its beginning and within.
+async fn is_answered(stack: Stack, request: Request<ApiRequest>) -> bool {
+    let Ok(response) = stack.oneshot(request).await else {
+        return false;
+    };
+    let mut answer = Answer::new(response);
+    while let Some(frame) = answer.next_frame().await {
+        if frame.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 fn json_steps(body: &Value) -> Vec<Step> {
@@ -71,6 +89,73 @@ async fn a_failed_end_is_no_complete_answer() {
         let (status, got, _) = through_endpoint(Api::Responses, false, json_steps(&body)).await;
         assert_ne!(status, StatusCode::OK, "{body}: {got}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_spliced_into_another_one_is_not_joined_to_it() {
+    // vercel/ai issue 18331, fersilva16/nix-config pull 665: an intermediary writes a second message into an open one.
+    let begun = |id: &str| {
+        let mut message = message(&json!([]), "");
+        message["id"] = json!(id);
+        message["stop_reason"] = json!(null);
+        json!({"type": "message_start", "message": message})
+    };
+    let open = |index: u64| json!({"type": "content_block_start", "index": index, "content_block": {"type": "text", "text": ""}});
+    let say = |index: u64, text: &str| json!({"type": "content_block_delta", "index": index, "delta": {"type": "text_delta", "text": text}});
+    let close = |index: u64| json!({"type": "content_block_stop", "index": index});
+    let end = [
+        json!({"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 9}}),
+        json!({"type": "message_stop"}),
+    ];
+    for (first, index) in [
+        (vec![open(0), say(0, "Hello")], 0),
+        // The blocks of the second one continue the numbers of the first one.
+        (vec![open(0), say(0, "Hello"), close(0)], 1),
+    ] {
+        let second = vec![begun("msg_B"), open(index), say(index, "Hello world"), close(index)];
+        let all = [vec![begun("msg_A")], first, second, end.to_vec()].concat();
+        let steps = vec![events(), send(typed_events(&all))];
+        let (_, got, requests) = through_endpoint(Api::Messages, true, steps.clone()).await;
+        assert!(got.contains("Hello") && got.contains("event: error"), "{got}");
+        assert!(!got.contains("message_stop") && !got.contains(" world"), "{got}");
+        assert_eq!(requests, 1, "{got}");
+        // Streamed upstream for a plain call it is no answer either.
+        let raw = Raw::always(steps).await;
+        let stack = raw.builder().chain([FIRST]).build().unwrap();
+        let mut plain = request(Api::Messages, false);
+        plain.extensions_mut().insert(StreamUpstreamMode::On);
+        assert!(!is_answered(stack, plain).await);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_by_the_limit_of_the_caller_is_no_refusal_of_the_prompt() {
+    // OpenAI, with a limit of 16 tokens: an encrypted thought, and not one token is reported.
+    let sealed =
+        json!({"type": "reasoning", "id": "rs_1", "summary": [], "content": [], "encrypted_content": "gAAAAA"});
+    let mut body = response(&json!([sealed]), "incomplete");
+    body["incomplete_details"] = json!({"reason": "max_output_tokens"});
+    body["usage"] = json!({"input_tokens": 16, "output_tokens": 0, "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": 16});
+    let (status, got, requests) = through_endpoint(Api::Responses, false, json_steps(&body)).await;
+    assert_eq!((status, requests), (StatusCode::OK, 1), "{got}");
+    assert_eq!(serde_json::from_str::<Value>(&got).unwrap()["output"], body["output"]);
+    let streamed = typed_events(&[
+        json!({"type": "response.created", "response": {"id": "r", "object": "response", "status": "in_progress", "output": []}}),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": {"type": "reasoning", "id": "rs_1", "summary": []}}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": sealed}),
+        json!({"type": "response.incomplete", "response": body}),
+    ]);
+    let (status, got, requests) = through_endpoint(Api::Responses, true, vec![events(), send(streamed)]).await;
+    assert_eq!((status, requests), (StatusCode::OK, 1), "{got}");
+    assert!(
+        got.contains("response.incomplete") && !got.contains("event: error"),
+        "{got}"
+    );
+    // Without an item it is OpenRouter's refusal of a prompt that is too long: the next candidate may have more room.
+    body["output"] = json!([]);
+    let (_, got, requests) = through_endpoint(Api::Responses, false, json_steps(&body)).await;
+    assert_eq!(requests, 2, "{got}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,6 +8,8 @@
 
 mod answer;
 mod choice;
+#[cfg(test)]
+mod edges_tests;
 mod entries;
 mod item;
 mod item_pieces;

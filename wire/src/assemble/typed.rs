@@ -8,6 +8,7 @@ use super::item_pieces::{gathered, settled};
 use super::items::{ItemPosition, Items};
 use super::node::{inside, members, write_name};
 use crate::Api;
+use crate::events::has_items;
 use crate::json::{JsonError, strict};
 
 /// The events so far, as far as the answer is made of them. What comes once stays the text it came as.
@@ -110,7 +111,11 @@ impl Typed {
                 }
             }
             b"message_start" => {
-                self.whole = get("message").filter(is_object);
+                let message = get("message").filter(is_object);
+                if self.is_another(message.as_ref()) {
+                    *self = Self::new(self.api);
+                }
+                self.whole = message;
                 let usage = self.whole.as_ref().and_then(|message| member(message, "usage"));
                 if let Some(usage) = usage.filter(is_object) {
                     self.usage.add_usage(&usage)?;
@@ -147,6 +152,12 @@ impl Typed {
         Ok(())
     }
 
+    /// Whether this is the beginning of a message with another id than the one that has begun: it replaces that one.
+    fn is_another(&self, message: Option<&Bytes>) -> bool {
+        let ids = [self.whole.as_ref(), message].map(|message| member(message?, "id").filter(|id| is_text(id)));
+        matches!(ids, [Some(known), Some(own)] if known != own)
+    }
+
     /// The text so far.
     pub(super) fn text(&self) -> String {
         self.items.text()
@@ -158,8 +169,8 @@ impl Typed {
         let list = if is_message { "content" } else { "output" };
         let whole = self.whole.as_ref();
         let known = whole.and_then(|whole| member(whole, list));
-        // The end of a response repeats all of it, at most upstreams.
-        let is_filled = known.as_ref().is_some_and(|list| list.trim_ascii() != b"[]");
+        // The end of a response repeats all of it, at most upstreams. At others its list is empty, or null.
+        let is_filled = known.as_ref().is_some_and(|list| has_items(list));
         let is_all_there = self.has_ended && is_filled;
         if let (Some(whole), true) = (whole, is_all_there || (self.has_ended && self.items.is_empty())) {
             return strict(whole).into_owned().into();
@@ -196,6 +207,11 @@ impl Typed {
 
 fn is_object(value: &Bytes) -> bool {
     value.first() == Some(&b'{')
+}
+
+/// Whether a value is a text that is not empty.
+fn is_text(value: &[u8]) -> bool {
+    value.first() == Some(&b'"') && value != b"\"\""
 }
 
 /// Members of the events at the end of a message that do not stand beside its content.

@@ -123,7 +123,10 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         is_byok: meta("is_byok").and_then(Value::as_bool),
         availability: value.get("availability").and_then(Availability::read),
         limit_source: text(meta("limit_source")),
-        reason: text(meta("reason")).or_else(|| text(value.get("reason"))),
+        reason: text(meta("reason"))
+            .or_else(|| text(value.get("reason")))
+            .or_else(|| reason_within(value)),
+        param: place(value),
         scope: text(meta("scope")),
         remedy_hint: text(meta("remedy_hint")),
         limit_usd: text(meta("limit_usd")),
@@ -136,7 +139,9 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         retry_after_seconds: number(meta("retry_after_seconds"))
             .or_else(|| number(meta("retry_after_seconds_raw")))
             .or_else(|| hints::retry_delay(value))
-            .or_else(|| hint(value)),
+            .or_else(|| hint(value))
+            .or_else(|| hint(metadata?))
+            .or_else(|| hint(value.get("details")?)),
         headers: headers(meta("headers")),
         previous_errors: meta("previous_errors")
             .and_then(Value::as_array)
@@ -149,10 +154,60 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
     }
 }
 
-/// When to come back, in seconds: `retry_after`, or the time that a model takes to load, as Hugging Face tells it.
+/// When to come back, in seconds: `retry_after` in any spelling, or the time that a model takes to load, as Hugging Face tells it.
 pub(super) fn hint(value: &Value) -> Option<f64> {
-    const NAMES: [&str; 3] = ["retry_after", "retry_after_seconds", "estimated_time"];
-    NAMES.iter().find_map(|name| number(value.get(*name)))
+    const IN_SECONDS: [&str; 7] = [
+        "retry_after",
+        "retryAfter",
+        "retry_after_seconds",
+        "retryAfterSeconds",
+        "retry-after",
+        "Retry-After",
+        "estimated_time",
+    ];
+    const IN_MILLISECONDS: [&str; 4] = [
+        "retry_after_ms",
+        "retryAfterMs",
+        "retry-after-ms",
+        "retry_after_milliseconds",
+    ];
+    let seconds = || IN_SECONDS.iter().find_map(|name| wait(value.get(*name)));
+    let milliseconds = || IN_MILLISECONDS.iter().find_map(|name| number(value.get(*name)));
+    seconds().or_else(|| Some(milliseconds()? / 1000.0))
+}
+
+/// A number of seconds, or a text such as `30s` or `30 seconds`.
+fn wait(value: Option<&Value>) -> Option<f64> {
+    number(value).or_else(|| hints::amount(value?.as_str()?))
+}
+
+/// The reason in Google's `details` or `errors`, such as `BILLING_DISABLED` and `userRateLimitExceeded`.
+fn reason_within(value: &Value) -> Option<String> {
+    let lists = ["details", "errors"].into_iter();
+    let mut items = lists
+        .filter_map(|name| value.get(name)?.as_array())
+        .flat_map(|items| items.iter().take(8));
+    items.find_map(|item| item.get("reason")?.as_str().map(str::to_owned))
+}
+
+/// The member of the request that the error is about: `param`, or the place of the first fault, as `FastAPI` lists them.
+fn place(value: &Value) -> Option<String> {
+    let listed = || {
+        let lists = ["detail", "details", "errors"].into_iter();
+        lists
+            .filter_map(|name| value.get(name)?.as_array()?.first())
+            .find_map(path)
+    };
+    let param = text(value.get("param")).filter(|param| !param.trim().is_empty());
+    param.or_else(|| path(value)).or_else(listed)
+}
+
+/// The place of one fault, with a point between its parts and without the `body` that it begins with.
+fn path(fault: &Value) -> Option<String> {
+    let parts = fault.get("loc").or_else(|| fault.get("path"))?.as_array()?;
+    let parts: Vec<String> = parts.iter().filter_map(|part| text(Some(part))).collect();
+    let inner = parts.strip_prefix(&["body".to_owned()]).unwrap_or(&parts);
+    (!inner.is_empty()).then(|| inner.join("."))
 }
 
 fn previous(value: &Value) -> PreviousError {
@@ -209,4 +264,95 @@ pub(super) fn number(value: Option<&Value>) -> Option<f64> {
 
 fn status(number: f64) -> Option<u16> {
     (100_u16..1000).find(|status| f64::from(*status).to_bits() == number.to_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(body: &str) -> UpstreamError {
+        UpstreamError::parse_failed(body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_wait_is_read_under_its_many_names() {
+        for (body, seconds) in [
+            (
+                r#"{"error":{"message":"Rate limit exceeded","type":"rate_limit","retry_after_ms":9000}}"#,
+                Some(9.0),
+            ),
+            (
+                r#"{"statusCode":429,"error":"Too Many Requests","message":"Rate limit exceeded, retry later","retryAfter":9}"#,
+                Some(9.0),
+            ),
+            (r#"{"error":{"message":"busy","retryAfterMs":"1500"}}"#, Some(1.5)),
+            (r#"{"message":"busy","retry_after_ms":250,"code":429}"#, Some(0.25)),
+            (r#"{"error":{"message":"busy","retryAfterSeconds":7}}"#, Some(7.0)),
+            (r#"{"error":{"message":"busy","retry_after":"30 seconds"}}"#, Some(30.0)),
+            (r#"{"error":{"message":"busy","retryAfter":"1m30s"}}"#, Some(90.0)),
+            (r#"{"error":{"message":"busy","metadata":{"retryAfter":4}}}"#, Some(4.0)),
+            (r#"{"error":{"message":"busy","details":{"retry_after":4}}}"#, Some(4.0)),
+            // The one in seconds goes before.
+            (
+                r#"{"error":{"message":"busy","retry_after":2,"retry_after_ms":2100}}"#,
+                Some(2.0),
+            ),
+            (r#"{"error":{"message":"busy","retryAfter":null}}"#, None),
+            (r#"{"error":{"message":"busy","retryAfter":"soon"}}"#, None),
+            (r#"{"error":{"message":"busy","retry_after_ms":[9]}}"#, None),
+        ] {
+            assert_eq!(failed(body).retry_after_seconds, seconds, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_member_of_the_request_is_read() {
+        for (body, param) in [
+            (r#"{"error":{"message":"x","param":"model"}}"#, Some("model")),
+            (
+                r#"{"detail":[{"loc":["body","model"],"msg":"Input should be 'a' or 'b'","type":"enum"}]}"#,
+                Some("model"),
+            ),
+            (
+                r#"{"detail":[{"loc":["body","messages",0,"content"],"msg":"x"}]}"#,
+                Some("messages.0.content"),
+            ),
+            (r#"{"error":[{"path":["model"],"message":"x"}]}"#, Some("model")),
+            (
+                r#"{"error":{"message":"x","details":[{"loc":["model"]}]}}"#,
+                Some("model"),
+            ),
+            (r#"{"error":{"message":"x","param":null}}"#, None),
+            (r#"{"error":{"message":"x","param":" "}}"#, None),
+            (r#"{"error":{"message":"x","path":"/v1/chat/completions"}}"#, None),
+            (r#"{"detail":[{"loc":["body"],"msg":"x"}]}"#, None),
+        ] {
+            assert_eq!(failed(body).param.as_deref(), param, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_read_in_a_list_of_details() {
+        for (body, reason) in [
+            (
+                r#"[{"error":{"code":403,"message":"x","status":"PERMISSION_DENIED","details":[{"@type":"t/Help"},{"@type":"t/ErrorInfo","reason":"BILLING_DISABLED"}]}}]"#,
+                Some("BILLING_DISABLED"),
+            ),
+            (
+                r#"{"error":{"code":403,"message":"x","errors":[{"domain":"usageLimits","reason":"userRateLimitExceeded"}]}}"#,
+                Some("userRateLimitExceeded"),
+            ),
+            (
+                r#"{"error":{"message":"x","reason":"own","details":[{"reason":"other"}]}}"#,
+                Some("own"),
+            ),
+            (r#"{"error":{"message":"x","details":"reason"}}"#, None),
+            (
+                r#"{"error":{"message":"x","details":[{"reason":5},"reason",null]}}"#,
+                None,
+            ),
+        ] {
+            assert_eq!(failed(body).reason.as_deref(), reason, "{body}");
+        }
+    }
 }

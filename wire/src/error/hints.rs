@@ -37,11 +37,7 @@ pub(super) fn reported_wait(message: &str) -> Option<f64> {
         "resets after ",
         "resets in ",
     ];
-    // Later words are another matter.
-    let start = message
-        .get(..message.len().min(1024))
-        .unwrap_or(message)
-        .to_ascii_lowercase();
+    let start = start_of(message);
     let behind = |before: &&str| {
         let mut found = start.match_indices(*before);
         found.find_map(|(at, before)| {
@@ -52,6 +48,58 @@ pub(super) fn reported_wait(message: &str) -> Option<f64> {
         })
     };
     BEFORE.iter().find_map(behind).or_else(|| chinese_wait(&start))
+}
+
+/// The words that may hold a time: later ones are another matter.
+fn start_of(message: &str) -> String {
+    let start = message.get(..message.len().min(1024)).unwrap_or(message);
+    start.to_ascii_lowercase()
+}
+
+/// The date at which words say that a limit resets, as RFC 3339 has it: "Your limit will reset at 2026-09-09 03:30:06", "将在 2026-08-25 07:41:44 重置".
+///
+/// One without a zone is that of China, where the servers are that write it so. Of the zones that may be meant it is an early one: a wait that
+/// ends too soon costs an attempt, and one that ends too late costs hours.
+pub(super) fn reported_reset(message: &str) -> Option<String> {
+    const BEFORE: [&str; 6] = [
+        "reset at ",
+        "resets at ",
+        "reset on ",
+        "resets on ",
+        "try again at ",
+        "try again after ",
+    ];
+    let start = start_of(message);
+    start.match_indices("20").find_map(|(at, _)| {
+        let (before, behind) = start.split_at_checked(at)?;
+        let (date, behind) = behind.split_at_checked(19).filter(|(date, _)| is_date(date))?;
+        let is_reset = BEFORE.iter().any(|words| before.ends_with(words)) || behind.trim_start().starts_with("重置");
+        is_reset.then(|| format!("{date}{}", zone(behind)))
+    })
+}
+
+/// `2026-09-09 03:30:06`, also with a `t`.
+fn is_date(text: &str) -> bool {
+    let mut signs = text.bytes().zip(*b"0000-00-00t00:00:00");
+    signs.all(|(sign, form)| match form {
+        b'0' => sign.is_ascii_digit(),
+        b't' => sign == b't' || sign == b' ',
+        form => sign == form,
+    })
+}
+
+/// The zone behind a date: `Z`, or hours and minutes.
+fn zone(behind: &str) -> &str {
+    let is_digit = |mark: char| mark.is_ascii_digit();
+    let fraction = behind
+        .strip_prefix('.')
+        .map(|fraction| fraction.trim_start_matches(is_digit));
+    let behind = fraction.unwrap_or(behind).trim_start();
+    if ["z", "utc", "gmt"].iter().any(|word| behind.starts_with(word)) {
+        return "Z";
+    }
+    let is_offset = |offset: &&str| offset.starts_with(['+', '-']) && offset.as_bytes().get(3) == Some(&b':');
+    behind.get(..6).filter(is_offset).unwrap_or("+08:00")
 }
 
 /// `02:13:45` at the start of a text.
@@ -83,7 +131,7 @@ fn chinese_wait(text: &str) -> Option<f64> {
 }
 
 /// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`.
-fn amount(text: &str) -> Option<f64> {
+pub(super) fn amount(text: &str) -> Option<f64> {
     let mut rest = text.trim_start().trim_start_matches(['~', '"', '\'', '`']);
     let mut total = None;
     loop {
@@ -176,6 +224,37 @@ mod tests {
             ("the plan resets in May", None),
         ] {
             assert_eq!(reported_wait(message), seconds, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_date_of_a_reset_is_read_in_words() {
+        for (message, date) in [
+            (
+                "Usage limit reached for 5 hour. Your limit will reset at 2026-09-09 03:30:06",
+                Some("2026-09-09 03:30:06+08:00"),
+            ),
+            (
+                "已达到 5 小时的使用上限。您的限额将在 2026-08-25 07:41:44 重置。",
+                Some("2026-08-25 07:41:44+08:00"),
+            ),
+            (
+                "[1316][Resets at 2026-08-07T05:00:00.250Z][2026]",
+                Some("2026-08-07t05:00:00Z"),
+            ),
+            (
+                "Your plan resets on 2026-08-07 05:00:00 UTC.",
+                Some("2026-08-07 05:00:00Z"),
+            ),
+            (
+                "try again at 2026-08-07T05:00:00-02:30",
+                Some("2026-08-07t05:00:00-02:30"),
+            ),
+            ("the model of 2026-08-07 05:00:00 is gone", None),
+            ("resets at 2026-08-07", None),
+            ("resets at 20重置重置重置重置重置重置", None),
+        ] {
+            assert_eq!(reported_reset(message).as_deref(), date, "{message}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod hints;
 mod meaning;
 mod nested;
 mod parse;
+mod part;
 #[cfg(test)]
 mod tests;
 
@@ -63,8 +64,11 @@ pub struct UpstreamError {
     pub availability: Option<Availability>,
     /// Whose limit was reached, such as `openrouter_free_tier_daily`.
     pub limit_source: Option<String>,
-    /// What about the limit, such as `in_flight_budget_exhausted`; of other servers what stands under `reason`.
+    /// What about the limit, such as `in_flight_budget_exhausted`; of other servers what stands under `reason`, also in a
+    /// list of details.
     pub reason: Option<String>,
+    /// The member of the request that it is about, such as `model` or `messages.0.content`: `param`, or the first place of a list of faults.
+    pub param: Option<String>,
     /// Whose budget it is: a key's, a workspace's.
     pub scope: Option<String>,
     /// What to do about it.
@@ -83,7 +87,8 @@ pub struct UpstreamError {
     pub patterns: Vec<String>,
     /// The model in question.
     pub model_slug: Option<String>,
-    /// When to come back, in seconds, as `metadata.retry_after_seconds` says, or `retry_after` or `estimated_time` in the error or beside it.
+    /// When to come back, in seconds, as `metadata.retry_after_seconds` says, or `retry_after`, `retryAfter`, `retry_after_ms` or `estimated_time` in
+    /// the error or beside it.
     pub retry_after_seconds: Option<f64>,
     /// Copies of `Retry-After` and the `X-RateLimit-` headers, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -131,6 +136,12 @@ impl UpstreamError {
         parse::parse(body, parse::KnownStatus::Failed)
     }
 
+    /// The same if the body has no end, or a part in its middle is missing: servers repeat long requests beside their errors.
+    #[must_use]
+    pub fn parse_part(body: &[u8]) -> Option<Self> {
+        part::parse(body)
+    }
+
     /// The HTTP status the error speaks of: its code, or the field beside it.
     #[must_use]
     pub fn status(&self) -> Option<u16> {
@@ -163,6 +174,13 @@ impl UpstreamError {
 
     fn reported_seconds(&self) -> Option<f64> {
         hints::reported_wait(&self.message).or_else(|| hints::reported_wait(self.raw.as_deref()?))
+    }
+
+    /// The date at which the message says that the limit resets, else the one in the provider's own text, as RFC 3339 has it. A date without a zone
+    /// is taken for one of China.
+    #[must_use]
+    pub fn reported_reset(&self) -> Option<String> {
+        hints::reported_reset(&self.message).or_else(|| hints::reported_reset(self.raw.as_deref()?))
     }
 
     /// When the limit is filled again, in Unix milliseconds: the copy of `X-RateLimit-Reset`.

@@ -43,6 +43,7 @@ fn take(error: &mut UpstreamError, inner: UpstreamError) {
     error.error_type = error.error_type.take().or(inner.error_type);
     error.kind = error.kind.take().or(inner.kind);
     error.reason = error.reason.take().or(inner.reason);
+    error.param = error.param.take().or(inner.param);
     error.availability = error.availability.take().or(inner.availability);
     error.retry_after_seconds = error.retry_after_seconds.or(inner.retry_after_seconds);
     error.raw = error.raw.take().or(inner.raw);

@@ -14,6 +14,8 @@ pub struct ContentSize {
     pub text: usize,
     /// Reasoning.
     pub reasoning: usize,
+    /// Summaries of reasoning. Another model writes them: they are in no count of tokens.
+    pub summary: usize,
     /// Calls of tools, refusals, pictures: what no text can continue.
     pub other: usize,
     /// Of `other`, what the model did not write: one for whatever the upstream's tools brought.
@@ -27,7 +29,10 @@ impl ContentSize {
     #[inline]
     #[must_use]
     pub const fn bytes(self) -> usize {
-        self.text.saturating_add(self.reasoning).saturating_add(self.other)
+        self.text
+            .saturating_add(self.reasoning)
+            .saturating_add(self.summary)
+            .saturating_add(self.other)
     }
 
     /// Whether there is nothing to show.
@@ -41,7 +46,10 @@ impl ContentSize {
     #[inline]
     #[must_use]
     pub fn tokens(self) -> u32 {
-        let written = self.bytes().saturating_sub(self.from_server_tools);
+        let written = self
+            .text
+            .saturating_add(self.reasoning)
+            .saturating_add(self.others_written());
         tokens_of(written).max(u32::from(written > 0))
     }
 
@@ -60,6 +68,8 @@ impl ContentSize {
         Self {
             text: new(self.text, shown.text),
             reasoning: new(self.reasoning, shown.reasoning),
+            // Behind reasoning that was shown it says nothing new.
+            summary: new(self.summary, shown.summary.saturating_add(shown.reasoning)),
             other: written.saturating_add(from_server_tools),
             from_server_tools,
             calls: self.calls,
@@ -69,6 +79,7 @@ impl ContentSize {
     pub(super) const fn add(&mut self, other: Self) {
         self.text = self.text.saturating_add(other.text);
         self.reasoning = self.reasoning.saturating_add(other.reasoning);
+        self.summary = self.summary.saturating_add(other.summary);
         self.other = self.other.saturating_add(other.other);
         self.from_server_tools = self.from_server_tools.saturating_add(other.from_server_tools);
         self.calls |= other.calls;
@@ -99,7 +110,10 @@ pub(crate) struct Item<'a> {
 const TEXTS: [&str; 3] = ["message", "text", "output_text"];
 
 /// Items, blocks and parts whose text is thought.
-const THOUGHTS: [&str; 4] = ["reasoning", "thinking", "summary_text", "reasoning_text"];
+const THOUGHTS: [&str; 4] = ["reasoning", "thinking", SUMMARY, "reasoning_text"];
+
+/// A part, or an item by itself, whose text is the summary of a thought.
+const SUMMARY: &str = "summary_text";
 
 /// Calls of tools that the caller runs, with an id to answer or without.
 const CALLS: [&str; 3] = ["function_call", "custom_tool_call", "tool_use"];
@@ -174,6 +188,20 @@ impl<'a> Item<'a> {
         self.is_commentary
     }
 
+    /// What its own text says of a thought.
+    fn thought(&self) -> ContentSize {
+        let mut said = ContentSize {
+            reasoning: self.reasoning,
+            ..ContentSize::default()
+        };
+        if self.is(&[SUMMARY]) {
+            said.summary = self.text;
+        } else if self.is(&THOUGHTS) {
+            said.reasoning += self.text;
+        }
+        said
+    }
+
     /// Letters that the model wrote, and one for whatever the upstream brought.
     fn written(&self) -> (usize, usize) {
         if self.is(&CALLS) {
@@ -204,10 +232,14 @@ impl<'a> Item<'a> {
                 said.add(part);
             }
         } else if self.is(&THOUGHTS) {
-            // The text of a thought is thought.
-            said.reasoning = self.reasoning + self.text;
-            for part in parts(self.content)?.into_iter().chain(parts(self.summary)?) {
-                said.reasoning += part.bytes();
+            // The text of a thought is thought, or its summary.
+            said.add(self.thought());
+            for part in parts(self.content)? {
+                said.reasoning += part.bytes() - part.summary;
+                said.summary += part.summary;
+            }
+            for part in parts(self.summary)? {
+                said.summary += part.bytes();
             }
         } else if self.is(&["redacted_thinking"]) {
             // Only the provider can read it: a sign, and no letters.
@@ -237,13 +269,11 @@ fn parts(list: Option<&[u8]>) -> Result<Vec<ContentSize>, JsonError> {
         let part = Item::read(part)?;
         // One level: a part has no parts.
         let from_server_tools = part.others.min(1);
-        let thought = if part.is(&THOUGHTS) { part.text } else { 0 };
         found.push(ContentSize {
-            text: part.text - thought,
-            reasoning: part.reasoning + thought,
+            text: if part.is(&THOUGHTS) { 0 } else { part.text },
             other: part.refusal + part.picture() + from_server_tools,
             from_server_tools,
-            calls: false,
+            ..part.thought()
         });
         Ok(())
     })?;
@@ -261,7 +291,7 @@ pub(crate) fn all(list: &[u8]) -> Result<ContentSize, JsonError> {
 }
 
 /// Whether a list of items has one, whatever it shows.
-pub(super) fn has_items(list: &[u8]) -> bool {
+pub(crate) fn has_items(list: &[u8]) -> bool {
     let mut found = false;
     let walked = Cursor::lenient(list).each_or_self(|item| {
         if item.peek()? == Found::String {

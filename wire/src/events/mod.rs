@@ -14,7 +14,7 @@ use crate::{error::UpstreamError, finish::End, usage::ServedTier};
 
 pub use crate::letters::estimate_tokens;
 pub use items::{ContentSize, texts};
-pub(crate) use items::{Item, all, full_text};
+pub(crate) use items::{Item, all, full_text, has_items};
 pub(crate) use json::{filled, is_error};
 pub use state::{EventEffect, StreamState};
 
@@ -98,6 +98,7 @@ impl<'a> EventProbe<'a> {
             content: ContentSize {
                 text: 0,
                 reasoning: 0,
+                summary: 0,
                 other: 0,
                 from_server_tools: 0,
                 calls: false,
@@ -144,7 +145,7 @@ impl<'a> EventProbe<'a> {
     /// Whether the answer that it brings has an item, whatever that shows.
     #[must_use]
     pub fn has_items(&self) -> bool {
-        self.list.is_some_and(items::has_items)
+        self.list.is_some_and(has_items)
     }
 
     /// The text that a delta adds, as the event has it.

@@ -1,10 +1,12 @@
 //! How far a stream of typed events has come, and whether its end can be believed.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{ContentSize, EventProbe, Step};
-use crate::{Api, finish::End};
+use crate::{Api, finish::End, json::Text};
 
 /// The most items that may be open at once: beyond that a stream without its last event is not whole.
 const MOST_OPEN: usize = 64;
@@ -29,8 +31,18 @@ pub struct StreamState {
     has_items: bool,
     /// The item of the last delta.
     last: u64,
+    /// A hash of the id of the message that has begun.
+    message: Option<u64>,
     /// What the first event says was taken: the later ones may leave it out.
     pub usage: Option<Bytes>,
+}
+
+/// What the beginning of a message is in its place of the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beginning {
+    First,
+    Repeated,
+    Splice,
 }
 
 #[derive(Debug)]
@@ -53,6 +65,8 @@ pub struct EventEffect {
     pub finishes: bool,
     /// Roughly how many tokens of the model it shows that were not shown before.
     pub tokens: u32,
+    /// Whether another message begins with it within one of which something was shown: what follows is no part of that one.
+    pub is_splice: bool,
 }
 
 impl StreamState {
@@ -69,6 +83,7 @@ impl StreamState {
             ended: false,
             has_items: false,
             last: 0,
+            message: None,
             usage: None,
         })
     }
@@ -121,7 +136,13 @@ impl StreamState {
         if piece.step == Step::Opens {
             self.answered = false;
         }
+        let beginning = match (piece.step, piece.id) {
+            (Step::Envelope, Some(id)) if self.api == Api::Messages => self.begin(id),
+            _ => Beginning::First,
+        };
         let new = match piece.step {
+            _ if beginning == Beginning::Splice => ContentSize::default(),
+            Step::Envelope if beginning == Beginning::Repeated => said.beyond(self.shown),
             Step::Ping => ContentSize::default(),
             Step::Envelope | Step::Finishes => said,
             Step::Opens => self.open(piece.index).map_or(said, |open| open.show(said)),
@@ -166,7 +187,29 @@ impl StreamState {
             is_snapshot: new.is_nothing() && !said.is_nothing(),
             finishes,
             tokens: new.tokens(),
+            is_splice: beginning == Beginning::Splice,
         }
+    }
+
+    /// A message of this id begins. Some servers send its beginning twice; a proxy may splice a message into another one.
+    fn begin(&mut self, id: Text<'_>) -> Beginning {
+        let mut hasher = DefaultHasher::new();
+        id.to_str().hash(&mut hasher);
+        let own = hasher.finish();
+        match self.message {
+            Some(known) if known == own => return Beginning::Repeated,
+            Some(_) if self.ended => return Beginning::First,
+            Some(_) if !self.shown.is_nothing() => return Beginning::Splice,
+            Some(_) => {
+                // Nothing of the first one was shown: the second one is the answer.
+                self.open.clear();
+                (self.is_lost, self.answered, self.finished) = (false, false, false);
+                (self.has_items, self.last, self.usage) = (false, 0, None);
+            }
+            None => {}
+        }
+        self.message = Some(own);
+        Beginning::First
     }
 
     /// Takes note of one more delta of the item of the last one: of text, with so many bytes.

@@ -36,48 +36,115 @@ pub fn is_done(data: &[u8]) -> bool {
 /// The objects in a text that is one list of them, or several one behind the other, whatever stands between them: blanks, commas, brackets,
 /// another `data:`. `None` if there is anything else.
 #[must_use]
-pub fn documents(text: &Bytes) -> Option<Vec<Bytes>> {
+pub fn documents(text: &Bytes) -> Option<Documents> {
     std::str::from_utf8(text).ok()?;
-    let mut found = Vec::new();
-    let mut rest = text.clone();
-    loop {
-        let skipped = separator_len(&rest);
-        rest.advance(skipped);
-        match rest.first() {
-            None => return Some(found),
-            Some(b'{') => {
-                let length = Cursor::lenient(&rest).raw().ok()?.len();
-                found.push(rest.split_to(length));
+    let mut walked = Documents {
+        rest: text.clone(),
+        is_list: false,
+        left: 0,
+    };
+    let left = walked.count_all();
+    match walked.rest.first() {
+        None => Some(Documents {
+            rest: text.clone(),
+            left,
+            ..walked
+        }),
+        // Half of an object.
+        Some(b'{') => None,
+        Some(_) => list(text),
+    }
+}
+
+/// A list with anything in it says nothing beside its objects.
+fn list(text: &Bytes) -> Option<Documents> {
+    let mut cursor = Cursor::lenient(text);
+    if cursor.peek().ok()? != Found::Array {
+        return None;
+    }
+    let rest = text.slice(cursor.at() + 1..);
+    cursor.skip().and_then(|()| cursor.end()).ok()?;
+    let all = Documents {
+        rest,
+        is_list: true,
+        left: 0,
+    };
+    let left = all.clone().count_all();
+    Some(Documents { left, ..all })
+}
+
+/// The objects in a text, found one after the other: a text of a million of them takes no more memory than its bytes. See [`documents`].
+#[derive(Debug, Clone)]
+pub struct Documents {
+    rest: Bytes,
+    /// Whether it is the inside of one list, in which stands more than objects.
+    is_list: bool,
+    /// How many are yet to come.
+    left: usize,
+}
+
+impl Documents {
+    /// Whether none is left.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.left == 0
+    }
+
+    /// Steps over all of them.
+    fn count_all(&mut self) -> usize {
+        let mut found = 0;
+        while self.step().is_some() {
+            found += 1;
+        }
+        found
+    }
+
+    fn step(&mut self) -> Option<Bytes> {
+        if self.is_list {
+            return self.step_in_list();
+        }
+        let skipped = separator_len(&self.rest);
+        self.rest.advance(skipped);
+        let length = if *self.rest.first()? == b'{' {
+            Cursor::lenient(&self.rest).raw().ok()?.len()
+        } else {
+            let line = first_line(&self.rest);
+            if !is_done(line) {
+                return None;
             }
-            Some(_) => {
-                let line = first_line(&rest);
-                if !is_done(line) {
-                    return scalars(text);
-                }
-                let length = line.len();
-                found.push(rest.split_to(length));
+            line.len()
+        };
+        Some(self.rest.split_to(length))
+    }
+
+    fn step_in_list(&mut self) -> Option<Bytes> {
+        loop {
+            let is_between = |byte: &&u8| byte.is_ascii_whitespace() || **byte == b',';
+            let between = self.rest.iter().take_while(is_between).count();
+            self.rest.advance(between);
+            if matches!(self.rest.first(), None | Some(b']')) {
+                return None;
+            }
+            let length = Cursor::lenient(&self.rest).raw().ok()?.len();
+            let item = self.rest.split_to(length);
+            if item.first() == Some(&b'{') {
+                return Some(item);
             }
         }
     }
 }
 
-/// A list with anything in it says nothing beside its objects.
-fn scalars(text: &Bytes) -> Option<Vec<Bytes>> {
-    let mut cursor = Cursor::lenient(text);
-    if cursor.peek().ok()? != Found::Array {
-        return None;
+impl Iterator for Documents {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.left = self.left.checked_sub(1)?;
+        self.step()
     }
-    let mut objects = Vec::new();
-    let walked = cursor.array_or_skip(|item| {
-        let is_object = item.peek()? == Found::Object;
-        let raw = item.raw()?;
-        if is_object {
-            objects.push(text.slice_ref(raw));
-        }
-        Ok(())
-    });
-    walked.and_then(|()| cursor.end()).ok()?;
-    Some(objects)
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
 }
 
 /// As far as a line can be short. The rest is never looked at: a text may be brackets alone, and each of them begins a line.
@@ -180,7 +247,7 @@ mod tests {
     use super::*;
 
     fn split(text: &'static str) -> Option<Vec<Bytes>> {
-        documents(&Bytes::from_static(text.as_bytes()))
+        documents(&Bytes::from_static(text.as_bytes())).map(Iterator::collect)
     }
 
     #[test]
@@ -196,8 +263,13 @@ mod tests {
             assert_eq!(split(text).expect(text), ["{\"a\":1}", "{\"b\":2}"], "{text}");
         }
         assert_eq!(split("{\"a\":1}\n[DONE]\n").expect("an end"), ["{\"a\":1}", "[DONE]"]);
-        assert_eq!(split("[1,{\"a\":1}]").expect("a list"), ["{\"a\":1}"]);
-        for text in ["{\"a\":1} x", "words", "{\"a\":", "{'a':1}"] {
+        for text in ["[1,{\"a\":1}]", " [ \"x\" , {\"a\":1} , [{}], null ] \n"] {
+            assert_eq!(split(text).expect("a list"), ["{\"a\":1}"], "{text}");
+        }
+        for text in ["[]", "[1]", " [ [], \"x\" ] "] {
+            assert_eq!(split(text).expect("a list").len(), 0, "{text}");
+        }
+        for text in ["{\"a\":1} x", "words", "{\"a\":", "{'a':1}", "[1,{]", "[1] x"] {
             assert_eq!(split(text), None, "{text}");
         }
     }
@@ -267,8 +339,8 @@ mod tests {
     fn a_megabyte_of_brackets_is_looked_at_once() {
         let brackets = "[".repeat(1 << 20);
         assert_eq!(separator_len(brackets.as_bytes()), brackets.len());
-        assert_eq!(documents(&brackets.into()), Some(Vec::new()));
+        assert_eq!(documents(&brackets.into()).map(Iterator::count), Some(0));
         let nested = "[{},".repeat(1 << 18);
-        assert_eq!(documents(&nested.into()).map(|found| found.len()), Some(1 << 18));
+        assert_eq!(documents(&nested.into()).map(Iterator::count), Some(1 << 18));
     }
 }

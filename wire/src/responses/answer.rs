@@ -120,9 +120,9 @@ fn event<'a>(piece: &mut EventProbe<'a>, kind: &str, members: &Members<'a>) -> R
         "function_call_arguments.done" | "custom_tool_call_input.done" => {
             whole(piece, |said| &mut said.other, members.arguments);
         }
-        "reasoning_text.done" | "reasoning_summary_text.done" => {
-            whole(piece, |said| &mut said.reasoning, letters(members.text));
-        }
+        "reasoning_text.done" => whole(piece, |said| &mut said.reasoning, letters(members.text)),
+        "reasoning_summary_text.done" => whole(piece, |said| &mut said.summary, letters(members.text)),
+        "reasoning_summary_text.delta" => delta(piece, |said| &mut said.summary, letters(members.delta)),
         _ if is_reasoning(name) => delta(piece, |said| &mut said.reasoning, letters(members.delta)),
         "audio.delta" | "output_audio.delta" => brought(piece, members.delta.is_some()),
         "image_generation_call.partial_image" => brought(piece, members.has_image),
@@ -144,10 +144,7 @@ const COMPLETED: Text<'static> = Text::constant(b"completed");
 fn is_reasoning(name: &str) -> bool {
     matches!(
         name,
-        "reasoning_text.delta"
-            | "reasoning_summary_text.delta"
-            | "reasoning.delta"
-            | "fusion_call.panel.reasoning.delta"
+        "reasoning_text.delta" | "reasoning.delta" | "fusion_call.panel.reasoning.delta"
     )
 }
 
@@ -173,8 +170,10 @@ fn part<'a>(piece: &mut EventProbe<'a>, step: Step, name: &str, members: &Member
     }
     piece.content = Item::read(&mut Cursor::lenient(raw))?.said(false)?;
     if name.starts_with("reasoning") {
-        piece.content.reasoning = piece.content.bytes();
-        (piece.content.text, piece.content.other) = (0, 0);
+        piece.content = ContentSize {
+            summary: piece.content.bytes(),
+            ..ContentSize::default()
+        };
     }
     Ok(())
 }

@@ -108,7 +108,7 @@ fn what_an_event_repeats_counts_once() {
     let delta = format!(r#"{{"type":"response.output_text.delta","output_index":0,"delta":"{text}"}}"#);
     assert_eq!(course.apply(&read(&delta)).tokens, 64);
     // Reasoning that no event had before, behind text that one had.
-    let thought = format!(r#"{{"type":"reasoning","summary":[{{"type":"summary_text","text":"{text}"}}]}}"#);
+    let thought = format!(r#"{{"type":"reasoning","content":[{{"type":"reasoning_text","text":"{text}"}}]}}"#);
     let message = format!(r#"{{"type":"message","content":[{{"type":"output_text","text":"{text}"}}]}}"#);
     let whole = format!(
         r#"{{"type":"response.completed","response":{{"status":"completed","output":[{thought},{message}]}}}}"#
@@ -116,6 +116,55 @@ fn what_an_event_repeats_counts_once() {
     let taken = course.apply(&read(&whole));
     assert!(taken.shows);
     assert_eq!(taken.tokens, 64);
+}
+
+#[test]
+fn the_summary_of_a_thought_is_shown_and_counts_no_tokens() {
+    let text = "**Calculating** I need to compute the travel time. ".repeat(20);
+    let part = format!(r#"{{"type":"summary_text","text":"{text}"}}"#);
+    let item = format!(r#"{{"type":"reasoning","encrypted_content":"gAAAAA","summary":[{part}]}}"#);
+    let at = r#""output_index":0,"summary_index":0"#;
+    let events = [
+        format!(r#"{{"type":"response.reasoning_summary_text.delta",{at},"delta":"{text}"}}"#),
+        format!(r#"{{"type":"response.reasoning_summary_text.done",{at},"text":"{text}"}}"#),
+        format!(r#"{{"type":"response.reasoning_summary_part.added",{at},"part":{part}}}"#),
+        format!(r#"{{"type":"response.reasoning_summary_part.done",{at},"part":{part}}}"#),
+        item_done(&item),
+        item_done(&format!(r#"{{"type":"reasoning","summary":"{text}"}}"#)),
+        item_done(&format!(r#"{{"type":"reasoning","content":[{part}],"summary":[]}}"#)),
+        format!(r#"{{"object":"response","status":"completed","output":[{item}]}}"#),
+        format!(
+            r#"{{"type":"response.completed","response":{{"object":"response","status":"completed","output":[{item}]}}}}"#
+        ),
+    ];
+    for event in &events {
+        let piece = read(event);
+        assert_eq!(
+            (piece.content.is_nothing(), piece.shown_tokens()),
+            (false, 0),
+            "{event}"
+        );
+        let mut course = StreamState::of(Api::Responses).unwrap();
+        let taken = course.apply(&piece);
+        assert_eq!((taken.shows, taken.tokens), (true, 0), "{event}");
+    }
+    // Once it was shown its end repeats it, and the message behind it counts.
+    let mut course = StreamState::of(Api::Responses).unwrap();
+    course.apply(&read(&events[0]));
+    for event in [&events[1], &events[3], &events[4]] {
+        let taken = course.apply(&read(event));
+        assert_eq!((taken.shows, taken.is_snapshot), (false, true), "{event}");
+    }
+    let message = r#"{"type":"message","content":[{"type":"output_text","text":"12:00 in Oslo"}]}"#;
+    let whole =
+        format!(r#"{{"type":"response.completed","response":{{"status":"completed","output":[{item},{message}]}}}}"#);
+    let taken = course.apply(&read(&whole));
+    assert_eq!((taken.shows, taken.tokens), (true, 2));
+    // The thought itself counts, beside its summary.
+    let both = format!(
+        r#"{{"type":"reasoning","content":[{{"type":"reasoning_text","text":"Six and six is twelve."}}],"summary":[{part}]}}"#
+    );
+    assert_eq!(read(&item_done(&both)).shown_tokens(), 4);
 }
 
 #[test]

@@ -195,6 +195,7 @@ impl<'a> Counts<'a> {
             of_tools: 0,
             reasoning: self.of_answer.reasoning,
             cache: of_prompt.cached.saturating_add(cache_written),
+            audio: of_prompt.audio,
         };
         let (prompt, answer) = by_total.completes(self.prompt, self.answer);
         let is_fee = self.is_byok && self.upstream_cost.is_none();
@@ -226,6 +227,8 @@ pub(super) struct ByTotal {
     pub(super) reasoning: u64,
     /// Tokens of the prompt that were read from the provider's cache or written to it.
     pub(super) cache: u64,
+    /// Tokens of sound in the prompt.
+    pub(super) audio: u64,
 }
 
 impl ByTotal {
@@ -233,8 +236,8 @@ impl ByTotal {
     const LARGEST: u64 = 1 << 32;
 
     /// Prompt and answer as the total completes them: one that is missing is the rest, and what the total has beyond both is reasoning that
-    /// the answer leaves out, unless it is just what concerns the cache. What it has beyond the reasoning that is reported is what the
-    /// upstream's tools added to the prompt.
+    /// the answer leaves out, unless it is just what concerns the cache, or sound that the count of the prompt leaves out, as Mistral's does.
+    /// What it has beyond the reasoning that is reported is what the upstream's tools added to the prompt.
     pub(super) fn completes(&self, prompt: Option<u64>, answer: Option<u64>) -> (Option<u64>, Option<u64>) {
         let rest = |told: u64| self.total.map(|total| total.saturating_sub(told));
         let (Some(tokens), Some(said)) = (prompt, answer) else {
@@ -245,6 +248,10 @@ impl ByTotal {
         if beyond > 0 && beyond == self.cache && beyond != self.reasoning {
             return (Some(tokens + beyond), answer);
         }
+        // More sound than the prompt has tokens is no part of them.
+        let is_beside = self.audio > tokens && beyond >= self.audio && beyond != self.reasoning;
+        let audio = if is_beside { self.audio } else { 0 };
+        let (tokens, beyond) = (tokens + audio, beyond - audio);
         let of_tools = self.of_tools.min(beyond);
         let others = beyond - of_tools;
         // If no reasoning is reported all of it may be that, which costs more.

@@ -16,8 +16,8 @@ use counts::ByTotal;
 use iterations::Iterations;
 
 use crate::decimal::Decimal;
-use crate::json::Cursor;
-use crate::view::{read_whole, wire_struct};
+use crate::json::{Cursor, whole_number};
+use crate::view::{Extra, read_whole, wire_struct};
 
 wire_struct! {
     /// What an answer took, in tokens of the model's own tokenizer, and what it cost.
@@ -139,15 +139,19 @@ impl Usage {
             cached: self.cached_tokens().max(rounds.cached),
             cache_written: self.cache_write_tokens().max(rounds.cache_written),
             cache_written_1h: self.cache_written_for_an_hour().max(rounds.cache_written_1h),
-            audio: of_prompt.and_then(|of| of.audio_tokens).unwrap_or(0),
+            audio: self.audio_tokens(),
             images: of_several([
-                of_prompt.and_then(|of| of.image_tokens),
+                of_prompt.and_then(|of| told(of.image_tokens, &of.extra, "image_tokens")),
                 self.number_in("input_tokens_details", "image_tokens"),
             ])
             .unwrap_or(0),
             reasoning: self.reasoning_tokens(),
-            answer_audio: of_answer.and_then(|of| of.audio_tokens).unwrap_or(0),
-            answer_images: of_answer.and_then(|of| of.image_tokens).unwrap_or(0),
+            answer_audio: of_answer
+                .and_then(|of| told(of.audio_tokens, &of.extra, "audio_tokens"))
+                .unwrap_or(0),
+            answer_images: of_answer
+                .and_then(|of| told(of.image_tokens, &of.extra, "image_tokens"))
+                .unwrap_or(0),
             tier: self.served_tier(),
             searches: of_several([
                 of_tools.and_then(|of| of.web_search_requests),
@@ -172,10 +176,14 @@ impl Usage {
             "promptTokenCount",
             "input_token_count",
         ];
-        let prompt = of_several([self.prompt_tokens, self.input_tokens(), self.first_number(&PROMPT)]);
+        let prompt = of_several([
+            told(self.prompt_tokens, &self.extra, "prompt_tokens"),
+            self.input_tokens(),
+            self.first_number(&PROMPT),
+        ]);
         let answer = self.own_answer();
         let total = of_several([
-            self.total_tokens,
+            told(self.total_tokens, &self.extra, "total_tokens"),
             self.first_number(&["totalTokens", "total_token_count", "totalTokenCount"]),
         ]);
         let by_total = ByTotal {
@@ -189,6 +197,7 @@ impl Usage {
                 .unwrap_or(0),
             reasoning: self.reasoning_tokens(),
             cache: self.cached_tokens().saturating_add(self.cache_write_tokens()),
+            audio: self.audio_tokens(),
         };
         by_total.completes(prompt, answer)
     }
@@ -208,7 +217,8 @@ impl Usage {
             "candidatesTokenCount",
             "output_token_count",
         ];
-        of_several([self.completion_tokens, self.first_number(&ANSWER)])
+        let own = told(self.completion_tokens, &self.extra, "completion_tokens");
+        of_several([own, self.first_number(&ANSWER)])
     }
 
     /// What was charged, in US dollars: as `cost` says, unless that is below nothing, else in xAI's ticks, else as the total of an object,
@@ -297,7 +307,7 @@ impl Usage {
     pub fn cached_tokens(&self) -> u64 {
         let of_prompt = self.prompt_tokens_details.as_ref();
         of_several([
-            of_prompt.and_then(|details| details.cached_tokens),
+            of_prompt.and_then(|of| told(of.cached_tokens, &of.extra, "cached_tokens")),
             self.number_in("input_tokens_details", "cached_tokens"),
             self.number("cache_read_input_tokens"),
             self.number_in("prompt_tokens_details", "cached_tokens"),
@@ -312,7 +322,7 @@ impl Usage {
     pub fn cache_write_tokens(&self) -> u64 {
         let of_prompt = self.prompt_tokens_details.as_ref();
         of_several([
-            of_prompt.and_then(|details| details.cache_write_tokens),
+            of_prompt.and_then(|of| told(of.cache_write_tokens, &of.extra, "cache_write_tokens")),
             self.number_in("input_tokens_details", "cache_write_tokens"),
             self.cache_creation(),
             of_prompt.and_then(|details| count(details.extra.raw("cache_creation_input_tokens")?)),
@@ -324,18 +334,30 @@ impl Usage {
         self.number_in(CACHE_CREATION, FOR_AN_HOUR).unwrap_or(0)
     }
 
+    fn audio_tokens(&self) -> u64 {
+        let of_prompt = self.prompt_tokens_details.as_ref();
+        of_prompt
+            .and_then(|of| told(of.audio_tokens, &of.extra, "audio_tokens"))
+            .unwrap_or(0)
+    }
+
     /// Tokens of the answer that were reasoning.
     #[must_use]
     pub fn reasoning_tokens(&self) -> u64 {
         let of_answer = self.completion_tokens_details.as_ref();
         of_several([
-            of_answer.and_then(|details| details.reasoning_tokens),
+            of_answer.and_then(|of| told(of.reasoning_tokens, &of.extra, "reasoning_tokens")),
             self.number_in("output_tokens_details", "reasoning_tokens"),
             self.number_in("output_tokens_details", "thinking_tokens"),
             self.first_number(&["reasoning_tokens", "thoughtsTokenCount", "thoughts_token_count"]),
         ])
         .unwrap_or(0)
     }
+}
+
+/// The count of this name: as it was read, or of the text that was kept since it is no whole number.
+fn told(read: Option<u64>, extra: &Extra, name: &str) -> Option<u64> {
+    read.or_else(|| count(extra.raw(name)?))
 }
 
 /// A count that has several names: the first that is not zero, since a server may fill one set of names and leave the other at zero.
@@ -349,10 +371,19 @@ const CACHE_CREATION: &str = "cache_creation";
 const FOR_MINUTES: &str = "ephemeral_5m_input_tokens";
 const FOR_AN_HOUR: &str = "ephemeral_1h_input_tokens";
 
-/// A whole number, also one that is written as `15.0` or `"15"`.
+/// A count, also one that is written as `15.0` or `"15"`. Servers that count by letters, or by the size of a picture, report fractions of a
+/// token: they are rounded up.
 fn count(raw: &str) -> Option<u64> {
     let text = raw.trim_matches('"').trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let is_whole = fraction.bytes().all(|digit| digit == b'0');
-    is_whole.then(|| whole.parse().ok())?
+    whole_number(text.as_bytes()).or_else(|| rounded_up(text))
+}
+
+/// The whole number above a fraction that is written without an exponent.
+fn rounded_up(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.')?;
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    if !is_number(whole) || !is_number(fraction) {
+        return None;
+    }
+    whole.parse::<u64>().ok()?.checked_add(1)
 }

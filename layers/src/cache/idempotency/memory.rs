@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Claim, Claiming, IdempotencyClaim, IdempotencyStore, Keeping};
 use crate::{
     cache::{AnswerKey, CachedResponse},
-    util::Lock,
+    util::{Lock, after},
 };
 
 /// Bytes of a key and what is known of it, without the response, roughly.
@@ -48,7 +48,7 @@ struct Answered<D> {
     request: AnswerKey,
     /// `None` if it was too large.
     response: Option<CachedResponse<D>>,
-    over: Option<Instant>,
+    over: Instant,
     bytes: u64,
 }
 
@@ -99,7 +99,7 @@ impl<D> State<D> {
         let now = Instant::now();
         let mut gone = Vec::new();
         while let Some((_, oldest)) = self.answered.front() {
-            let is_over = oldest.over.is_some_and(|over| over <= now);
+            let is_over = oldest.over <= now;
             if !is_over && self.bytes <= bytes && self.answered.len() <= max_keys {
                 break;
             }
@@ -111,6 +111,17 @@ impl<D> State<D> {
         }
         gone
     }
+
+    /// Takes out what is known of this key if its time is over: it may stand behind one that is kept for longer, and is then still there.
+    fn take_stale(&mut self, key: &AnswerKey) -> Option<Answered<D>> {
+        let now = Instant::now();
+        if self.answered.get(key).is_none_or(|answered| answered.over > now) {
+            return None;
+        }
+        let answered = self.answered.remove(key)?;
+        self.bytes = self.bytes.saturating_sub(answered.bytes);
+        Some(answered)
+    }
 }
 
 impl<D> IdempotencyStore<D> for InMemoryIdempotency<D>
@@ -119,7 +130,8 @@ where
 {
     fn claim(&self, key: &AnswerKey, request: &AnswerKey) -> Claiming<D> {
         let mut state = self.0.state.lock();
-        let gone = state.make_room(self.0.bytes, self.0.max_keys);
+        let mut gone = state.make_room(self.0.bytes, self.0.max_keys);
+        gone.extend(state.take_stale(key));
         let claim = if let Some(running) = state.running.get(key) {
             if running.request == *request {
                 Claim::InFlight
@@ -167,7 +179,7 @@ impl<D: Send + Sync + 'static> IdempotencyClaim<D> for Held<D> {
             request: self.running.request,
             bytes: response.as_ref().map_or(0, size).saturating_add(KEY_OVERHEAD),
             response,
-            over: Instant::now().checked_add(keep_for),
+            over: after(Instant::now(), keep_for),
         };
         let mut state = self.shared.state.lock();
         state.bytes = state.bytes.saturating_add(answered.bytes);

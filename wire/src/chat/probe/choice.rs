@@ -40,6 +40,8 @@ struct Choice<'a> {
     has_message_key: bool,
     /// It has the text of a completion, perhaps an empty one.
     is_completion: bool,
+    /// An error stands beside what it says.
+    has_error: bool,
 }
 
 impl Default for Choice<'_> {
@@ -55,6 +57,7 @@ impl Default for Choice<'_> {
             has_delta_key: false,
             has_message_key: false,
             is_completion: false,
+            has_error: false,
         }
     }
 }
@@ -67,7 +70,7 @@ impl<'a> ChunkProbe<'a> {
         (self.choices, self.shown, self.end) = (0, 0, End::None);
         (self.content, self.tool_call, self.beside_text, self.in_message) = (false, false, false, false);
         (self.said, self.in_delta, self.message_alone) = (false, false, false);
-        (self.finish_error, self.choice_error) = (false, false);
+        (self.finish_error, self.choice_error, self.error_beside_end) = (false, false, false);
     }
 
     pub(super) fn choice(&mut self, value: &mut Cursor<'a>) -> Result<(), JsonError> {
@@ -88,7 +91,7 @@ impl<'a> ChunkProbe<'a> {
                 b"finish_reason" => (choice.finish, choice.end) = finish(value)?,
                 b"native_finish_reason" => choice.native = full(value)?,
                 b"index" => choice.index = value.u64_or_skip()?.unwrap_or(0),
-                b"error" => self.choice_error |= is_error(value)?,
+                b"error" => choice.has_error = is_error(value)?,
                 b"usage" => self.usage_beside(value)?,
                 _ => value.skip()?,
             }
@@ -127,6 +130,13 @@ impl<'a> ChunkProbe<'a> {
         let native = choice.native.map_or(End::None, |word| End::of(&word.to_str()));
         self.native = self.native.or(choice.native);
         self.finish_error |= told == End::Error || native == End::Error;
+        if choice.has_error {
+            // Some servers report there what else has failed, such as their telemetry.
+            let is_good = matches!(told, End::Stop | End::ToolCalls | End::Length) && native != End::Filter;
+            let is_answer = said.text.is_some() || said.parts.is_some() || said.beside_text;
+            self.choice_error |= !is_good;
+            self.error_beside_end |= is_good && !is_answer;
+        }
         if told != End::None {
             self.ended |= bit;
             if self.end == End::None {

@@ -81,6 +81,8 @@ pub struct ChunkProbe<'a> {
     finish_error: bool,
     error: bool,
     choice_error: bool,
+    /// An error stands beside the good end of a choice that shows nothing here.
+    error_beside_end: bool,
     /// There are fields that an error has which stands by itself.
     suspect: bool,
     /// There are fields that no answer has.
@@ -125,6 +127,7 @@ impl<'a> ChunkProbe<'a> {
             finish_error: false,
             error: false,
             choice_error: false,
+            error_beside_end: false,
             suspect: false,
             unknown: false,
             said: false,
@@ -261,7 +264,14 @@ impl<'a> ChunkProbe<'a> {
     #[inline]
     #[must_use]
     pub fn has_error(&self) -> bool {
-        self.error || self.choice_error
+        self.error || self.choice_error || self.error_beside_end
+    }
+
+    /// Whether the only error is one beside the good end of a choice that shows nothing here: if its answer came before, that is whole.
+    #[inline]
+    #[must_use]
+    pub fn has_error_beside_end_alone(&self) -> bool {
+        self.error_beside_end && !(self.error || self.choice_error || self.finish_error)
     }
 
     /// Whether this is a failure, explained or not: an error, or a choice that ended in one.

@@ -44,6 +44,9 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
                 match key.name() {
                     b"text" | b"thinking" | b"reasoning" => {
                         is_text = true;
+                        if matches!(value.peek()?, Found::Object | Found::Array) {
+                            return nested(value, found);
+                        }
                         let letters = filled(value)?;
                         found.any |= letters > 0;
                         found.letters += letters;
@@ -81,6 +84,33 @@ fn part(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
         }
         _ => value.skip(),
     }
+}
+
+/// Looks at a thought that is a list of parts, as Mistral writes it, or one part. Its texts are what a model wrote; whatever else it has, such as an
+/// encrypted thought, is a sign of an answer alone.
+fn nested(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
+    value.each_or_self(|part| {
+        if part.peek()? != Found::Object {
+            return thought(part, found);
+        }
+        part.object(|key, value| {
+            match key.name() {
+                b"text" | b"thinking" | b"reasoning" => thought(value, found)?,
+                b"type" | b"signature" | b"closed" => value.skip()?,
+                _ => found.any |= filled(value)? > 0,
+            }
+            Ok(())
+        })
+    })
+}
+
+/// A thought by itself: text, or a sign of one.
+fn thought(value: &mut Cursor<'_>, found: &mut Part) -> Result<(), JsonError> {
+    let is_text = value.peek()? == Found::String;
+    let letters = filled(value)?;
+    found.any |= letters > 0;
+    found.letters += if is_text { letters } else { 0 };
+    Ok(())
 }
 
 /// Looks at a list of tool calls, or at one by itself. A call shows something once it has a name or arguments: an id alone does not.

@@ -292,6 +292,119 @@ fn what_only_the_provider_can_read_is_a_sign_and_no_bytes() {
 }
 
 #[test]
+fn an_error_beside_a_choice_that_ended_well_is_no_failure_of_it() {
+    let error = r#""error":{"code":500,"message":"telemetry could not be written"}"#;
+    let said = r#""message":{"content":"Hello"}"#;
+    let of = |choice: &str| format!(r#"{{"choices":[{{{choice}}}]}}"#);
+    // The choice, whether it failed, and whether that is up to what came before.
+    for (choice, is_failure, is_beside_end) in [
+        (format!(r#"{said},"finish_reason":"stop",{error}"#), false, false),
+        (format!(r#"{error},"finish_reason":"length",{said}"#), false, false),
+        (
+            format!(
+                r#""message":{{"tool_calls":[{{"function":{{"name":"f"}}}}]}},"finish_reason":"tool_calls",{error}"#
+            ),
+            false,
+            false,
+        ),
+        (
+            format!(r#"{error},"text":"Hello","finish_reason":"stop""#),
+            false,
+            false,
+        ),
+        // Without the answer, or with thoughts alone.
+        (format!(r#""delta":{{}},"finish_reason":"stop",{error}"#), true, true),
+        (
+            format!(r#""message":{{"content":"","reasoning":"hm"}},"finish_reason":"stop",{error}"#),
+            true,
+            true,
+        ),
+        // Without a good end.
+        (format!("{said},{error}"), true, false),
+        (format!(r#"{said},"finish_reason":null,{error}"#), true, false),
+        (format!(r#"{said},"finish_reason":"error",{error}"#), true, false),
+        (
+            format!(r#"{said},"finish_reason":"content_filter",{error}"#),
+            true,
+            false,
+        ),
+        (format!(r#"{said},"finish_reason":"new",{error}"#), true, false),
+        (
+            format!(r#"{said},"finish_reason":"stop","native_finish_reason":"ERROR",{error}"#),
+            true,
+            false,
+        ),
+        (
+            format!(r#"{said},"finish_reason":"stop","native_finish_reason":"SAFETY",{error}"#),
+            true,
+            false,
+        ),
+        // An error in the message itself.
+        (
+            format!(r#""message":{{"content":"Hello",{error}}},"finish_reason":"stop""#),
+            true,
+            false,
+        ),
+    ] {
+        let body = of(&choice);
+        let probe = probe(&body);
+        assert_eq!(
+            (probe.is_failure(), probe.has_error_beside_end_alone()),
+            (is_failure, is_beside_end),
+            "{choice}"
+        );
+        assert_eq!(probe.upstream_error().is_some(), is_failure, "{choice}");
+    }
+    let both = format!(r#"{{"choices":[{{"delta":{{}},"finish_reason":"stop",{error}}}],{error}}}"#);
+    assert!(probe(&both).is_failure() && !probe(&both).has_error_beside_end_alone());
+    let one_failed = format!(
+        r#"{{"choices":[{{{said},"finish_reason":"stop",{error}}},{{"index":1,{said},"finish_reason":"error"}}]}}"#
+    );
+    assert!(probe(&one_failed).is_failure());
+}
+
+#[test]
+fn a_thought_in_parts_counts_its_text_alone() {
+    let text = "The user asks for the product of 12 and 12. ".repeat(8);
+    let alone = delta(&format!(r#"{{"content":"{text}"}}"#));
+    let tokens = probe(&alone).shown_tokens();
+    assert!(tokens > 50);
+    for content in [
+        format!(r#"[{{"type":"thinking","thinking":[{{"type":"text","text":"{text}"}}],"closed":true}}]"#),
+        format!(r#"[{{"type":"thinking","thinking":{{"type":"text","text":"{text}"}}}}]"#),
+        format!(r#"[{{"type":"thinking","thinking":["{text}"]}}]"#),
+        format!(r#"[{{"type":"thinking","thinking":"{text}"}}]"#),
+        // What only the provider can read counts nothing.
+        format!(
+            r#"[{{"type":"thinking","thinking":[{{"type":"text","text":"{text}","signature":"{text}"}},{{"type":"encrypted","data":"{text}"}}]}}]"#
+        ),
+        format!(r#"[{{"thinking":[{{"reasoning":"{text}"}},{{"thinking":[[["{text}"]]]}}]}}]"#),
+    ] {
+        let body = delta(&format!(r#"{{"content":{content}}}"#));
+        assert_eq!(probe(&body).shown_tokens(), tokens, "{content}");
+        assert_eq!(probe(&body).text(), None, "{content}");
+    }
+    let sealed = delta(r#"{"content":[{"type":"thinking","thinking":[{"type":"encrypted","data":"x"}]}]}"#);
+    assert_eq!((probe(&sealed).has_content(), probe(&sealed).shown_tokens()), (true, 1));
+    for nothing in [
+        "[]",
+        "{}",
+        "null",
+        r#"[{"type":"text","text":""}]"#,
+        r#"[{"type":"encrypted","data":null}]"#,
+    ] {
+        let body = delta(&format!(
+            r#"{{"content":[{{"type":"thinking","thinking":{nothing}}}]}}"#
+        ));
+        assert!(!probe(&body).has_content(), "{nothing}");
+    }
+    // However deep it is nested.
+    let deep = ["[".repeat(400), "]".repeat(400)].join(r#"{"thinking":"x"}"#);
+    let body = delta(&format!(r#"{{"content":[{{"thinking":{deep}}}]}}"#));
+    assert!(probe(&body).has_content());
+}
+
+#[test]
 fn a_call_without_a_name_and_without_arguments_is_none_yet() {
     for blank in [
         r#"{"index":0,"id":"call_x","function":{"name":"","arguments":""}}"#,
