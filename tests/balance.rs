@@ -104,6 +104,19 @@ async fn a_balance_that_is_read_only_once_is_read_again_after_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_first_reading_of_a_balance_that_is_read_only_once_is_repeated() {
+    let world = world("10").await;
+    world.simulator.plan("/key", "1x503,ok").unwrap();
+    let watch = watching(&world).every(Duration::MAX).spawn_on(&Handle::current());
+    sleep(Duration::from_secs(300)).await;
+    assert_eq!(polls(&world), 2);
+    assert_eq!(watch.state().failures, 0, "{}", watch.state());
+    assert!(watch.state().read_at.is_some());
+    sleep(Duration::from_secs(3600)).await;
+    assert_eq!(polls(&world), 2, "it is read once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_the_key_may_not_see_is_unknown_and_no_failure() {
     let world = world("10").await;
     world.simulator.plan("/credits", "403").unwrap();

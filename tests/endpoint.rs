@@ -229,6 +229,9 @@ async fn a_large_body_over_a_slow_line_is_taken_and_one_that_drips_or_stalls_is_
     assert_eq!((dripping.0, dripping.1), (StatusCode::OK, 400), "{}", dripping.2);
     let stalled = sent_slowly(hasty, (400, 1, second), true).await;
     assert_eq!((stalled.0, stalled.1), (StatusCode::REQUEST_TIMEOUT, 399 + 5));
+    let endless = endpoint(answers).body_timeout(Duration::MAX);
+    let slow = sent_slowly(endless, (400, 1, second), false).await;
+    assert_eq!((slow.0, slow.1), (StatusCode::OK, 400), "{}", slow.2);
 }
 
 #[tokio::test(start_paused = true)]

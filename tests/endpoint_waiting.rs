@@ -140,6 +140,19 @@ async fn early(stack: &Stack) -> Response<EndpointBody> {
 }
 
 #[tokio::test(start_paused = true)]
+async fn signs_of_life_may_be_any_time_apart() {
+    let world = World::new("first-token=10s;words=2").await;
+    let stack = patient(world.builder());
+    for (after, every) in [(2 * S, Duration::MAX), (Duration::MAX, Duration::MAX)] {
+        let endpoint = stack.clone().into_endpoints().keep_alive(after, every);
+        let request: http::Request<Full<Bytes>> = post("/v1/chat/completions", body(Api::Chat, true));
+        let answer = endpoint.oneshot(request).await.unwrap().into_body();
+        let text = answer.collect().await.unwrap().to_bytes();
+        assert!(text.ends_with(b"data: [DONE]\n\n"), "{text:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_leaves_before_the_first_token_closes_the_connection() {
     let world = World::new("hang").await;
     let stack = patient(world.builder());

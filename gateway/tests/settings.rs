@@ -112,6 +112,22 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "`server.write_timeout`: longer than any connection lives",
         ),
         (
+            "server.leave_delay = \"31years\"",
+            "`server.leave_delay`: longer than any connection lives",
+        ),
+        (
+            "server.drain_timeout = \"31years\"",
+            "`server.drain_timeout`: longer than any connection lives",
+        ),
+        (
+            "shared = { redis = \"redis://127.0.0.1:1\", lease = \"31years\" }",
+            "`shared.lease`: longer than any process lives",
+        ),
+        (
+            "shared = { redis = \"redis://127.0.0.1:1\", decision_timeout = \"31years\" }",
+            "`shared.decision_timeout`: longer than any process lives",
+        ),
+        (
             "storage.keep = \"90days\"\nbudget = [{ name = \"a\", usd = \"1\", rolling = \"18446744073709551615s\" }]",
             "`storage.keep`: shorter than a window of budgets",
         ),

@@ -80,8 +80,9 @@ impl RedisBudgets {
     }
 
     /// Makes what was spent on an account at least what a ledger says: amounts, by the times at which they count. For a process that starts, and for a
-    /// budget whose window or scope has changed. It counts once, by however many processes; an account that was [reset](BudgetStore::reset) in its
-    /// present window stays as it is. Returns at once: [`flush`](Self::flush) waits for it.
+    /// budget whose window or scope has changed. It counts once, by however many processes; what another process still has to deliver, e.g. after an
+    /// outage, is added to it. An account that was [reset](BudgetStore::reset) in its present window stays as it is. Returns at once:
+    /// [`flush`](Self::flush) waits for it.
     pub fn refill_to(&self, line: &AccountRef, spent: impl IntoIterator<Item = (UtcTime, UsdAmount)>) {
         let now = UtcTime::now();
         let (begins, part) = (line.budget.window_start(now), part_of(line.budget.window()));
@@ -176,9 +177,9 @@ impl RedisBudgets {
     }
 }
 
-/// How exactly a script keeps the times of what was spent, in milliseconds: of a window that rolls, by a thirtieth of it.
+/// How exactly a script keeps the times of what was spent, in milliseconds: of a window that rolls, by a thirtieth of it; of any other, not at all.
 fn part_of(window: Window) -> u64 {
-    let Window::Rolling(span) = window else { return 1 };
+    let Window::Rolling(span) = window else { return u64::MAX };
     u64::try_from(span.as_millis()).map_or(1, |millis| (millis / 30).max(1))
 }
 

@@ -21,8 +21,8 @@ pub(crate) struct StoreCommand {
     is_courtesy: bool,
 }
 
-/// What the store reports of a command: for each account settled before and after and overrun now, if something was spent, and what is to be
-/// remembered of it.
+/// What the store reports of a command: for each account what was spent before and after and is overrun now, if something was spent, and what is
+/// to be remembered of it.
 pub(crate) type StoreReply = Vec<Vec<String>>;
 
 impl StoreCommand {

@@ -23,9 +23,9 @@ use crate::{
     server::Server,
 };
 
-/// Words that may wait for a store that is away.
+/// Commands that may wait for a store that is away.
 const MOST_WAITING: usize = 100_000;
-/// Words that one call delivers at most: some milliseconds of the server's time.
+/// Commands that one call delivers at most: some milliseconds of the server's time.
 const AT_ONCE: usize = 32;
 /// The first wait after a failure; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(50);
@@ -43,7 +43,7 @@ pub(crate) struct Delivery {
 
 #[derive(Default)]
 struct Counts {
-    /// Words that were sent so far.
+    /// Commands that were sent so far.
     sent: AtomicU64,
     /// Of these, those that need not be delivered any more.
     done: AtomicU64,
@@ -54,7 +54,7 @@ struct Counts {
     is_behind: AtomicBool,
     /// Notified after each try, and if there is nothing to deliver.
     tried: Notify,
-    /// Tells to try again now.
+    /// Notified to try again now.
     wake: Notify,
 }
 
@@ -118,9 +118,10 @@ impl Delivery {
         if command.is_courtesy() && self.commands.capacity() < MOST_WAITING / 2 {
             return;
         }
-        self.counts.sent.fetch_add(1, Ordering::AcqRel);
-        if self.commands.try_send(command).is_err() {
-            self.counts.done(1);
+        if self.commands.try_send(command).is_ok() {
+            // Only what was taken, so that what is lost here does not count as done while what was sent before still waits.
+            self.counts.sent.fetch_add(1, Ordering::AcqRel);
+        } else {
             let lost = self.counts.lost.fetch_add(1, Ordering::Relaxed) + 1;
             if lost.is_power_of_two() {
                 tracing::error!(target: "llm::store", lost, "the shared store has been unavailable for too long: what was spent is not counted");
@@ -128,23 +129,20 @@ impl Delivery {
         }
     }
 
-    /// Words that could not be kept while the store was away, or that it refused.
+    /// Commands that could not be kept while the store was away, or that it refused.
     pub(crate) fn lost(&self) -> u64 {
         self.counts.lost.load(Ordering::Relaxed)
     }
 
-    /// Words that need not be delivered any more.
+    /// Commands that need not be delivered any more.
     pub(crate) fn done(&self) -> u64 {
         self.counts.done.load(Ordering::Acquire)
     }
 
-    /// Waits until all commands are delivered.
+    /// Waits until all commands that were sent so far are delivered.
     pub(crate) async fn flush(&self) {
-        while self.counts.waiting() > 0 {
-            self.counts
-                .reaches(self.counts.sent.load(Ordering::Acquire), None)
-                .await;
-        }
+        let sent = self.counts.sent.load(Ordering::Acquire);
+        self.counts.reaches(sent, None).await;
     }
 
     /// If delivery waits after a failure, it tries again now.

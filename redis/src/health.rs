@@ -30,7 +30,7 @@ pub(crate) struct Health {
     dialled: Instant,
     /// When it was dialled last because the server is a replica.
     left: Option<Instant>,
-    /// The server has refused a write, and has taken none of a probe since.
+    /// The server has refused a write, and has not taken the write of a probe since.
     refuses_writes: bool,
     /// When the store was probed last.
     probed: Option<Instant>,

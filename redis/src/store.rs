@@ -114,7 +114,7 @@ impl Store {
         self.0.server.link.is_down()
     }
 
-    /// One for all, so that words arrive in order.
+    /// One for all, so that commands arrive in order.
     fn delivery(&self) -> Arc<Delivery> {
         let mut known = self.0.delivery.lock().unwrap_or_else(PoisonError::into_inner);
         known.upgrade().unwrap_or_else(|| {

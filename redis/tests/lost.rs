@@ -132,6 +132,72 @@ async fn what_was_spent_after_the_state_that_the_server_falls_back_to_is_counted
 }
 
 #[tokio::test]
+async fn what_another_process_spends_on_an_older_state_is_not_taken_back() {
+    let Some(server) = Redis::start() else { return };
+    let mut connection = connect(&server);
+    for (settles_first, expected) in [(false, "$11.00"), (true, "$11.50")] {
+        flush_all(&mut connection);
+        let all = processes(&server, 3).await;
+        spend(&all[0], "2.00").await;
+        let older = state(&mut connection);
+        // More changes than the older state sees after that.
+        for _ in 0..6 {
+            spend(&all[0], "0.50").await;
+        }
+        let (budgets, shared) = &all[0];
+        let held = ask(shared, budgets, "0.50").await.unwrap();
+        // A third process has seen a still newer state.
+        decide(&all[2..]).await;
+        fall_back(&mut connection, &older);
+        spend(&all[1], "9.00").await;
+        if settles_first {
+            held.settle(usd("0.50"));
+        } else {
+            drop(held);
+        }
+        shared.flush().await;
+        for turn in ["first", "again"] {
+            decide(&all).await;
+            for (budgets, shared) in &all {
+                let stands = stands(shared, &line(budgets)).await;
+                assert_eq!(
+                    stands,
+                    [expected, "$0.00", "$0.00"],
+                    "{turn}, settles first: {settles_first}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_generations_of_an_account_that_falls_back_often_are_bounded_and_all_is_counted() {
+    let Some(server) = Redis::start() else { return };
+    let mut connection = connect(&server);
+    let all = processes(&server, 1).await;
+    let (budgets, shared) = &all[0];
+    spend(&all[0], "1.00").await;
+    for turn in 0..20 {
+        let older = state(&mut connection);
+        spend(&all[0], "1.00").await;
+        fall_back(&mut connection, &older);
+        decide(&all).await;
+        let expected = format!("${}.00", turn + 2);
+        assert_eq!(
+            stands(shared, &line(budgets)).await,
+            [&*expected, "$0.00", "$0.00"],
+            "turn {turn}"
+        );
+        let lost: String = redis::cmd("HGET")
+            .arg(&older.0)
+            .arg("f")
+            .query(&mut connection)
+            .unwrap();
+        assert!(lost.split(';').count() <= 8, "turn {turn}: {lost}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_counted_again_is_one_line_of_the_log_and_a_counter() {
     let Some(server) = Redis::start() else { return };
     let mut connection = connect(&server);

@@ -185,6 +185,17 @@ fn what_is_read_is_not_written_and_leaves_out_what_dead_processes_held() {
     let read: Vec<Vec<String>> = script.key("account").arg("day").invoke(connection).unwrap();
     assert_eq!(read[0][..4], ["2", "0", "3", "0"], "settled and reserved");
     assert_eq!(state(connection), before);
+    // One call leaves out 5 000 at most.
+    let mut more = redis::pipe();
+    for dead in 1_200..6_000 {
+        let hold = format!("dead{dead}");
+        more.cmd("ZADD").arg(&["account\u{1e}holds", "1", &hold]);
+        more.cmd("HSET").arg(&["account\u{1e}amounts", &hold, "0:1"]);
+    }
+    more.cmd("HSET").arg(&["account", "rp", "6000"]);
+    more.exec(connection).unwrap();
+    let read: Vec<Vec<String>> = script.key("account").arg("day").invoke(connection).unwrap();
+    assert_eq!(read[0][..4], ["2", "0", "3", "1000"], "settled and reserved");
 }
 
 #[test]

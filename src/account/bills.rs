@@ -145,6 +145,8 @@ fn counts(generation: &Generation, known: TokenUsage) -> TokenUsage {
     let mut usage = known;
     usage.prompt = generation.native_tokens_prompt.unwrap_or(known.prompt);
     usage.answer = generation.native_tokens_completion.unwrap_or(known.answer);
+    usage.cached = generation.native_tokens_cached.unwrap_or(known.cached);
+    usage.reasoning = generation.native_tokens_reasoning.unwrap_or(known.reasoning);
     for (part, whole) in [
         (&mut usage.cached, usage.prompt),
         (&mut usage.cache_written, usage.prompt),
@@ -160,8 +162,6 @@ fn counts(generation: &Generation, known: TokenUsage) -> TokenUsage {
     if generation.native_tokens_prompt.is_some() {
         usage.image_count = 0;
     }
-    usage.cached = generation.native_tokens_cached.unwrap_or(usage.cached);
-    usage.reasoning = generation.native_tokens_reasoning.unwrap_or(usage.reasoning);
     usage
 }
 
@@ -256,6 +256,12 @@ mod tests {
             all(fewer),
             ((300, 9, 2), (300, 300, 7)),
             "a part is no more than its whole"
+        );
+        let more = read(r#","native_tokens_completion":9,"native_tokens_reasoning":70,"native_tokens_cached":90000"#);
+        assert_eq!(
+            (more.answer, more.reasoning, more.cached),
+            (9, 9, 12_000),
+            "nor are the bill's"
         );
         let none = read(r#","native_tokens_prompt":0,"native_tokens_completion":0"#);
         assert_eq!(all(none), ((0, 0, 2), (0, 0, 0)), "zero is a count");

@@ -161,7 +161,7 @@ impl Balance {
         self.prepaid.left = balance;
         let had_cap = self.key_cap.left.is_some();
         self.key_cap.left = dollars(key.limit_remaining.as_ref());
-        if had_cap && self.key_cap.left.is_none() {
+        if had_cap && is_without_cap(key) {
             // A cap that was removed refuses nothing.
             self.key_cap.refused = false;
         }
@@ -182,6 +182,13 @@ impl Balance {
             self.source_mut(source).end_refusal(now);
         }
     }
+}
+
+/// Whether the key has no cap any more: both fields are null. If there is a limit, or one of the two cannot be read, what is left of it is unknown.
+fn is_without_cap(key: &KeyInfo) -> bool {
+    let is_unread = |name| key.extra.raw(name).is_some();
+    let has_none = key.limit.is_none() && key.limit_remaining.is_none();
+    has_none && !is_unread("limit") && !is_unread("limit_remaining")
 }
 
 pub(super) fn dollars(written: Option<&Decimal>) -> Option<i128> {
@@ -253,6 +260,17 @@ mod tests {
             assert_eq!(balance.key_cap.refused, is_refused, "{left} after {minutes} minutes");
         }
         assert!(balance.key_cap.refuse(now));
+        for unknown in [
+            r#"{"limit":5}"#,
+            r#"{"limit":5,"limit_remaining":null}"#,
+            r#"{"limit_remaining":[]}"#,
+            r#"{"limit_remaining":1e99}"#,
+        ] {
+            read(&mut balance, r#"{"limit":5,"limit_remaining":5}"#, now);
+            read(&mut balance, unknown, now);
+            assert!(balance.key_cap.refused, "{unknown}");
+        }
+        read(&mut balance, r#"{"limit_remaining":5}"#, now);
         read(&mut balance, r#"{"limit_remaining":null}"#, now);
         assert!(!balance.key_cap.refused, "the limit was removed");
     }

@@ -79,7 +79,8 @@ pub struct BalanceWatchBuilder {
 
 impl BalanceWatchBuilder {
     /// How often the account is read, spread by a fifth up or down; 60 s ([`DEFAULT_POLL_EVERY`]) by default, a second at least and [`MAX_DURATION`]
-    /// at most: [`Duration::MAX`] reads it once, and again after a refusal for lack of money.
+    /// at most: [`Duration::MAX`] reads it once, and again after a refusal for lack of money. A reading that fails is repeated after
+    /// twice this time, or after two minutes if that is less; each further failure doubles the wait, to eight times that at most.
     #[must_use]
     pub fn every(mut self, time: Duration) -> Self {
         self.every = time.clamp(LEAST_BETWEEN, MAX_DURATION);
@@ -268,10 +269,15 @@ impl Poller {
                     self.shared.state.send_modify(|state| state.failures = failures);
                 }
             }
-            let wait = self.every * 2_u32.saturating_pow(failures).min(MOST_BACKOFF);
-            let wait = wait
-                .min(MAX_DURATION)
-                .mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64());
+            let wait = match failures {
+                0 => self.every,
+                // A failed first reading of a watch that reads seldom is repeated soon.
+                _ => {
+                    let backoff = 2_u32.saturating_pow(failures).min(MOST_BACKOFF);
+                    self.every.min(DEFAULT_POLL_EVERY) * backoff
+                }
+            };
+            let wait = wait.mul_f64(1.0 - SPREAD + 2.0 * SPREAD * fastrand::f64());
             tokio::select! {
                 () = sleep_until(begun + wait) => {}
                 () = self.shared.now.notified() => sleep_until(begun + LEAST_BETWEEN).await,

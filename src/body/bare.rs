@@ -65,7 +65,7 @@ impl StreamBody {
         }
         let text = Bytes::from(self.bare.take().unwrap_or_default().text);
         let Some(found) = documents(&text).filter(|found| !found.is_empty()) else {
-            // One look more: it may be garbled in a way that can be mended.
+            // One look more: it may be garbled in a way that can be repaired.
             if repaired(&text).is_some() {
                 return self.data(text);
             }

@@ -1,4 +1,4 @@
-//! What is due before the next event: frames, an error, and documents that came as one event and are not read yet.
+//! What is due before the next event: frames, an error, and documents and lines that came as one event and are not read yet.
 
 use bytes::Bytes;
 
@@ -18,6 +18,12 @@ pub(super) enum Ready {
     /// Documents that are not read yet.
     Documents {
         documents: Documents,
+        /// They stand outside of the events.
+        is_bare: bool,
+    },
+    /// Lines that are not read yet.
+    Lines {
+        lines: Lines,
         /// They stand outside of the events.
         is_bare: bool,
     },
@@ -45,21 +51,17 @@ impl StreamBody {
         Ok(frame)
     }
 
-    /// The next of several documents, before what is ready behind them.
-    pub(super) fn next_document(&mut self, mut documents: Documents, is_bare: bool) {
-        let Some(document) = documents.next() else { return };
+    /// Reads what came as one event and is due, before what is ready behind it.
+    pub(super) fn before_the_rest(&mut self, is_bare: bool, read: impl FnOnce(&mut Self) -> Taken) {
         let behind = std::mem::take(&mut self.ready);
         self.is_bare = is_bare;
-        let taken = self.document(document);
+        let taken = read(self);
         self.is_bare = false;
         let mut own = std::mem::replace(&mut self.ready, behind);
         match taken {
             Ok(Some(frame)) => own.push_front(Ready::Frame(Ok(frame))),
             Ok(None) => {}
             Err(error) => own.push_back(Ready::Frame(Err(error))),
-        }
-        if !documents.is_empty() {
-            self.ready.push_front(Ready::Documents { documents, is_bare });
         }
         for item in own.into_iter().rev() {
             self.ready.push_front(item);
@@ -74,33 +76,68 @@ impl StreamBody {
         }
     }
 
-    /// Lines that are no document together: each may be one.
+    /// Lines that are no document together: each may be one. Those behind the first are read when they are due, like documents.
     pub(super) fn lines(&mut self, data: &Bytes, cause: JsonError) -> Taken {
-        let mut unread = None;
-        for line in data.split(|byte| matches!(byte, b'\n' | b'\r')) {
-            let line = data.slice_ref(line.trim_ascii());
-            if line.is_empty() {
-                continue;
-            }
+        self.next_line(Lines {
+            rest: data.clone(),
+            unread: None,
+            cause,
+        })
+    }
+
+    /// The next line that can be read; behind the last one, what the first does that cannot be read: the rest of the lines is not shown as if nothing
+    /// were missing.
+    pub(super) fn next_line(&mut self, mut lines: Lines) -> Taken {
+        while let Some(line) = lines.next_filled() {
             if ChunkProbe::read(&line).is_ok() || documents(&line).is_some() {
-                let before = self.ready.len();
-                if let Some(frame) = self.data(line)? {
-                    self.ready.insert(before, Ready::Frame(Ok(frame)));
+                let frame = self.data(line)?;
+                if !lines.is_empty() {
+                    // Behind the documents of this line.
+                    self.ready.push_back(Ready::Lines {
+                        lines,
+                        is_bare: self.is_bare,
+                    });
                 }
-            } else {
-                unread.get_or_insert(line);
+                return Ok(frame);
+            }
+            lines.unread.get_or_insert(line);
+        }
+        match lines.unread {
+            // Of what is garbled the words may tell why.
+            Some(line) => self.unreadable(&line, lines.cause),
+            None => Ok(None),
+        }
+    }
+}
+
+/// The lines of one event that are not read yet.
+pub(super) struct Lines {
+    rest: Bytes,
+    /// The first that cannot be read.
+    unread: Option<Bytes>,
+    /// Why the event as a whole cannot be read.
+    cause: JsonError,
+}
+
+impl Lines {
+    /// Whether nothing is left to read or to report.
+    const fn is_empty(&self) -> bool {
+        self.rest.is_empty() && self.unread.is_none()
+    }
+
+    /// The next line that is not blank.
+    fn next_filled(&mut self) -> Option<Bytes> {
+        while !self.rest.is_empty() {
+            let line = match memchr::memchr2(b'\n', b'\r', &self.rest) {
+                Some(end) => self.rest.split_to(end + 1),
+                None => std::mem::take(&mut self.rest),
+            };
+            let line = line.slice_ref(line.trim_ascii());
+            if !line.is_empty() {
+                return Some(line);
             }
         }
-        if let Some(line) = unread {
-            // Of what is garbled the words may tell why; the rest of the lines is not shown as if nothing were missing.
-            let frame = self.unreadable(&line, cause);
-            if !self.ready.is_empty() {
-                self.ready.extend(frame.transpose().map(Ready::Frame));
-                return Ok(None);
-            }
-            return frame;
-        }
-        Ok(None)
+        None
     }
 }
 
@@ -117,8 +154,8 @@ mod tests {
     use super::*;
     use crate::body::{ChatBody, Kind};
 
-    /// How many frames this stream has, its text, and the most that was ready at once.
-    fn read(stream: String) -> (usize, String, usize) {
+    /// How many frames this stream has, its text, the most that was ready at once, and whether it ended without an error.
+    fn read(stream: String) -> (usize, String, usize, bool) {
         let mut body = ChatBody::from_event_stream(Full::new(Bytes::from(stream)));
         let mut context = Context::from_waker(Waker::noop());
         let (mut frames, mut text, mut most) = (0, String::new(), 0);
@@ -128,7 +165,7 @@ mod tests {
                     frames += 1;
                     text.extend(frame.data_ref().and_then(ChatFrame::text));
                 }
-                Poll::Ready(_) => return (frames, text, most),
+                Poll::Ready(end) => return (frames, text, most, end.is_none()),
                 Poll::Pending => {}
             }
             if let Kind::Stream(stream) = &body.kind {
@@ -145,8 +182,11 @@ mod tests {
             (format!("data: [1,{}{{}}]\n\n", "{},2,".repeat(50_000)), 50_001),
             (format!("data: {}\n\n", "{}".repeat(50_000)), 50_000),
             (format!("{}\n\n", "{}".repeat(50_000)), 50_000),
+            // The line that cannot be read is a sign of life.
+            (format!("{}data: x\n\n", "data: {}\n".repeat(50_000)), 50_001),
+            (format!("data: x\n{}\n", "data: {}\n".repeat(50_000)), 50_001),
         ] {
-            let (frames, _, most) = read(event);
+            let (frames, _, most, _) = read(event);
             assert!(frames == documents && most <= 2, "{frames} frames, {most} ready");
         }
     }
@@ -158,10 +198,28 @@ mod tests {
         for stream in [
             format!("data: [{list}]\n\ndata: {last}\n\ndata: [DONE]\n\n"),
             format!("data: [{list}]\ndata: {last}\n\ndata: [DONE]\n\n"),
+            format!("data: [1,{list}]\ndata: {last}\n\ndata: [DONE]\n\n"),
+            format!("data: x\ndata: [1,{list}]\ndata: {last}\n\n"),
             format!("data: {list}\n\ndata: [null,{last}]\n\n"),
             format!("{list}\n{last}\n"),
         ] {
             assert_eq!(read(stream.clone()).1, "abcd", "{stream}");
+        }
+    }
+
+    #[test]
+    fn an_end_behind_documents_in_one_event_is_read_behind_them() {
+        let (a, b) = (
+            r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"b"},"finish_reason":"stop"}]}"#,
+        );
+        for stream in [
+            format!("data: [1,{a},{b}]\ndata: [DONE]\n\n"),
+            format!("data: [1,{a}]\ndata: {b}\ndata: [DONE]\n\n"),
+            format!("data: x\ndata: [{a},{b}]\ndata: [DONE]\n\n"),
+        ] {
+            let (_, text, _, ends_well) = read(stream.clone());
+            assert!(text == "ab" && ends_well, "{text}: {stream}");
         }
     }
 }

@@ -94,7 +94,11 @@ impl StreamBody {
             match self.ready.pop_front() {
                 Some(Ready::Frame(next)) => return Poll::Ready(Some(next.map_err(|error| self.fail(error)))),
                 Some(Ready::Documents { documents, is_bare }) => {
-                    self.next_document(documents, is_bare);
+                    self.before_the_rest(is_bare, |body| body.several(documents));
+                    continue;
+                }
+                Some(Ready::Lines { lines, is_bare }) => {
+                    self.before_the_rest(is_bare, |body| body.next_line(lines));
                     continue;
                 }
                 None => {}

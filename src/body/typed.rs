@@ -21,6 +21,9 @@ const TYPES_OF_MESSAGES: [&[u8]; 6] = [
     b"message_stop",
 ];
 
+/// How long usage may become by what a repeated beginning adds to it, in bytes: with new members in each it would have no end.
+const LARGEST_USAGE: usize = 16 * 1024;
+
 impl StreamBody {
     /// Takes an event of this name, which may be empty.
     pub(super) fn typed(&mut self, api: Api, data: Bytes, name: &[u8]) -> Taken {
@@ -78,6 +81,7 @@ impl StreamBody {
             // Of the prompt it is all, of the answer a floor. If the same beginning comes twice, each count that says something stays.
             let own = data.slice_ref(usage);
             course.usage = Some(match course.usage.take() {
+                Some(known) if known.len() + own.len() > LARGEST_USAGE => known,
                 Some(known) => merged(&[known, own.clone()]).unwrap_or(own),
                 None => own,
             });

@@ -123,8 +123,9 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         ..Inner::default()
     };
     let failure = finish(kind, asked, inner);
-    if kind == FailureKind::InsufficientFunds && is_of_own_key(error) {
-        // What is empty is one provider's account: the price of the next candidate does not matter.
+    let is_used_up = matches!(kind, FailureKind::InsufficientFunds | FailureKind::QuotaExhausted);
+    if is_used_up && scope == FailureScope::Candidate && is_of_own_key(error) {
+        // What is empty is one provider's account: neither the price nor the pool of the next candidate matters.
         let mut advice = kind.advice();
         advice.fall_back = FallbackAdvice::Any;
         return failure.advised(advice);
@@ -374,7 +375,12 @@ fn rate_limited(error: &UpstreamError, typed: &str, text_code: &str) -> (Failure
     } else if message.contains("free-models-per-min") {
         (FailureKind::RateLimited, FailureScope::Pool)
     } else if typed == "insufficient_quota" || text_code == "insufficient_quota" {
-        (FailureKind::QuotaExhausted, FailureScope::Upstream)
+        let scope = if is_of_own_key(error) {
+            FailureScope::Candidate
+        } else {
+            FailureScope::Upstream
+        };
+        (FailureKind::QuotaExhausted, scope)
     } else {
         (FailureKind::RateLimited, FailureScope::Candidate)
     }

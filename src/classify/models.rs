@@ -63,8 +63,8 @@ impl Words {
     pub(super) fn is_model_withheld(&self) -> bool {
         const MODEL: &str = " model | models | deployment |模型";
         const STATES: &str = concat!(
-            " allowed | retired | disabled | discontinued | removed | sunset | end of life | shut down | offline |",
-            " unavailable | restricted | no longer | not served | not deployed | not loaded | not ready | paused | suspended |",
+            " allowed now | retired | disabled | discontinued | removed | sunset | end of life | shut down | offline |",
+            " unavailable | is restricted | restricted to | no longer | not served | not deployed | not loaded | not ready | paused | suspended |",
             " maintenance | only available | available only | paid plan | your plan | no provider | no route | no deployment |",
             "不可用|已下线|下线|停用|未开通|不支持"
         );

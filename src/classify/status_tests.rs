@@ -140,6 +140,10 @@ fn a_wrong_request_is_no_throttle_and_no_withheld_model() {
             400,
             r#"{"error":{"message":"x","code":400,"param":"model","metadata":{"error_type":"invalid_request"}}}"#,
         ),
+        (
+            400,
+            r#"{"error":{"message":"The name of the model has restricted characters; digits are allowed"}}"#,
+        ),
     ];
     check(&table, K::BadRequest, S::Candidate);
 }
@@ -269,6 +273,17 @@ fn the_callers_own_account_at_a_provider_is_no_failure_of_the_router() {
             let found = (error.kind(), Failure::scope(&error));
             assert_eq!(found, (K::Upstream, S::Candidate), "{status} {of_another}");
         }
+    }
+    let spent = "You have reached your specified API usage limits. You will regain access on 2026-12-01.";
+    for status in [400, 403, 429] {
+        let error = failed(status, &[], body(status, spent, own).as_bytes());
+        let found = (error.kind(), Failure::scope(&error), error.message());
+        assert_eq!(found, (K::QuotaExhausted, S::Candidate, spent), "{status}");
+        // The other candidates of the router do not use that key.
+        assert_eq!(Failure::advice(&error).fall_back, FallbackAdvice::Any, "{status}");
+        let error = failed(status, &[], body(status, spent, shared).as_bytes());
+        let found = (error.kind(), Failure::scope(&error));
+        assert_eq!(found, (K::Upstream, S::Candidate), "{status}");
     }
     // The key that OpenRouter took from us is good.
     let key = failed(400, &[], body(400, "Invalid API key", own).as_bytes());

@@ -17,7 +17,7 @@ pub(super) struct Ending {
     begun: Vec<u8>,
     /// The events with the items that have ended; none of them if they were too large together.
     items: Vec<Vec<u8>>,
-    /// The bytes of these events.
+    /// The bytes that these events take.
     bytes: usize,
     /// The last event was written.
     is_written: bool,
@@ -26,6 +26,9 @@ pub(super) struct Ending {
 /// The most that is kept of items, in bytes: some large pictures. All of them were shown, so an end without them is the end of a whole answer all the same;
 /// with some of them it would say that there were no others.
 const MOST_OF_ITEMS: usize = 16 * 1024 * 1024;
+
+/// What an item takes beside its bytes: its place in the list, and what the allocator adds. Items of a few bytes are mostly that.
+const BESIDE_AN_ITEM: usize = size_of::<Vec<u8>>() + 16;
 
 /// What OpenAI's and OpenRouter's schemas require of a response beside its id, its time and its model.
 const REQUIRED: [(&str, &[u8]); 16] = [
@@ -60,7 +63,7 @@ impl Ending {
     }
 
     fn keep_item(&mut self, data: &[u8]) {
-        self.bytes = self.bytes.saturating_add(data.len());
+        self.bytes = self.bytes.saturating_add(data.len()).saturating_add(BESIDE_AN_ITEM);
         if self.bytes > MOST_OF_ITEMS {
             self.items = Vec::new();
         } else {
@@ -226,7 +229,8 @@ mod tests {
         let (held, event) = ended(3, 1024 * 1024);
         assert!(held > 3 * 1024 * 1024 && event.len() > held - 1024);
         assert!(String::from_utf8(event).unwrap().contains("msg_2"));
-        for (count, size) in [(64, 512 * 1024), (2, 9 * 1024 * 1024), (40_000, 1024)] {
+        // Items of a few bytes take mostly their places in the list.
+        for (count, size) in [(64, 512 * 1024), (2, 9 * 1024 * 1024), (40_000, 1024), (180_000, 0)] {
             let (held, event) = ended(count, size);
             assert_eq!(held, 0, "{count} of {size} bytes");
             let event = String::from_utf8(event).unwrap();

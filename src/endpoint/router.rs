@@ -151,7 +151,7 @@ pub(super) fn not_found() -> Problem {
 impl<S> fmt::Debug for Endpoints<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoints")
-            .field("largest_body", &self.settings.max_body_bytes)
+            .field("max_body_bytes", &self.settings.max_body_bytes)
             .finish_non_exhaustive()
     }
 }

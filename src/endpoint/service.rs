@@ -76,7 +76,7 @@ impl<S> fmt::Debug for ApiEndpoint<S> {
         f.debug_struct("ApiEndpoint")
             .field("api", &self.shape.api)
             .field("envelope", &self.shape.envelope)
-            .field("largest_body", &self.settings.max_body_bytes)
+            .field("max_body_bytes", &self.settings.max_body_bytes)
             .finish_non_exhaustive()
     }
 }

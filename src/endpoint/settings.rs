@@ -41,7 +41,7 @@ macro_rules! setters {
         /// slower than [`min_body_rate`](Self::min_body_rate).
         #[must_use]
         pub fn body_timeout(mut self, timeout: std::time::Duration) -> Self {
-            std::sync::Arc::make_mut(&mut self.settings).upload.timeout = timeout;
+            std::sync::Arc::make_mut(&mut self.settings).upload.timeout = timeout.min(tower_llm_layers::MAX_DURATION);
             self
         }
 

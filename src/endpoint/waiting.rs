@@ -16,7 +16,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, Interval, MissedTickBehavior, interval_at},
 };
-use tower_llm_layers::{AttemptLog, FailureKind};
+use tower_llm_layers::{AttemptLog, FailureKind, MAX_DURATION};
 use tracing::Instrument;
 
 use super::{
@@ -46,7 +46,8 @@ impl Default for KeepAlive {
 impl KeepAlive {
     /// More than one sign of life in a second tells nothing new.
     pub(super) fn new(after: Duration, every: Duration) -> Self {
-        let every = every.max(Duration::from_secs(1));
+        let every = every.clamp(Duration::from_secs(1), MAX_DURATION);
+        let after = after.min(MAX_DURATION);
         Self { after, every }
     }
 

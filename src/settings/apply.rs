@@ -44,7 +44,7 @@ fn ranges(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
     }
 }
 
-/// Reports timeouts that were written down and would never run out before the deadline. The builder reports that of the first token.
+/// Reports timeouts that differ from their defaults and would never run out before the deadline. The builder reports that of the first token.
 fn above_deadline(settings: &Settings, wrong: &mut Vec<SettingsProblem>) {
     let usual = Settings::default();
     let deadline = settings.deadline.as_ref().and_then(OrOff::on);

@@ -110,7 +110,9 @@ pub(crate) fn build(shared: &Arc<Shared>) -> Result<Built, String> {
     let accounts = InMemoryBudgetStore::new();
     let inner: Arc<dyn BudgetStore> = plant.budget_store(Arc::new(accounts.clone()));
     let watched = WatchedStore::new(inner, weather(setup.budget_store), Wall::new(setup.clock_steps.clone()));
-    let ledger = setup.has_ledger.then(|| Arc::new(Kept::new(Arc::clone(record))));
+    let ledger = setup
+        .has_ledger
+        .then(|| Arc::new(Kept::new(Arc::clone(record), setup.jump.is_some())));
     let budgets = (!setup.caps.is_empty()).then(|| {
         let budgets = setup.caps.iter().enumerate().map(|(index, cap)| budget(index, cap));
         Budgets::in_store(budgets, Arc::new(watched.clone())).unwrap()

@@ -225,9 +225,13 @@ fn is_refused(lines: &[Attempt]) -> bool {
 
 /// Whether its candidate was passed over while it was down.
 fn is_down(line: &Attempt) -> bool {
-    let reason = line.summary.as_deref().unwrap_or_default();
-    let is_down = ["paused", "circuit", "quota"].iter().any(|word| reason.contains(word));
-    line.outcome == Outcome::Skipped && is_down
+    line.outcome == Outcome::Skipped && means_down(line.summary.as_deref().unwrap_or_default())
+}
+
+fn means_down(reason: &str) -> bool {
+    ["paused", "circuit", "quota", "is recovering"]
+        .iter()
+        .any(|words| reason.contains(words))
 }
 
 /// Whether another candidate than the one that answered has failed before, or was passed over while it was down.
@@ -245,5 +249,28 @@ const fn api(api: Api) -> &'static str {
         Api::Responses => "responses",
         Api::Messages => "messages",
         _ => api.name(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tower_openrouter::layers::LayerError;
+
+    use super::*;
+
+    #[test]
+    fn a_candidate_whose_circuit_is_open_or_recovers_is_down() {
+        for retry_after in [None, Some(Duration::ZERO), Some(Duration::from_secs(5))] {
+            let (model, upstream) = ("a/b".to_owned(), "openrouter".to_owned());
+            let error = LayerError::CircuitOpen {
+                model,
+                upstream,
+                retry_after,
+            };
+            assert!(means_down(&error.to_string()), "{error}");
+        }
+        assert!(!means_down("it does not speak this API"));
     }
 }

@@ -1,6 +1,9 @@
 //! The metrics of the process, as Prometheus reads them.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::OnceLock,
+};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use tower_openrouter::{
@@ -13,7 +16,7 @@ use tower_openrouter::{
 
 /// What the names of the budgets of client keys begin with.
 const OF_KEY: &str = "key/";
-/// How many budgets of client keys are shown: those that have the least left.
+/// How many budgets of client keys are shown: those that have the smallest part of their cap left.
 const MOST_KEY_BUDGETS: usize = 1_000;
 
 /// The recorder of this process, installed with the first gateway. `None` if another one is installed.
@@ -47,18 +50,16 @@ type Amount = fn(&AccountState) -> UsdAmount;
 /// How budgets stand, as Prometheus reads it: of each the account that has the least left. It is written for each scrape, since a gauge of the
 /// recorder has no end, and budgets end with their client keys.
 pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
-    let (mut fullest, mut of_keys) = (BTreeMap::<&str, &AccountState>::new(), 0);
+    let mut fullest = BTreeMap::<&str, &AccountState>::new();
     // The fullest come first.
     for account in accounts {
-        let name = account.budget.name();
-        if fullest.contains_key(name) {
-            continue;
-        }
-        of_keys += usize::from(name.starts_with(OF_KEY));
-        if of_keys <= MOST_KEY_BUDGETS || !name.starts_with(OF_KEY) {
-            fullest.insert(name, account);
-        }
+        fullest.entry(account.budget.name()).or_insert(account);
     }
+    let of_keys = fullest.iter().filter(|(name, _)| name.starts_with(OF_KEY));
+    let mut of_keys: Vec<_> = of_keys.map(|(name, account)| (part_left(account), *name)).collect();
+    of_keys.sort_unstable_by(|(part, name), (other, than)| part.total_cmp(other).then(name.cmp(than)));
+    let hidden: HashSet<&str> = of_keys.iter().skip(MOST_KEY_BUDGETS).map(|(_, name)| *name).collect();
+    fullest.retain(|name, _| !hidden.contains(name));
     let mut text = String::new();
     let gauges: [(&str, Amount); 4] = [
         (names::BUDGET_CAP, |account| account.budget.cap()),
@@ -81,6 +82,14 @@ pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
         }
     }
     text
+}
+
+/// Which part of its cap an account has left; none of a cap of zero.
+fn part_left(account: &AccountState) -> f64 {
+    let (free, cap) = (account.free().pico(), account.budget.cap().pico());
+    #[expect(clippy::cast_precision_loss, reason = "to compare, not to add up")]
+    let part = free as f64 / cap.max(1) as f64;
+    part
 }
 
 /// A name as Prometheus has it.
@@ -107,7 +116,9 @@ mod tests {
         let store = InMemoryBudgetStore::new();
         let names = (0..MOST_KEY_BUDGETS + 500).map(|number| format!("key/{number}/day"));
         let names: Vec<String> = names.chain(["all".to_owned()]).collect();
-        let budgets = names.iter().map(|name| Budget::usd(name, "9").unwrap());
+        // The fullest by its part has more dollars left than any other.
+        let cap = |name: &str| if name == "key/1400/day" { "900" } else { "9" };
+        let budgets = names.iter().map(|name| Budget::usd(name, cap(name)).unwrap());
         let budgets = Budgets::in_store(budgets, Arc::new(store.clone())).unwrap();
         let lines = budgets.lines(&Tags::default(), "", "");
         store.adjust(&lines, "1.25".parse().unwrap(), UtcTime::now());
@@ -115,7 +126,7 @@ mod tests {
             .into_iter()
             .filter(|line| line.budget.name() == "key/1400/day")
             .collect();
-        store.adjust(&spent, "7.5".parse().unwrap(), UtcTime::now());
+        store.adjust(&spent, "890.5".parse().unwrap(), UtcTime::now());
         let text = of_budgets(&store.accounts());
         let left: Vec<&str> = text
             .lines()
@@ -123,7 +134,7 @@ mod tests {
             .collect();
         assert_eq!(left.len(), MOST_KEY_BUDGETS + 1);
         assert!(
-            left.contains(&"llm_budget_left{llm_budget=\"key/1400/day\"} 0.25"),
+            left.contains(&"llm_budget_left{llm_budget=\"key/1400/day\"} 8.25"),
             "{left:?}"
         );
         assert!(text.contains("\nllm_budget_spent{llm_budget=\"all\"} 1.25\n"), "{text}");

@@ -12,7 +12,7 @@ use tower_openrouter::{
 use super::OpenError;
 use crate::{
     keys::KeyDatabase,
-    settings::{Config, StorageSettings},
+    settings::{Config, Place, StorageSettings},
 };
 
 /// What the settings name, to be opened.
@@ -52,10 +52,10 @@ pub(super) fn storage(config: &Config) -> Result<Option<(LedgerOptions, KeyDatab
     let (ledger, keys) = match (&storage.postgres, config.sqlite()) {
         (Some(place), _) => {
             let wrong = |message| problem(config, "storage.postgres", message);
-            check_postgres(place.load().map_err(wrong)?.expose_secret()).map_err(wrong)?;
+            postgres_url(place).map_err(wrong)?;
             // Each connection reads it again: its password may have been replaced.
             let place = place.clone();
-            let url = move || place.load().map_err(io::Error::other);
+            let url = move || postgres_url(&place).map_err(io::Error::other);
             let of_keys = url.clone();
             let ledger = LedgerOptions::postgres_from(move || Ok(url()?.expose_secret().to_owned()));
             let ledger = ledger.map_err(|error| wrong(error.to_string()))?;
@@ -67,6 +67,13 @@ pub(super) fn storage(config: &Config) -> Result<Option<(LedgerOptions, KeyDatab
         }
     };
     Ok(Some((ledger.close_timeout(storage.close_timeout.0), keys)))
+}
+
+/// What the place has now. It is checked at each reading: the error of a client that cannot read it would quote it.
+fn postgres_url(place: &Place) -> Result<SecretString, String> {
+    let url = place.load()?;
+    check_postgres(url.expose_secret())?;
+    Ok(url)
 }
 
 /// Whether it is the URL of a PostgreSQL database. The message does not repeat it: it may hold a password.
@@ -95,4 +102,30 @@ fn shared(config: &Config) -> Result<Option<StoreBuilder>, OpenError> {
 
 pub(super) fn problem(config: &Config, key: &str, message: String) -> OpenError {
     OpenError::Settings(config.stack.problem(key, message).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replaced_url_of_the_database_is_checked_and_not_quoted() {
+        let folder = std::env::temp_dir().join(format!("gateway-places-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("database-url");
+        let place = Place::new(format!("file:{}", file.display()));
+        let good = "postgres://gateway:s3cr3t@127.0.0.1:5432/llm";
+        std::fs::write(&file, good).unwrap();
+        assert_eq!(postgres_url(&place).unwrap().expose_secret(), good);
+        for wrong in [
+            "mysql://gateway:s3cr3t@127.0.0.1/llm",
+            "s3cr3t",
+            "postgres://gateway:s3cr3t@[::",
+        ] {
+            std::fs::write(&file, wrong).unwrap();
+            let error = postgres_url(&place).unwrap_err();
+            assert!(error.contains("not the URL") && !error.contains("s3cr3t"), "{error}");
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

@@ -284,11 +284,19 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
         ("body_timeout", server.body_timeout),
         ("idle_timeout", server.idle_timeout),
         ("write_timeout", server.write_timeout),
+        ("leave_delay", server.leave_delay),
+        ("drain_timeout", server.drain_timeout),
     ] {
         if time.0 > MAX_DURATION {
             let message = "longer than any connection lives: write at most 30 years";
             wrong.push(stack.problem(&format!("server.{key}"), message));
         }
+    }
+    let shared = own.shared.iter();
+    let times = shared.flat_map(|shared| [("lease", shared.lease), ("decision_timeout", shared.decision_timeout)]);
+    for (key, _) in times.filter(|(_, time)| time.0 > MAX_DURATION) {
+        let message = "longer than any process lives: write at most 30 years";
+        wrong.push(stack.problem(&format!("shared.{key}"), message));
     }
     for (place, text) in server.cors.iter().enumerate() {
         if let Err(message) = origin(text) {

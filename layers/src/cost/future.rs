@@ -14,7 +14,7 @@ use super::{
     CostBody,
     meter::Meter,
     patience::{Next, Patience},
-    plan::{Limits, Plan},
+    plan::{Limits, Plan, marked},
 };
 use crate::{
     Failure, Frame, LayerError, LlmRequest, NoStore, UtcTime,
@@ -102,7 +102,7 @@ impl<R: LlmRequest> Reserving<R> {
     }
 }
 
-impl<R: LlmRequest, E: From<LayerError>> Admit<R, E> for Reserving<R> {
+impl<R: LlmRequest, E: Failure + From<LayerError>> Admit<R, E> for Reserving<R> {
     type Respond = Meter;
 
     fn poll_admit(&mut self, request: &mut Request<R>, cx: &mut Context<'_>) -> Poll<Result<Meter, E>> {
@@ -141,7 +141,7 @@ impl<R: LlmRequest, E: From<LayerError>> Admit<R, E> for Reserving<R> {
                 Next::Refuse => {
                     let error = self.plan.over_budget(refusal, call.is_hedge(), false);
                     let refused = self.meter.take().map(|meter| meter.refused(error));
-                    return refused.map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+                    return refused.map_or(Poll::Pending, |error| Poll::Ready(Err(marked(error))));
                 }
             }
         }

@@ -5,7 +5,7 @@ use super::{
     tools::{ENDLESS, Tools},
 };
 use crate::{
-    Candidate, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
+    Candidate, Failure, LayerError, LlmRequest, Quote, UsdAmount, UtcTime, WorstCasePrice,
     budget::{AccountRef, Budgets, Refusal, Reservation},
     events::{EventKind, emit},
     metering,
@@ -61,6 +61,16 @@ pub(super) enum Limited {
     Shortened(u64),
     /// The upstream stops its loop of tools after this cost, which is less than it would by default.
     Tools(UsdAmount),
+}
+
+/// The layers' error as the service's, with the mark of a budget that counts by no tag.
+pub(super) fn marked<E: Failure + From<LayerError>>(error: LayerError) -> E {
+    let is_shared = matches!(&error, LayerError::BudgetExceeded(refusal) if !refusal.budget.is_by_tag());
+    let mut error = E::from(error);
+    if is_shared {
+        error.marks_mut().set_shared_budget();
+    }
+    error
 }
 
 impl Plan {

@@ -13,7 +13,7 @@ use super::{
     future::Reserving,
     meter::Meter,
     patience::Patience,
-    plan::{Limits, Plan},
+    plan::{Limits, Plan, marked},
     settings::Settings,
 };
 use crate::{
@@ -61,7 +61,7 @@ impl<S> Cost<S> {
     fn exchange<R>(&mut self, mut request: Request<R>, limits: Limits<R>) -> CostFuture<S, R>
     where
         S: Service<Request<R>> + Clone,
-        S::Error: From<LayerError>,
+        S::Error: Failure + From<LayerError>,
         R: LlmRequest,
     {
         let line = match request.body_mut().call_mut().begin_exchange() {
@@ -100,7 +100,7 @@ impl<S> Cost<S> {
             Decision::Now(Err(refusal)) if patience.ends_here() => {
                 let waits = !self.settings.max_reservation_wait.is_zero();
                 let refused = plan.over_budget(refusal, call.is_hedge(), waits);
-                return CostFuture::refused(meter.refused(refused).into());
+                return CostFuture::refused(marked(meter.refused(refused)));
             }
             decision => decision,
         };

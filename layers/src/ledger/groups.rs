@@ -6,6 +6,7 @@ use super::{
     memory::OTHERS,
     spend::{Spend, SpendRow},
 };
+use crate::UsdAmount;
 
 /// The groups of one kind.
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Groups {
     named: HashMap<Box<str>, Group>,
     /// What fits into no group, or was in one that was given up.
     others: Option<Spend>,
+    /// What the group with the least cost had when they were last compared, so that an entry of a new name that costs no more compares nothing.
+    least_cost: UsdAmount,
 }
 
 #[derive(Debug)]
@@ -23,17 +26,26 @@ struct Group {
 }
 
 impl Groups {
-    /// Opens a group for the entry of this number, if its name has none. If there are as many as there may be, the one that matters least is given up:
-    /// the earliest hour or day, and of other groups the one with the least cost.
-    pub(super) fn open(&mut self, is_time: bool, name: &str, number: u64, most: usize) {
+    /// Opens a group for the entry of this number and cost, if its name has none. If there are as many as there may be, the one that matters least is given
+    /// up: the earliest hour or day, and of other groups the one with the least cost, if that is less than the entry's.
+    pub(super) fn open(&mut self, is_time: bool, name: &str, (number, cost): (u64, UsdAmount), most: usize) {
         if name == OTHERS || self.named.contains_key(name) {
             return;
         }
         if self.named.len() >= most {
+            if !is_time && cost <= self.least_cost {
+                return;
+            }
             let Some(least) = self.least(is_time) else { return };
             // An hour before all that are kept is none to keep.
             if is_time && name < &*least {
                 return;
+            }
+            if !is_time {
+                self.least_cost = self.named.get(&least).map_or(UsdAmount::ZERO, |group| group.spend.cost);
+                if cost <= self.least_cost {
+                    return;
+                }
             }
             if let Some(group) = self.named.remove(&least) {
                 self.others.get_or_insert_default().merge(&group.spend);
@@ -75,12 +87,11 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::UsdAmount;
 
     /// Records the cost of one entry more.
     fn record(groups: &mut Groups, is_time: bool, name: &str, pico: i128) {
         let number = groups.rows().map(|row| row.spend.attempts).sum::<u64>();
-        groups.open(is_time, name, number, 2);
+        groups.open(is_time, name, (number, UsdAmount::from_pico(pico)), 2);
         let spend = groups.of(name, number);
         spend.attempts += 1;
         spend.cost = spend.cost.saturating_add(UsdAmount::from_pico(pico));
@@ -116,6 +127,17 @@ mod tests {
             record(&mut groups, false, name, pico);
         }
         assert_eq!(rows(&groups), [row(OTHERS, 1, 3), row("a", 9, 1), row("b", 5, 1)]);
+    }
+
+    #[test]
+    fn a_new_name_makes_no_room_by_less_than_the_least_group_cost() {
+        let mut groups = Groups::default();
+        for (name, pico) in [("a", 9), ("b", 5), ("free", 0), ("cheap", 5), ("b", 3), ("c", 7)] {
+            record(&mut groups, false, name, pico);
+        }
+        assert_eq!(rows(&groups), [row(OTHERS, 12, 3), row("a", 9, 1), row("b", 8, 2)]);
+        record(&mut groups, false, "d", 9);
+        assert_eq!(rows(&groups), [row(OTHERS, 20, 5), row("a", 9, 1), row("d", 9, 1)]);
     }
 
     /// Its entry is not in the group that has its name now.

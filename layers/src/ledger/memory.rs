@@ -15,9 +15,12 @@ use crate::util::Lock;
 /// Entries kept by default.
 pub const DEFAULT_MAX_ENTRIES: usize = 10_000;
 
-/// Groups kept for each way to group, by default. A further one takes the place of the earliest hour or day, or of the group with the least cost, which
-/// is counted under [`OTHERS`] from then on.
+/// Groups kept for each way to group, by default. A further one takes the place of the earliest hour or day, or of the group with the least cost if its
+/// entry costs more; what has no group is counted under [`OTHERS`] from then on.
 pub const DEFAULT_MAX_GROUPS: usize = 1_000;
+
+/// How many tags have groups by their values. A further tag has none: [`MemoryLedger::spend`] has no rows for it.
+const MAX_TAG_NAMES: usize = 32;
 
 /// The group of what fits into no other, or is in none any more.
 pub const OTHERS: &str = "(others)";
@@ -40,6 +43,15 @@ struct Kept {
     total: Spend,
     /// Corrections of entries that were no longer kept.
     missed: u64,
+}
+
+impl Kept {
+    /// Whether it is a tag that has no groups, and gets none any more: names of tags may come from requests.
+    fn has_no_room_for(&self, by: &GroupBy) -> bool {
+        let is_new_tag = matches!(by, GroupBy::Tag(_)) && !self.groups.contains_key(by);
+        let tags = || self.groups.keys().filter(|by| matches!(by, GroupBy::Tag(_)));
+        is_new_tag && tags().count() >= MAX_TAG_NAMES
+    }
 }
 
 impl MemoryLedger {
@@ -75,7 +87,7 @@ impl MemoryLedger {
         self.0.lock().total
     }
 
-    /// What was spent since the start, in groups; the largest sum first.
+    /// What was spent since the start, in groups; the largest sum first. Only the first 32 tags have groups.
     #[must_use]
     pub fn spend(&self, by: &GroupBy) -> Vec<SpendRow> {
         let kept = self.0.lock();
@@ -117,9 +129,12 @@ impl Ledger for MemoryLedger {
         kept.recorded += 1;
         kept.total.add(entry);
         for (by, name) in GroupBy::of(entry) {
+            if kept.has_no_room_for(&by) {
+                continue;
+            }
             let is_time = by.is_time();
             let groups = kept.groups.entry(by).or_default();
-            groups.open(is_time, &name, number, kept.max_groups);
+            groups.open(is_time, &name, (number, entry.cost()), kept.max_groups);
             groups.of(&name, number).add(entry);
         }
         if kept.entries.len() >= kept.max_entries {
@@ -214,5 +229,21 @@ mod tests {
         let total = ledger.total().cost.pico();
         assert_eq!((total, cost(&GroupBy::Model, "a/b")), (5 * 1_003 - 7, Some(total)));
         assert_eq!(ledger.missed_corrections(), 0);
+    }
+
+    #[test]
+    fn the_names_of_tags_are_bounded() {
+        let ledger = MemoryLedger::new();
+        let by = |number: usize| GroupBy::Tag(format!("tag-{number}").into());
+        for number in 0..100 {
+            let mut entry = entry(0);
+            entry.tags = Tags::new([(format!("tag-{number}"), "x".to_owned())]).unwrap();
+            ledger.record(&entry);
+            ledger.correct(&Correction::new(entry.id, entry.ended, UsdAmount::from_pico(1), None));
+        }
+        let rows = (0..100).filter(|number| !ledger.spend(&by(*number)).is_empty());
+        assert_eq!(rows.count(), MAX_TAG_NAMES);
+        assert_eq!(ledger.spend(&by(0))[0].spend.cost, UsdAmount::from_pico(1));
+        assert_eq!(ledger.total().cost, UsdAmount::from_pico(100));
     }
 }

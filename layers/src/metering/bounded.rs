@@ -14,7 +14,7 @@ const MOST_MODELS: usize = 200;
 /// The longest name that is distinguished, in bytes.
 const LONGEST_NAME: usize = 256;
 /// What all the others are called.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// The names that have been met, up to a number.
 #[derive(Debug)]
@@ -62,16 +62,6 @@ impl Bounded {
     /// The name, if there is room for it.
     pub(crate) fn known_or_new(&self, name: &str) -> Option<Arc<str>> {
         self.known(name).or_else(|| self.add(name))
-    }
-
-    /// All labels so far.
-    #[cfg(feature = "cost")]
-    pub(super) fn labels(&self) -> BTreeSet<Arc<str>> {
-        let mut labels = self.names.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if labels.len() >= self.most {
-            labels.insert(OTHER.into());
-        }
-        labels
     }
 
     fn known(&self, name: &str) -> Option<Arc<str>> {

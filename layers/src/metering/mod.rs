@@ -10,10 +10,10 @@ pub(crate) use facade::{Labels, change, count, histogram, label, sample, shared}
 pub use handle_cache::keep_handles;
 #[cfg(feature = "cost")]
 pub(crate) use reserved_gauge::ReservedGauge;
-#[cfg(all(feature = "cost", feature = "metrics"))]
-pub use standing::record_budgets;
 #[cfg(feature = "metrics")]
 pub use standing::record_ledger;
+#[cfg(all(feature = "cost", feature = "metrics"))]
+pub use standing::{BudgetGauges, record_budgets};
 
 pub mod names;
 

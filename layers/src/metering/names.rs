@@ -114,7 +114,7 @@ pub const LIMIT: &str = "llm.limit";
 pub const STATE: &str = "llm.circuit.to";
 /// The state that a provider behind a router has entered: `healthy`, `ignored`.
 pub const PROVIDER_STATE: &str = "llm.provider.to";
-/// What caused the failure of an operation: `caller` for its own request, limit or budget, else `service`. Only on failures.
+/// What caused the failure of an operation: `caller` for its own request, timeout, limit or budget, else `service`. Only on failures.
 pub const FAULT: &str = "llm.fault";
 
 // Metrics of operations.

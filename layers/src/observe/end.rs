@@ -81,7 +81,7 @@ pub(super) const fn implies_a_model(kind: FailureKind) -> bool {
 /// What caused a failure of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The caller's own request, limit or budget.
+    /// The caller's own request, timeout, limit or budget.
     Caller,
     /// An upstream, or this service.
     Service,
@@ -90,10 +90,10 @@ pub(super) enum Fault {
 impl Fault {
     fn of<E: Failure>(error: &E) -> Self {
         let is_callers = match error.kind() {
-            FailureKind::BadRequest
-            | FailureKind::BudgetExceeded
-            | FailureKind::ContentFiltered
-            | FailureKind::ContextLengthExceeded => true,
+            FailureKind::BadRequest | FailureKind::ContentFiltered | FailureKind::ContextLengthExceeded => true,
+            // One that counts by no tag refuses all callers.
+            FailureKind::BudgetExceeded => !error.marks().is_shared_budget(),
+            FailureKind::Timeout(_) => error.marks().is_own_timeout(),
             // A limit or a condition of the caller's own refuses before any candidate is chosen: no layer has given up on a chain.
             FailureKind::RateLimited => error.marks().is_local() && !error.marks().is_exhausted(),
             FailureKind::NoEndpoint => error.is_personal() && !error.marks().is_exhausted(),

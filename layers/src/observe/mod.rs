@@ -8,12 +8,14 @@
 //!
 //! With the feature `metrics` the same goes to the [`metrics`](https://docs.rs/metrics) facade, and so to any exporter: operations under
 //! OpenTelemetry's names, once each, however many attempts they took; attempts under their own names; queues, limits, circuits and
-//! reservations where they happen. How budgets and a ledger stand is recorded when it is read: `record_budgets`, `record_ledger`. [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe`
+//! reservations where they happen. How budgets and a ledger stand is recorded when it is read:
+//! `record_budgets` or `BudgetGauges`, `record_ledger`. [`names`] has every name, [`METRICS`] every metric with its unit and the buckets that fit; `describe`
 //! registers them with the recorder, and `keep_handles` looks each of its series up once a thread.
 //!
 //! **What is never recorded:** prompts, answers, keys, and tags that were not [named](ObserveLayer::tags). There is no switch for content.
 //! Model names come from requests, so the labels distinguish two hundred of them, and the rest is `other`. A name takes a place once an attempt at it
-//! has answered, or has failed for another reason than the name or the caller. Spans have the names as they came.
+//! has answered, or has failed for another reason than the name or the caller. If no candidate of a call has the requested name, as with
+//! [`RequestedModel::Ignored`](crate::fallback::RequestedModel::Ignored), the name takes a place once a model of the chain has answered. Spans have the names as they came.
 //!
 //! An answer counts as answered when its end was seen, even if the caller leaves before the last frame.
 //!
@@ -84,7 +86,7 @@ pub use service::Observe;
 pub use crate::metering::names;
 #[cfg(all(feature = "cost", feature = "metrics"))]
 #[cfg_attr(docsrs, doc(cfg(all(feature = "cost", feature = "metrics"))))]
-pub use crate::metering::record_budgets;
+pub use crate::metering::{BudgetGauges, record_budgets};
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub use crate::metering::{keep_handles, record_ledger};

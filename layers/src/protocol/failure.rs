@@ -152,6 +152,7 @@ pub struct FailureMarks {
     attempts: Option<AttemptLog>,
     is_exhausted: bool,
     is_own_timeout: bool,
+    is_shared_budget: bool,
     refusal: Refusal,
     /// Whether another key could be used; `None` if no pool of keys has taken note of the failure.
     other_key: Option<bool>,
@@ -212,6 +213,12 @@ impl FailureMarks {
         self.is_own_timeout
     }
 
+    /// Whether a budget refused the attempt that counts by no tag of the call, so that it refuses other callers as well.
+    #[must_use]
+    pub const fn is_shared_budget(&self) -> bool {
+        self.is_shared_budget
+    }
+
     /// What follows from this failure, if it is not what the table of its kind says.
     #[must_use]
     pub const fn advice(&self) -> Option<Advice> {
@@ -248,6 +255,11 @@ impl FailureMarks {
     /// Notes that a timeout of the call's own, shorter than its candidate's and the timeout layer's, ended the attempt.
     pub const fn set_own_timeout(&mut self) {
         self.is_own_timeout = true;
+    }
+
+    /// Notes that a budget refused the attempt that counts by no tag of the call.
+    pub const fn set_shared_budget(&mut self) {
+        self.is_shared_budget = true;
     }
 
     /// Keeps what was tried, unless it is there already.

@@ -1,7 +1,7 @@
 //! Asks for late bills in the background, and corrects the entries.
 
 use std::{
-    collections::HashSet,
+    collections::{HashSet, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -14,7 +14,7 @@ use tokio::{
     runtime::Handle,
     sync::Semaphore,
     task::JoinSet,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use super::{
@@ -38,6 +38,9 @@ pub const MAX_REQUESTS: usize = 4;
 
 /// How long a source may take for one answer: longer than any upstream does, so that one that hangs holds no place for good.
 const LONGEST_QUESTION: Duration = Duration::from_secs(60);
+
+/// How long an entry that ended here is not taken up again: the ledger may still list it as one that awaits its bill, until it has written the correction.
+const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Requests the bills of interrupted answers. Cheap to clone. See the [module](super).
 #[derive(Clone)]
@@ -72,6 +75,8 @@ struct Work {
     waits: (Duration, Duration),
     /// The entries that wait for their bill.
     pending: Lock<HashSet<EntryId>>,
+    /// Those whose bill was posted, or whose estimate is final.
+    ended: Lock<EndedEntries>,
     rejected: AtomicU64,
     expired: AtomicU64,
 }
@@ -146,6 +151,7 @@ impl ReconcilerBuilder {
                 max_age: self.max_age,
                 waits: (self.first_wait, self.longest_wait),
                 pending: Lock::default(),
+                ended: Lock::default(),
                 rejected: AtomicU64::new(0),
                 expired: AtomicU64::new(0),
             }),
@@ -172,7 +178,7 @@ impl Reconciler {
     }
 
     /// Takes up entries that an earlier run left without a bill: the first ones have the places, so give it the latest first. One that waits
-    /// already is passed over.
+    /// already, or that ended here in the last ten minutes, is passed over: what it is read from may not have its correction yet.
     pub fn resume(&self, entries: impl IntoIterator<Item = Entry>) {
         for entry in entries {
             self.take_up(entry);
@@ -238,7 +244,7 @@ struct PendingSlot {
 
 /// Why an entry gets no place.
 enum NoSlot {
-    /// It has one: its bill must not be posted twice.
+    /// It has one, or had one until its bill was posted: that must not be posted twice.
     Held,
     Full,
 }
@@ -246,7 +252,7 @@ enum NoSlot {
 impl PendingSlot {
     fn take(work: &Arc<Work>, entry: EntryId) -> Result<Self, NoSlot> {
         let mut pending = work.pending.lock();
-        if pending.contains(&entry) {
+        if pending.contains(&entry) || work.ended.lock().contains(entry) {
             return Err(NoSlot::Held);
         }
         if pending.len() >= work.most {
@@ -264,7 +270,39 @@ impl Drop for PendingSlot {
     }
 }
 
-/// Requests the bill of an entry until this time. After it the entry may be another process's, and no bill is posted.
+/// The entries that ended lately, up to a number.
+#[derive(Debug, Default)]
+struct EndedEntries {
+    ids: HashSet<EntryId>,
+    in_order: VecDeque<(Instant, EntryId)>,
+}
+
+impl EndedEntries {
+    fn contains(&mut self, entry: EntryId) -> bool {
+        self.forget_old(usize::MAX);
+        self.ids.contains(&entry)
+    }
+
+    fn add(&mut self, entry: EntryId, most: usize) {
+        if self.ids.insert(entry) {
+            self.in_order.push_back((Instant::now(), entry));
+        }
+        self.forget_old(most);
+    }
+
+    fn forget_old(&mut self, most: usize) {
+        while let Some((at, entry)) = self.in_order.front() {
+            if self.in_order.len() <= most && at.elapsed() < REMEMBERED {
+                return;
+            }
+            self.ids.remove(entry);
+            self.in_order.pop_front();
+        }
+    }
+}
+
+/// Requests the bill of an entry until this time, which is wall time, since other processes go by it; a suspended machine's time passes too. If the clock
+/// steps beyond it, the bill is left to a later run. After it the entry may be another process's, and no bill is posted.
 async fn reconcile(place: PendingSlot, entry: Entry, until: UtcTime) {
     let work = &place.work;
     let mut reason = "the upstream does not know it yet".to_owned();
@@ -328,6 +366,7 @@ impl Work {
             budgets.correct(entry, bill.amount);
         }
         let correction = Correction::new(entry.id, UtcTime::now(), bill.amount, bill.usage);
+        self.ended.lock().add(entry.id, self.most);
         self.ledger.correct(&correction);
     }
 
@@ -362,6 +401,7 @@ impl Work {
     /// The estimate is final: the budgets keep no more than it, and the ledger says so.
     fn settle(&self, entry: &Entry) {
         self.keep_estimate(entry);
+        self.ended.lock().add(entry.id, self.most);
         self.ledger
             .correct(&Correction::unbilled(entry.id, UtcTime::now(), entry.cost()));
     }

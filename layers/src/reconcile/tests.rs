@@ -185,6 +185,30 @@ async fn an_entry_that_waits_already_is_not_taken_up_again() {
     assert_eq!(recorded.spent(), UsdAmount::from_pico(7));
 }
 
+/// A ledger that writes later lists it still.
+#[tokio::test(start_paused = true)]
+async fn an_entry_whose_bill_was_just_posted_is_not_taken_up_again() {
+    let entry = estimated();
+    let recorded = Recorded::new(std::slice::from_ref(&entry));
+    let questions = Arc::new(AtomicUsize::new(0));
+    let reconciler = recorded.reconciler(Account {
+        refusals: 0,
+        misses: 0,
+        questions: Arc::clone(&questions),
+    });
+    reconciler.record(&entry);
+    for _ in 0..9 {
+        sleep(Duration::from_secs(60)).await;
+        reconciler.resume([entry.clone()]);
+        assert_eq!((reconciler.pending(), questions.load(Ordering::Relaxed)), (0, 1));
+    }
+    assert_eq!(recorded.spent(), UsdAmount::from_pico(7));
+    // It is not remembered permanently: by then the ledger has the correction.
+    sleep(Duration::from_secs(120)).await;
+    reconciler.resume([entry]);
+    assert_eq!(reconciler.pending(), 1);
+}
+
 /// Takes half a minute for each answer, and has no bill before this time.
 #[derive(Debug)]
 struct Slow(UtcTime);

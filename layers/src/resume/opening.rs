@@ -1,6 +1,10 @@
 //! The beginning of an answer, without the markup before it and whatever its case and its typography.
 
-use super::{folding::fold, overlap::words, script::Script};
+use super::{
+    folding::{HYPHEN, fold},
+    overlap::words,
+    script::Script,
+};
 
 /// The most characters of markup and white space before the first word that are skipped.
 const MOST_MARKS: usize = 256;
@@ -29,7 +33,7 @@ impl Opening {
             .chars()
             .for_each(|sign| lead.read(sign, |sign| fold(sign, |sign| text.push(sign))));
         lead.end(|sign| fold(sign, |sign| text.push(sign)));
-        let words = words(&text);
+        let words = words(&text.replace(HYPHEN, ""));
         (words > 0).then(|| Self {
             lead: Lead::default(),
             script: Script::of(&text),

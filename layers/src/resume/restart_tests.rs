@@ -77,6 +77,8 @@ fn an_answer_from_the_start_in_other_typography_is_not_joined() {
         ("It’s blue because", " it's air that scatters it."),
         ("Blue – since air", " scatters it"),
         ("Well-known to all of", " us"),
+        // A word with hyphens is one word.
+        ("State-of-the-art models are", "state-of-the-art methods"),
     ] {
         assert_eq!(joined_anyhow(shown, next).as_deref(), Some(next), "{shown} | {next}");
     }

@@ -1,5 +1,7 @@
 //! A text that another one may repeat from its first character on.
 
+use super::folding::HYPHEN;
+
 /// Follows a text as long as it repeats this one. Any white space is like any other.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -56,7 +58,9 @@ impl Script {
     /// A word ends here.
     pub(super) fn end(&mut self) {
         // The last word that was shown may be a part of one.
-        if std::mem::take(&mut self.in_word) && self.text.get(self.at).is_some_and(|next| next.is_whitespace()) {
+        let was_in_word = std::mem::take(&mut self.in_word);
+        let mut blank = self.text.iter().skip(self.at).take_while(|sign| sign.is_whitespace());
+        if was_in_word && blank.any(|sign| *sign != HYPHEN) {
             self.halves += 2;
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 use tower::{Layer, ServiceBuilder};
 use tower_llm_layers::{
-    AttemptLog, FailureKind, GlobalKey, Stage, Tags,
+    AttemptLog, FailureKind, GlobalKey, Phase, Stage, Tags,
     adaptive_concurrency::{AdaptiveConcurrencyLayer, ConcurrencyPolicy},
     attempt::AttemptLayer,
     fallback::{FallbackLayer, Hedge},
@@ -200,20 +200,28 @@ async fn a_name_that_was_only_refused_left_or_replaced_takes_no_place() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_says_whether_the_caller_or_the_service_caused_it() {
     let limit = || RateLimitLayer::new(requests(1, secs(60), 1), GlobalKey).unwrap();
-    for (kind, fault) in [
-        (FailureKind::BadRequest, "caller"),
-        (FailureKind::BudgetExceeded, "caller"),
-        (FailureKind::ContextLengthExceeded, "caller"),
-        (FailureKind::RateLimited, "service"),
-        (FailureKind::Overloaded, "service"),
+    let late = || fails(FailureKind::Timeout(Phase::Response));
+    let (mut shared_budget, mut own_timeout) = (fails(FailureKind::BudgetExceeded), late());
+    shared_budget.marks.set_shared_budget();
+    own_timeout.marks.set_own_timeout();
+    for (error, fault) in [
+        (fails(FailureKind::BadRequest), "caller"),
+        (fails(FailureKind::BudgetExceeded), "caller"),
+        (shared_budget, "service"),
+        (fails(FailureKind::ContextLengthExceeded), "caller"),
+        (own_timeout, "caller"),
+        (late(), "service"),
+        (fails(FailureKind::RateLimited), "service"),
+        (fails(FailureKind::Overloaded), "service"),
     ] {
+        let kind = error.kind;
         let recorded = record();
         let service = ServiceBuilder::new()
             .layer(ObserveLayer::new())
             .layer(limit())
             .layer(FallbackLayer::new(chain(["a"])))
             .layer(AttemptLayer::new())
-            .service(Leaf::new([Step::fail(fails(kind))]));
+            .service(Leaf::new([Step::fail(error)]));
         assert!(ask(&service, stream("a")).await.is_err());
         let fault = format!("llm.fault={fault}");
         let told = recorded.lines("llm.operations{");

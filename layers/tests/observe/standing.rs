@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tower_llm_layers::{
     Tags, UtcTime,
     budget::{Budget, BudgetStore, Budgets, InMemoryBudgetStore, Window},
-    observe::{record_budgets, record_ledger},
+    observe::{BudgetGauges, record_budgets, record_ledger},
 };
 
 use super::recorder::record;
@@ -38,26 +38,35 @@ async fn of_each_budget_the_account_that_has_the_least_left_is_shown() {
 
 /// Else its last amounts would keep an alert firing for as long as the process lives.
 #[tokio::test(start_paused = true)]
-async fn a_budget_that_is_gone_is_shown_as_unknown_and_names_are_bounded() {
-    let spent = |names: std::ops::Range<usize>| {
+async fn a_budget_that_is_gone_from_its_store_is_shown_as_unknown() {
+    let spent = |names: &[&str]| {
         let accounts = InMemoryBudgetStore::new();
-        let budgets = names.map(|number| Budget::usd(&format!("key-{number}"), "1").unwrap().per(Window::Day));
+        let budgets = names
+            .iter()
+            .map(|name| Budget::usd(name, "1").unwrap().per(Window::Day));
         let budgets = Budgets::in_store(budgets, Arc::new(accounts.clone())).unwrap();
         accounts.adjust(&budgets.lines(&Tags::default(), "", ""), usd("1"), UtcTime::now());
         accounts.accounts()
     };
     let recorded = record();
-    record_budgets(&spent(0..2));
-    record_budgets(&spent(1..2));
+    let (one, another) = (BudgetGauges::default(), BudgetGauges::default());
+    one.record(&spent(&["key-0", "key-1"]));
+    another.record(&spent(&["key-2"]));
+    record_budgets(&spent(&["key-3"]));
+    one.record(&spent(&["key-1"]));
+    another.record(&spent(&["key-2"]));
     let all = recorded.take();
     for what in ["cap", "spent", "reserved", "left"] {
-        let gone = &all[&format!("llm.budget.{what}{{llm.budget=key-0}}")];
-        assert!(gone.values.iter().all(|value| value.is_nan()), "{what}: {gone:?}");
+        let gone = |name: &str| {
+            let shown = &all[&format!("llm.budget.{what}{{llm.budget={name}}}")];
+            shown.values.iter().all(|value| value.is_nan())
+        };
+        let gone = ["key-0", "key-1", "key-2", "key-3"].map(gone);
+        assert_eq!(gone, [true, false, false, false], "{what}: another store's are its own");
     }
-    assert_eq!(all["llm.budget.spent{llm.budget=key-1}"].values, [1.0]);
-    record_budgets(&spent(2..2_000));
+    // It is back.
+    one.record(&spent(&["key-0"]));
     let all = recorded.take();
-    let series = all.keys().filter(|name| name.starts_with("llm.budget.left{"));
-    assert!(series.count() <= 1_001);
-    assert_eq!(all["llm.budget.spent{llm.budget=other}"].values, [1.0]);
+    assert_eq!(all["llm.budget.spent{llm.budget=key-0}"].values, [1.0]);
+    assert!(all["llm.budget.spent{llm.budget=key-1}"].values[0].is_nan());
 }

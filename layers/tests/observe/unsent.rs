@@ -98,6 +98,10 @@ async fn refuse(how: Refused, has_second: bool) {
     let sent = usize::from(has_second);
     assert_eq!(probe.calls(), sent, "{how:?}");
     let numbers = recorded.take();
+    // All calls share this budget.
+    let is_the_service = |name: &String| name.starts_with("llm.operations{") && name.contains("llm.fault=service");
+    let is_budget = how == Refused::Budget && !has_second;
+    assert!(!is_budget || numbers.keys().any(is_the_service), "{how:?}");
     #[expect(clippy::cast_precision_loss, reason = "none or one")]
     let amplification = (1, sent as f64);
     assert_eq!(counted(&numbers, n::OPERATION_ATTEMPTS), amplification, "{how:?}");

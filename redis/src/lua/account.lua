@@ -100,11 +100,12 @@ local function new_generation()
     return time[1] .. '.' .. time[2] .. '.' .. KEYS[1]:match('[^:]*$'):gsub('[^%w]', ''):sub(-16)
 end
 
--- Generations by their names: version, amount (two parts), and when it was seen.
+-- Generations by their names: version, amount (two parts), and when it was seen; of one that has ended as an older state also the least that its amount
+-- is from then on (two parts).
 local function lost_of(written)
     local lost = {}
-    for g, v, d, p, at in written:gmatch('([^,;]+),(%d+),(%-?%d+),(%d+),(%d+)') do
-        lost[g] = {tonumber(v), tonumber(d), tonumber(p), tonumber(at)}
+    for g, v, d, p, at, fd, fp in written:gmatch('([^,;]+),(%d+),(%-?%d+),(%d+),(%d+),?(%-?%d*),?(%d*)') do
+        lost[g] = {tonumber(v), tonumber(d), tonumber(p), tonumber(at), tonumber(fd), tonumber(fp)}
     end
     return lost
 end
@@ -112,7 +113,9 @@ end
 local function written_of(lost)
     local all = {}
     for g, part in pairs(lost) do
-        all[#all + 1] = g .. ',' .. text(part[1]) .. ',' .. text(part[2]) .. ',' .. text(part[3]) .. ',' .. text(part[4])
+        local one = g .. ',' .. text(part[1]) .. ',' .. text(part[2]) .. ',' .. text(part[3]) .. ',' .. text(part[4])
+        if part[6] then one = one .. ',' .. text(part[5]) .. ',' .. text(part[6]) end
+        all[#all + 1] = one
     end
     return table.concat(all, ';')
 end
@@ -179,8 +182,10 @@ end
 
 -- Frees what processes held that are gone, without the first `skipped` of them, and writes nothing. Returns which reservations those are.
 local function free_dead(key, a, now, skipped)
-    local dead = redis.call('ZRANGEBYSCORE', holds_of(key), '-inf', text(now), 'LIMIT', skipped, SWEEP)
-    if #dead == 0 then return dead end
+    local ended = redis.call('ZCOUNT', holds_of(key), '-inf', text(now))
+    if ended <= skipped then return {} end
+    -- By rank: those whose leases have ended are the first.
+    local dead = redis.call('ZRANGE', holds_of(key), text(skipped), text(math.min(ended, skipped + SWEEP) - 1))
     for _, amount in ipairs(redis.call('HMGET', amounts_of(key), unpack(dead))) do
         if amount then release(a, amount) end
     end
@@ -245,13 +250,32 @@ local function is_of_now(a, at, now)
     return at > a.z and (not a.length or at + a.length > now)
 end
 
+-- Merges the two generations that were lost first, if no more are remembered. A ledger's stays by itself.
+local function merge_oldest(a)
+    local names = {}
+    for g in pairs(a.lost) do
+        if g ~= LEDGER then names[#names + 1] = g end
+    end
+    if #names < 2 or #names + (a.lost[LEDGER] and 1 or 0) < MOST_LOST then return end
+    table.sort(names, function(one, other)
+        local at, than = a.lost[one][4], a.lost[other][4]
+        return at < than or (at == than and one < other)
+    end)
+    local first, second = a.lost[names[1]], a.lost[names[2]]
+    local d, p = add(first[2], first[3], second[2], second[3])
+    a.lost[names[1]] = nil
+    -- What was seen of the second alone is less.
+    a.lost[names[2]] = {second[1], d, p, second[4], d, p}
+end
+
 -- Ends the generation of an account that is older than what was seen of it. What processes that had not seen more have spent on the older state is part
--- of that generation.
+-- of that generation, and is not taken back: its amount never becomes less.
 local function end_older(a, parts, now)
     local part = parts[a.g]
     if not part or part[1] <= a.v or not is_of_now(a, part[4], now) then return end
     local d, p = own_of(a)
-    a.lost[a.g], a.relost = {a.v, d, p, part[4]}, true
+    merge_oldest(a)
+    a.lost[a.g], a.relost = {a.v, d, p, part[4], d, p}, true
     a.g, a.v = new_generation(), 0
 end
 
@@ -265,12 +289,25 @@ local function beyond(ledger, d, p, now)
     return sub(d, p, bd, bp)
 end
 
+-- The names of generations: a ledger's first, since what stands there of a ledger decides on the others; then by the time at which they were seen.
+local function in_order(parts)
+    local names = {}
+    for g in pairs(parts) do names[#names + 1] = g end
+    table.sort(names, function(one, other)
+        if (one == LEDGER) ~= (other == LEDGER) then return one == LEDGER end
+        local at, than = parts[one][4], parts[other][4]
+        return at < than or (at == than and one < other)
+    end)
+    return names
+end
+
 -- What a process has seen of generations that the server has lost counts again. Returns how much was added.
 local function restore(a, known, cd, cp, soft, now)
     local added_d, added_p, count = 0, 0, 0
     local z, parts = known_of(a, known)
     if not z then return 0, 0 end
-    if z > a.z then a.z, a.reset = z, true end
+    local is_reset = z > a.z
+    if is_reset then a.z, a.reset = z, true end
     end_older(a, parts, now)
     for g, part in pairs(a.lost) do
         if part[4] <= a.z then
@@ -282,9 +319,13 @@ local function restore(a, known, cd, cp, soft, now)
         end
     end
     local ledger = a.lost[LEDGER]
-    for g, part in pairs(parts) do
-        local v, d, p, at = part[1], part[2], part[3], part[4]
+    for _, g in ipairs(in_order(parts)) do
+        local v, d, p, at = unpack(parts[g], 1, 4)
         local had = a.lost[g]
+        -- What was spent on an older state before a reset that the server has lost is forgotten with it.
+        local fd, fp
+        if had and had[6] and not is_reset then fd, fp = had[5], had[6] end
+        if fp and less(d, p, fd, fp) then d, p = fd, fp end
         if g ~= a.g and is_of_now(a, at, now) and (had and v > had[1] or not had and count < MOST_LOST) then
             count = had and count or count + 1
             local dd, dp = sub(d, p, had and had[2] or 0, had and had[3] or 0)
@@ -299,7 +340,7 @@ local function restore(a, known, cd, cp, soft, now)
                 spend(a, dd, dp, cd, cp, soft, at)
                 added_d, added_p = add(added_d, added_p, dd, dp)
             end
-            a.lost[g], a.relost = part, true
+            a.lost[g], a.relost = {v, d, p, at, fd, fp}, true
         end
     end
     return added_d, added_p

@@ -91,3 +91,20 @@ async fn the_same_beginning_again_is_ignored() {
     let read = got(Api::Messages, &stream(&events), End::Closed).await;
     assert_eq!((read.text.as_str(), read.kind()), ("Oslo.", None));
 }
+
+/// Each usage at the end is read with what the beginning reported.
+#[tokio::test(start_paused = true)]
+async fn the_usage_of_a_beginning_that_repeats_has_a_bound() {
+    let begun = |number: usize| {
+        let members: String = (0..50).map(|at| format!("\"other_{number}_{at}\":1,")).collect();
+        START.replace("\"input_tokens\":20", &format!("{members}\"input_tokens\":20"))
+    };
+    let starts: Vec<String> = (0..100).map(begun).collect();
+    let starts: Vec<&str> = starts.iter().map(String::as_str).collect();
+    let events = [&starts[..], &M_OSLO[1..]].concat();
+    let read = got(Api::Messages, &stream(&events), End::Closed).await;
+    assert_eq!((read.text.as_str(), read.kind()), ("Oslo.", None));
+    assert_eq!(prompt(&read), 1520);
+    let largest = read.frames.iter().map(Frame::size_in_bytes).max();
+    assert!(largest < Some(20 * 1024), "{largest:?}");
+}

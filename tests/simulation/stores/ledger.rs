@@ -17,14 +17,17 @@ use crate::record::Record;
 pub(crate) struct Kept {
     entries: Mutex<Vec<Entry>>,
     corrected: Mutex<HashSet<u128>>,
+    /// Whether a jump of the clock may end the time in which bills are requested.
+    may_leave_bills: bool,
     record: Arc<Record>,
 }
 
 impl Kept {
-    pub(crate) fn new(record: Arc<Record>) -> Self {
+    pub(crate) fn new(record: Arc<Record>, may_leave_bills: bool) -> Self {
         Self {
             entries: Mutex::default(),
             corrected: Mutex::default(),
+            may_leave_bills,
             record,
         }
     }
@@ -44,9 +47,20 @@ impl Ledger for Kept {
     }
 
     fn correct(&self, correction: &Correction) {
+        let id = correction.id.to_u128();
+        let mut corrected = self.corrected.lock().unwrap();
         // A bill that a jump of the clock left to a later run comes after that.
-        if !correction.awaits_bill && !self.corrected.lock().unwrap().insert(correction.id.to_u128()) {
+        let is_first = if correction.awaits_bill {
+            !corrected.contains(&id)
+        } else {
+            corrected.insert(id)
+        };
+        drop(corrected);
+        if !is_first {
             self.record.wrong("an entry was corrected twice".to_owned());
+        }
+        if correction.awaits_bill && !self.may_leave_bills {
+            self.record.wrong("a bill was left to a later run".to_owned());
         }
         let mut entries = self.entries.lock().unwrap();
         match entries.iter_mut().find(|known| known.id == correction.id) {

@@ -88,18 +88,39 @@ fn is_date(text: &str) -> bool {
     })
 }
 
-/// The zone behind a date: `Z`, or hours and minutes.
-fn zone(behind: &str) -> &str {
+/// The zone behind a date, as RFC 3339 has it: `Z`, or hours and minutes.
+fn zone(behind: &str) -> String {
     let is_digit = |mark: char| mark.is_ascii_digit();
     let fraction = behind
         .strip_prefix('.')
         .map(|fraction| fraction.trim_start_matches(is_digit));
     let behind = fraction.unwrap_or(behind).trim_start();
-    if ["z", "utc", "gmt"].iter().any(|word| behind.starts_with(word)) {
-        return "Z";
+    let behind = behind.strip_prefix('(').unwrap_or(behind);
+    match ["z", "utc", "gmt"].iter().find_map(|word| behind.strip_prefix(word)) {
+        Some(behind) => offset(behind).unwrap_or_else(|| "Z".to_owned()),
+        None => offset(behind).unwrap_or_else(|| "+08:00".to_owned()),
     }
-    let is_offset = |offset: &&str| offset.starts_with(['+', '-']) && offset.as_bytes().get(3) == Some(&b':');
-    behind.get(..6).filter(is_offset).unwrap_or("+08:00")
+}
+
+/// `+08:00` at the start of a text, also as `+0800` and `+8`.
+fn offset(text: &str) -> Option<String> {
+    let sign = text.chars().next().filter(|sign| matches!(sign, '+' | '-'))?;
+    let is_digit = |mark: char| mark.is_ascii_digit();
+    let rest = text.get(1..)?;
+    let end = rest.find(|mark: char| !is_digit(mark)).unwrap_or(rest.len());
+    let (digits, behind) = rest.split_at_checked(end)?;
+    let (hours, minutes) = match digits.len() {
+        1 | 2 => {
+            let minutes = behind.strip_prefix(':').and_then(|behind| behind.get(..2));
+            (
+                digits,
+                minutes.filter(|minutes| minutes.chars().all(is_digit)).unwrap_or("00"),
+            )
+        }
+        4 => digits.split_at_checked(2)?,
+        _ => return None,
+    };
+    Some(format!("{sign}{hours:0>2}:{minutes}"))
 }
 
 /// `02:13:45` at the start of a text.
@@ -249,6 +270,23 @@ mod tests {
             (
                 "try again at 2026-08-07T05:00:00-02:30",
                 Some("2026-08-07t05:00:00-02:30"),
+            ),
+            (
+                "resets at 2026-08-07 05:00:00 +0000 UTC",
+                Some("2026-08-07 05:00:00+00:00"),
+            ),
+            (
+                "resets at 2026-08-07T05:00:00.5-0700.",
+                Some("2026-08-07t05:00:00-07:00"),
+            ),
+            ("resets at 2026-08-07 05:00:00 (UTC)", Some("2026-08-07 05:00:00Z")),
+            (
+                "resets at 2026-08-07 05:00:00 (UTC+8)",
+                Some("2026-08-07 05:00:00+08:00"),
+            ),
+            (
+                "resets at 2026-08-07 05:00:00 - 3 left",
+                Some("2026-08-07 05:00:00+08:00"),
             ),
             ("the model of 2026-08-07 05:00:00 is gone", None),
             ("resets at 2026-08-07", None),

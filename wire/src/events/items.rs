@@ -18,7 +18,7 @@ pub struct ContentSize {
     pub summary: usize,
     /// Calls of tools, refusals, pictures: what no text can continue.
     pub other: usize,
-    /// Of `other`, what the model did not write: one for whatever the upstream's tools brought.
+    /// Of `other`, what counts no tokens: one for whatever the upstream's tools brought, and one for a piece of sound or of a picture.
     pub from_server_tools: usize,
     /// Whether a tool of the caller is called.
     pub calls: bool,

@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrapped_or_badly_written_is_mended() {
+    fn what_is_wrapped_or_badly_written_is_repaired() {
         for (text, expected) in [
             (&b"data: data: {\"a\":1}"[..], &b"{\"a\":1}"[..]),
             (b"\xEF\xBB\xBF{\"a\":1}", b"{\"a\":1}"),

@@ -156,7 +156,7 @@ fn any_events_are_the_same_however_they_come() {
 
 /// What is written otherwise than the standard has it is made an object, or left.
 #[test]
-fn any_loose_text_is_mended_or_left() {
+fn any_loose_text_is_repaired_or_left() {
     try_reader(&FOLDERS, |text| {
         if let Some(repaired) = repaired(text).filter(|repaired| repaired.first() == Some(&b'{')) {
             prop_assert!(ChunkProbe::read(&repaired).is_ok());
