@@ -21,12 +21,14 @@
 //!
 //! Dropping the last handle ends all waits; the entries are still estimates in the ledger, and are resumed from there.
 
+mod ended;
 mod error;
 mod reconciler;
 mod schedule;
 mod source;
 #[cfg(test)]
 mod tests;
+mod work;
 
 pub use error::{ReconcilerError, ReconcilerProblem};
 pub use reconciler::{MAX_AGE, MAX_PENDING, MAX_REQUESTS, Reconciler, ReconcilerBuilder};

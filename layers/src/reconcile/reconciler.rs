@@ -1,7 +1,6 @@
 //! Asks for late bills in the background, and corrects the entries.
 
 use std::{
-    collections::{HashSet, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -10,22 +9,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::Semaphore,
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use tokio::{runtime::Handle, sync::Semaphore, task::JoinSet};
 
 use super::{
-    Bill, BillError, BillSource, ReconcilerError,
+    BillSource, ReconcilerError,
     error::check,
-    schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, MOST_REFUSALS, longest_pending, spread, waits},
+    schedule::{INITIAL_BILL_DELAY, MAX_BILL_DELAY, longest_pending},
+    work::{NoSlot, PendingSlot, Work, reconcile},
 };
 use crate::{
     UtcTime,
     budget::Budgets,
-    ledger::{Correction, Entry, EntryId, Ledger, Tee},
+    ledger::{Correction, Entry, Ledger, Tee},
     util::Lock,
 };
 
@@ -35,12 +30,6 @@ pub const MAX_PENDING: usize = 10_000;
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Questions for bills that may be on their way at once, by default.
 pub const MAX_REQUESTS: usize = 4;
-
-/// How long a source may take for one answer: longer than any upstream does, so that one that hangs holds no place for good.
-const LONGEST_QUESTION: Duration = Duration::from_secs(60);
-
-/// How long an entry that ended here is not taken up again: the ledger may still list it as one that awaits its bill, until it has written the correction.
-const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Requests the bills of interrupted answers. Cheap to clone. See the [module](super).
 #[derive(Clone)]
@@ -61,24 +50,6 @@ pub struct ReconcilerBuilder {
     max_age: Duration,
     first_wait: Duration,
     longest_wait: Duration,
-}
-
-/// What each task needs. It does not hold the tasks, so that they end with the last handle.
-#[derive(Debug)]
-struct Work {
-    source: Arc<dyn BillSource>,
-    ledger: Arc<dyn Ledger>,
-    budgets: Option<Budgets>,
-    requests: Semaphore,
-    most: usize,
-    max_age: Duration,
-    waits: (Duration, Duration),
-    /// The entries that wait for their bill.
-    pending: Lock<HashSet<EntryId>>,
-    /// Those whose bill was posted, or whose estimate is final.
-    ended: Lock<EndedEntries>,
-    rejected: AtomicU64,
-    expired: AtomicU64,
 }
 
 impl ReconcilerBuilder {
@@ -233,184 +204,6 @@ impl Reconciler {
         let (first, longest) = self.work.waits;
         let until = UtcTime::now().after(longest_pending(first, longest));
         tasks.spawn_on(reconcile(place, entry, until), &self.runtime);
-    }
-}
-
-/// One of the places to wait in, and the entry that has it. Dropped with its task, whatever ends that.
-struct PendingSlot {
-    work: Arc<Work>,
-    entry: EntryId,
-}
-
-/// Why an entry gets no place.
-enum NoSlot {
-    /// It has one, or had one until its bill was posted: that must not be posted twice.
-    Held,
-    Full,
-}
-
-impl PendingSlot {
-    fn take(work: &Arc<Work>, entry: EntryId) -> Result<Self, NoSlot> {
-        let mut pending = work.pending.lock();
-        if pending.contains(&entry) || work.ended.lock().contains(entry) {
-            return Err(NoSlot::Held);
-        }
-        if pending.len() >= work.most {
-            return Err(NoSlot::Full);
-        }
-        pending.insert(entry);
-        let work = Arc::clone(work);
-        Ok(Self { work, entry })
-    }
-}
-
-impl Drop for PendingSlot {
-    fn drop(&mut self) {
-        self.work.pending.lock().remove(&self.entry);
-    }
-}
-
-/// The entries that ended lately, up to a number.
-#[derive(Debug, Default)]
-struct EndedEntries {
-    ids: HashSet<EntryId>,
-    in_order: VecDeque<(Instant, EntryId)>,
-}
-
-impl EndedEntries {
-    fn contains(&mut self, entry: EntryId) -> bool {
-        self.forget_old(usize::MAX);
-        self.ids.contains(&entry)
-    }
-
-    fn add(&mut self, entry: EntryId, most: usize) {
-        if self.ids.insert(entry) {
-            self.in_order.push_back((Instant::now(), entry));
-        }
-        self.forget_old(most);
-    }
-
-    fn forget_old(&mut self, most: usize) {
-        while let Some((at, entry)) = self.in_order.front() {
-            if self.in_order.len() <= most && at.elapsed() < REMEMBERED {
-                return;
-            }
-            self.ids.remove(entry);
-            self.in_order.pop_front();
-        }
-    }
-}
-
-/// Requests the bill of an entry until this time, which is wall time, since other processes go by it; a suspended machine's time passes too. If the clock
-/// steps beyond it, the bill is left to a later run. After it the entry may be another process's, and no bill is posted.
-async fn reconcile(place: PendingSlot, entry: Entry, until: UtcTime) {
-    let work = &place.work;
-    let mut reason = "the upstream does not know it yet".to_owned();
-    let (first, longest) = work.waits;
-    let mut waits = waits(first, longest);
-    let mut refusals = 0;
-    let mut next = waits.next();
-    while let Some(wait) = next {
-        sleep(wait.min(time_left(until))).await;
-        let Some(answer) = work.request(&entry, until).await else {
-            return work.leave(&entry, &reason);
-        };
-        next = match answer {
-            Ok(Some(bill)) => return work.post(&entry, bill),
-            Ok(None) => waits.next(),
-            Err(BillError::Later { reason: why }) => {
-                reason = why;
-                waits.next()
-            }
-            Err(BillError::Refused { reason: why }) if refusals == MOST_REFUSALS => return work.leave(&entry, &why),
-            Err(BillError::Refused { reason: why }) => {
-                reason = why;
-                refusals += 1;
-                Some(spread(longest))
-            }
-            Err(BillError::Never { reason: why }) => {
-                reason = why;
-                None
-            }
-        };
-    }
-    work.give_up(&entry, &reason);
-}
-
-/// How long it is until this time.
-fn time_left(until: UtcTime) -> Duration {
-    until.since(UtcTime::now())
-}
-
-impl Work {
-    /// Requests a bill; `None` if there is no answer by this time, also if too many other questions are on their way.
-    async fn request(&self, entry: &Entry, until: UtcTime) -> Option<Result<Option<Bill>, BillError>> {
-        // Closed never.
-        let _request = timeout(time_left(until), self.requests.acquire()).await.ok()?.ok()?;
-        let time = LONGEST_QUESTION.min(time_left(until));
-        if time.is_zero() {
-            return None;
-        }
-        let answer = timeout(time, self.source.bill(entry)).await;
-        let late = |_| {
-            Err(BillError::Later {
-                reason: format!("no answer within {} s", LONGEST_QUESTION.as_secs()),
-            })
-        };
-        (!time_left(until).is_zero()).then(|| answer.unwrap_or_else(late))
-    }
-
-    fn post(&self, entry: &Entry, bill: Bill) {
-        tracing::debug!(target: "llm::cost", entry = %entry.id, bill = %bill.amount, estimate = %entry.cost(), "bill came");
-        if let Some(budgets) = &self.budgets {
-            budgets.correct(entry, bill.amount);
-        }
-        let correction = Correction::new(entry.id, UtcTime::now(), bill.amount, bill.usage);
-        self.ended.lock().add(entry.id, self.most);
-        self.ledger.correct(&correction);
-    }
-
-    /// No bill is waited for any more.
-    fn give_up(&self, entry: &Entry, reason: &str) {
-        self.report(entry, reason, "no bill was received: the estimate is final");
-        self.settle(entry);
-    }
-
-    /// The account refused the question, or did not answer it in time: the bill is left to a later run. The ledger records what the budgets keep, so
-    /// that the bill takes the place of that.
-    fn leave(&self, entry: &Entry, reason: &str) {
-        let message = "the account does not report the bill: the estimate stands until a later run requests it";
-        self.report(entry, reason, message);
-        self.keep_estimate(entry);
-        self.ledger
-            .correct(&Correction::deferred(entry.id, UtcTime::now(), entry.cost()));
-    }
-
-    fn report(&self, entry: &Entry, reason: &str, message: &'static str) {
-        self.expired.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(
-            target: "llm::cost",
-            entry = %entry.id,
-            model = &*entry.model,
-            estimate = %entry.cost(),
-            reason,
-            message
-        );
-    }
-
-    /// The estimate is final: the budgets keep no more than it, and the ledger says so.
-    fn settle(&self, entry: &Entry) {
-        self.keep_estimate(entry);
-        self.ended.lock().add(entry.id, self.most);
-        self.ledger
-            .correct(&Correction::unbilled(entry.id, UtcTime::now(), entry.cost()));
-    }
-
-    /// The budgets keep no more than the estimate.
-    fn keep_estimate(&self, entry: &Entry) {
-        if let Some(budgets) = &self.budgets {
-            budgets.correct(entry, entry.cost());
-        }
     }
 }
 
