@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use openrouter_wire::error::seconds_of_unit;
 use tower_llm_layers::UtcTime;
 
 /// The longest reset that is believed. The farthest real one is the next midnight, when daily quotas come back.
@@ -52,24 +53,14 @@ fn parts(mut text: &str) -> Option<Duration> {
             .find(|character: char| !character.is_ascii_alphabetic())
             .unwrap_or(rest.len());
         let (unit, rest) = rest.split_at_checked(unit)?;
-        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds_of(unit)?).ok()?;
+        let part =
+            Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds_of_unit(&unit.to_ascii_lowercase())?)
+                .ok()?;
         whole = whole.checked_add(part)?;
         let behind = rest.trim_start_matches([' ', ',']);
         text = behind.strip_prefix("and ").unwrap_or(behind);
     }
     (!whole.is_zero()).then_some(whole)
-}
-
-/// How many seconds a unit has.
-fn seconds_of(unit: &str) -> Option<f64> {
-    Some(match unit.to_ascii_lowercase().as_str() {
-        "d" | "day" | "days" => 86_400.0,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 3_600.0,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-        "ms" | "millisecond" | "milliseconds" => 0.001,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tower_openrouter::{
-    Tags, UsdAmount,
+    Tags,
     layers::budget::{AccountState, BudgetStore, Budgets, InMemoryBudgetStore},
     redis::{RedisBudgets, RedisError},
 };
@@ -157,14 +157,13 @@ impl SharedAccounts {
 
 impl BudgetState {
     fn of(state: &AccountState) -> Self {
-        let usd = |amount: UsdAmount| amount.to_string().replace('$', "");
         Self {
             name: state.budget.name().to_owned(),
-            usd: usd(state.budget.cap()),
+            usd: state.budget.cap().decimal(),
             per: state.budget.window().as_str(),
-            spent: usd(state.settled.saturating_add(state.overrun)),
-            reserved: usd(state.reserved),
-            free: usd(state.free()),
+            spent: state.spent().decimal(),
+            reserved: state.reserved.decimal(),
+            free: state.free().decimal(),
             resets: state.resets.map(|at| at.to_string()),
         }
     }

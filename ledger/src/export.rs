@@ -59,11 +59,11 @@ impl<T> Line<T> {
             state: entry.state.as_str(),
             outcome: entry.outcome.as_str(),
             streamed: entry.streamed,
-            cost: dollars(entry.cost()),
-            bill: entry.bill.map(dollars),
-            estimate: entry.estimate.map(dollars),
-            reserved: dollars(entry.reserved),
-            recorded: dollars(entry.recorded),
+            cost: entry.cost().decimal(),
+            bill: entry.bill.map(UsdAmount::decimal),
+            estimate: entry.estimate.map(UsdAmount::decimal),
+            reserved: entry.reserved.decimal(),
+            recorded: entry.recorded.decimal(),
             prompt_tokens: usage.prompt,
             cached_tokens: usage.cached,
             cache_written_tokens: usage.cache_written,
@@ -80,11 +80,6 @@ impl<T> Line<T> {
             clamped_to: entry.clamped_to,
         }
     }
-}
-
-/// A decimal number of dollars, without the sign.
-fn dollars(amount: UsdAmount) -> String {
-    amount.to_string().replacen('$', "", 1)
 }
 
 /// A text that no spreadsheet takes for a formula.

@@ -61,7 +61,7 @@ pub(super) mod usd {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match amount {
-            Some(amount) => serializer.serialize_str(&amount.to_string().replacen('$', "", 1)),
+            Some(amount) => serializer.serialize_str(&amount.decimal()),
             None => serializer.serialize_none(),
         }
     }

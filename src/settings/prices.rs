@@ -61,7 +61,7 @@ impl PriceSettings {
             ("input_cache_write", self.input_cache_write),
         ];
         let given = prices.into_iter().filter_map(|(name, price)| {
-            let decimal = price?.to_string().replace('$', "");
+            let decimal = price?.0.decimal();
             Some((name.to_owned(), decimal.into()))
         });
         serde_json::from_value(serde_json::Value::Object(given.collect()))

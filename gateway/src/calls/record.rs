@@ -243,7 +243,7 @@ fn display<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S
 #[expect(clippy::ref_option, reason = "serde calls it with a reference to the field")]
 pub(crate) fn dollars<S: Serializer>(amount: &Option<UsdAmount>, serializer: S) -> Result<S::Ok, S::Error> {
     match amount {
-        Some(amount) => serializer.serialize_some(&amount.to_string().replacen('$', "", 1)),
+        Some(amount) => serializer.serialize_some(&amount.decimal()),
         None => serializer.serialize_none(),
     }
 }

@@ -63,9 +63,7 @@ pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
     let mut text = String::new();
     let gauges: [(&str, Amount); 4] = [
         (names::BUDGET_CAP, |account| account.budget.cap()),
-        (names::BUDGET_SPENT, |account| {
-            account.settled.saturating_add(account.overrun)
-        }),
+        (names::BUDGET_SPENT, AccountState::spent),
         (names::BUDGET_RESERVED, |account| account.reserved),
         (names::BUDGET_LEFT, AccountState::free),
     ];
@@ -77,7 +75,7 @@ pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
         let (gauge, label) = (prometheus(gauge), prometheus(names::BUDGET));
         text.push_str(&format!("# HELP {gauge} {help}\n# TYPE {gauge} gauge\n"));
         for (name, account) in &fullest {
-            let amount = amount(account).to_string().replace('$', "");
+            let amount = amount(account).decimal();
             text.push_str(&format!("{gauge}{{{label}=\"{name}\"}} {amount}\n"));
         }
     }

@@ -52,7 +52,6 @@ pub(super) fn storage(config: &Config) -> Result<Option<(LedgerOptions, KeyDatab
     let (ledger, keys) = match (&storage.postgres, config.sqlite()) {
         (Some(place), _) => {
             let wrong = |message| problem(config, "storage.postgres", message);
-            postgres_url(place).map_err(wrong)?;
             // Each connection reads it again: its password may have been replaced.
             let place = place.clone();
             let url = move || postgres_url(&place).map_err(io::Error::other);

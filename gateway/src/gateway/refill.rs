@@ -57,7 +57,7 @@ impl Refill {
         let accounts = store.accounts_of(budget).into_iter();
         self.before.extend(accounts.map(|(line, state)| Before {
             line,
-            spent: state.settled.saturating_add(state.overrun),
+            spent: state.spent(),
             at,
         }));
     }

@@ -151,7 +151,7 @@ impl BudgetRow {
             window: state.budget.window().as_str(),
             is_soft: state.budget.is_soft(),
             cap: Some(state.budget.cap()),
-            spent: Some(state.settled.saturating_add(state.overrun)),
+            spent: Some(state.spent()),
             reserved: Some(state.reserved),
             resets: state.resets.map(|at| at.to_string()),
             forecast: forecast.at_reset,

@@ -87,11 +87,18 @@ impl AccountState {
         }
     }
 
+    /// What has been spent, whether or not it fitted under the cap.
+    #[must_use]
+    pub const fn spent(&self) -> UsdAmount {
+        self.settled.saturating_add(self.overrun)
+    }
+
     /// What is neither spent nor reserved; below zero only if a budget is soft, or was overrun.
     #[must_use]
     pub fn free(&self) -> UsdAmount {
-        let taken = self.settled.saturating_add(self.reserved).saturating_add(self.overrun);
-        self.budget.cap().saturating_sub(taken)
+        self.budget
+            .cap()
+            .saturating_sub(self.spent().saturating_add(self.reserved))
     }
 }
 

@@ -52,12 +52,8 @@ impl Correction {
     #[must_use]
     pub const fn deferred(id: EntryId, at: UtcTime, estimate: UsdAmount) -> Self {
         Self {
-            id,
-            at,
-            bill: None,
-            recorded: estimate,
-            usage: None,
             awaits_bill: true,
+            ..Self::unbilled(id, at, estimate)
         }
     }
 

@@ -170,3 +170,34 @@ pub(crate) fn difference_per_mille(bill: UsdAmount, estimate: UsdAmount) -> Opti
         .div_ceil(bill.pico().unsigned_abs().max(1));
     Some(u64::try_from(per_mille).unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+impl Entry {
+    /// Of an interrupted stream that ended then, whose bill is awaited.
+    pub(crate) fn estimated(at: UtcTime, estimate: UsdAmount) -> Self {
+        Self {
+            id: EntryId::new(at),
+            call: CallId::new(at),
+            attempt: 1,
+            began: at,
+            ended: at,
+            upstream: "openrouter".into(),
+            provider: None,
+            model: "a/b".into(),
+            served_model: None,
+            tags: Tags::default(),
+            state: EntryState::Estimated,
+            outcome: EntryOutcome::Dropped,
+            streamed: true,
+            reserved: estimate,
+            estimate: Some(estimate),
+            bill: None,
+            recorded: estimate,
+            usage: TokenUsage::default(),
+            generation_id: Some("gen-1".into()),
+            first_token: None,
+            clamped_to: None,
+            affordable_tokens: None,
+        }
+    }
+}

@@ -36,16 +36,18 @@ impl Groups {
             if !is_time && cost <= self.least_cost {
                 return;
             }
-            let Some(least) = self.least(is_time) else { return };
-            // An hour before all that are kept is none to keep.
-            if is_time && name < &*least {
+            let Some((least, least_cost)) = self.least(is_time) else {
                 return;
-            }
-            if !is_time {
-                self.least_cost = self.named.get(&least).map_or(UsdAmount::ZERO, |group| group.spend.cost);
-                if cost <= self.least_cost {
-                    return;
-                }
+            };
+            let matters_less = if is_time {
+                // An hour before all that are kept is none to keep.
+                name < &*least
+            } else {
+                self.least_cost = least_cost;
+                cost <= least_cost
+            };
+            if matters_less {
+                return;
             }
             if let Some(group) = self.named.remove(&least) {
                 self.others.get_or_insert_default().merge(&group.spend);
@@ -55,15 +57,15 @@ impl Groups {
         self.named.insert(name.into(), Group { spend, first: number });
     }
 
-    fn least(&self, is_time: bool) -> Option<Box<str>> {
+    /// The group that matters least, and its cost.
+    fn least(&self, is_time: bool) -> Option<(Box<str>, UsdAmount)> {
         let cost = |group: &Group| (group.spend.cost, group.spend.attempts, group.first);
-        let least = if is_time {
-            self.named.keys().min()
+        let (name, group) = if is_time {
+            self.named.iter().min_by_key(|(name, _)| *name)
         } else {
-            let least = self.named.iter().min_by_key(|(_, group)| cost(group));
-            least.map(|(name, _)| name)
-        };
-        least.cloned()
+            self.named.iter().min_by_key(|(_, group)| cost(group))
+        }?;
+        Some((name.clone(), group.spend.cost))
     }
 
     /// The sums that the entry of this number counts in.

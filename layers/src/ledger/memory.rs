@@ -171,39 +171,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::{
-        Tags, TokenUsage, UsdAmount, UtcTime,
-        ledger::{CallId, EntryId, EntryOutcome, EntryState},
-    };
+    use crate::{Tags, UsdAmount, UtcTime};
 
     /// An entry that awaits its bill, so many hours later.
     fn entry(hours: u64) -> Entry {
         let at = UtcTime::from_millis(1_795_587_300_000).after(Duration::from_secs(hours * 3600));
-        let estimate = UsdAmount::from_pico(5);
-        Entry {
-            id: EntryId::new(at),
-            call: CallId::new(at),
-            attempt: 1,
-            began: at,
-            ended: at,
-            upstream: "openrouter".into(),
-            provider: None,
-            model: "a/b".into(),
-            served_model: None,
-            tags: Tags::default(),
-            state: EntryState::Estimated,
-            outcome: EntryOutcome::Dropped,
-            streamed: true,
-            reserved: estimate,
-            estimate: Some(estimate),
-            bill: None,
-            recorded: estimate,
-            usage: TokenUsage::default(),
-            generation_id: Some("gen-1".into()),
-            first_token: None,
-            clamped_to: None,
-            affordable_tokens: None,
-        }
+        Entry::estimated(at, UsdAmount::from_pico(5))
     }
 
     #[test]

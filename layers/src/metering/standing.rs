@@ -70,8 +70,7 @@ fn show(accounts: &[AccountState]) -> BTreeSet<SharedString> {
     static BUDGETS: Bounded = Bounded::of_names();
     let mut shown = BTreeSet::new();
     for (name, account) in fullest(&BUDGETS, accounts) {
-        let spent = account.settled.saturating_add(account.overrun);
-        let amounts = [account.budget.cap(), spent, account.reserved, account.free()];
+        let amounts = [account.budget.cap(), account.spent(), account.reserved, account.free()];
         set_budget(name.clone(), amounts.map(crate::UsdAmount::in_dollars));
         shown.insert(name);
     }

@@ -70,6 +70,12 @@ impl UsdAmount {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// The decimal number of dollars without the sign of the dollar, such as `0.0125`: exact where a JSON number is not.
+    #[must_use]
+    pub fn decimal(self) -> String {
+        self.to_string().replacen('$', "", 1)
+    }
+
     /// Whether it is below nothing.
     #[must_use]
     pub const fn is_negative(self) -> bool {

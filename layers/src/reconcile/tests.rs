@@ -13,9 +13,9 @@ use tokio::{runtime::Handle, time::sleep};
 
 use super::*;
 use crate::{
-    Tags, TokenUsage, UsdAmount, UtcTime,
+    UsdAmount, UtcTime,
     budget::{Budget, Budgets, InMemoryBudgetStore},
-    ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState, Ledger, MemoryLedger},
+    ledger::{Entry, EntryState, Ledger, MemoryLedger},
 };
 
 /// Refuses this many questions, then knows nothing for this many, then knows the bill.
@@ -43,31 +43,11 @@ impl BillSource for Account {
 
 /// An entry whose estimate is less than what is reserved for it.
 fn estimated() -> Entry {
-    let at = UtcTime::now();
     let reserved = UsdAmount::from_pico(50);
     Entry {
-        id: EntryId::new(at),
-        call: CallId::new(at),
-        attempt: 1,
-        began: at,
-        ended: at,
-        upstream: "openrouter".into(),
-        provider: None,
-        model: "a/b".into(),
-        served_model: None,
-        tags: Tags::default(),
-        state: EntryState::Estimated,
-        outcome: EntryOutcome::Dropped,
-        streamed: true,
         reserved,
-        estimate: Some(UsdAmount::from_pico(5)),
-        bill: None,
         recorded: reserved,
-        usage: TokenUsage::default(),
-        generation_id: Some("gen-1".into()),
-        first_token: None,
-        clamped_to: None,
-        affordable_tokens: None,
+        ..Entry::estimated(UtcTime::now(), UsdAmount::from_pico(5))
     }
 }
 

@@ -55,7 +55,7 @@ const ACCENTED: [(char, &str); 47] = [
 pub(super) const HYPHEN: char = '\u{85}';
 
 /// Hands on what a character is in every form: a letter without its case and its accents, a blank for a dash, [`HYPHEN`] for a hyphen, and nothing for a
-/// quote or an apostrophe, which stands in many forms or in none.
+/// quote or an apostrophe, which has many forms, or is left out.
 pub(super) fn fold(sign: char, mut text: impl FnMut(char)) {
     match sign {
         '\'' | '"' | '´' | '‘' | '’' | '‚' | '‛' | '“' | '”' | '„' | '‟' | '′' | '″' | 'ʼ' | '«' | '»' | '‹' | '›'

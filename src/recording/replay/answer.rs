@@ -289,9 +289,7 @@ fn usage(attempt: &RecordedAttempt) -> String {
     let Some(RecordedTokens { prompt, answer }) = attempt.tokens else {
         return String::new();
     };
-    let cost = attempt
-        .cost
-        .map(|cost| format!(",\"cost\":{}", cost.to_string().replacen('$', "", 1)));
+    let cost = attempt.cost.map(|cost| format!(",\"cost\":{}", cost.decimal()));
     let (total, cost) = (prompt.saturating_add(answer), cost.unwrap_or_default());
     format!(",\"usage\":{{\"prompt_tokens\":{prompt},\"completion_tokens\":{answer},\"total_tokens\":{total}{cost}}}")
 }

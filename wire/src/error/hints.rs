@@ -172,6 +172,19 @@ pub(super) fn amount(text: &str) -> Option<f64> {
     total
 }
 
+/// How many seconds a unit of time has, in small letters: `ms`, `second`, `mins`, `hours`.
+#[must_use]
+pub fn seconds_of_unit(word: &str) -> Option<f64> {
+    Some(match word {
+        "ms" | "milliseconds" | "millisecond" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86_400.0,
+        _ => return None,
+    })
+}
+
 /// How many seconds the unit at the start of a text has, and what follows it.
 fn unit(text: &str) -> Option<(f64, &str)> {
     const CHINESE: [(&str, f64); 6] = [
@@ -186,18 +199,11 @@ fn unit(text: &str) -> Option<(f64, &str)> {
         .find(|mark: char| !mark.is_ascii_alphabetic())
         .unwrap_or(text.len());
     let (word, behind) = text.split_at(end);
-    let seconds = match word {
-        "ms" | "milliseconds" | "millisecond" => 0.001,
-        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-        "h" | "hr" | "hrs" | "hour" | "hours" => 3600.0,
-        "d" | "day" | "days" => 86_400.0,
-        _ => {
-            let mut chinese = CHINESE.iter();
-            return chinese.find_map(|(unit, seconds)| Some((*seconds, text.strip_prefix(unit)?)));
-        }
+    let chinese = || {
+        let mut units = CHINESE.iter();
+        units.find_map(|(unit, seconds)| Some((*seconds, text.strip_prefix(unit)?)))
     };
-    Some((seconds, behind))
+    seconds_of_unit(word).map(|seconds| (seconds, behind)).or_else(chinese)
 }
 
 /// The number in "can only afford 1480": how many tokens the balance would pay for. Thousands may be set off with commas.

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use availability::Availability;
 pub use code::ErrorCode;
-pub use hints::affordable_tokens;
+pub use hints::{affordable_tokens, seconds_of_unit};
 pub use meaning::{is_failure_text, means_failure};
 
 /// How much of a provider's own text is kept, in bytes.
