@@ -7,16 +7,16 @@ use tower_llm_layers::pause::RateLimitStatus;
 
 use crate::reset_time::{LONGEST_RESET, time_to};
 
-/// The names of resets that are believed by themselves, without a header that says how much is left.
+/// The names of resets that are believed by themselves, without a header that says how much is left; without their dashes.
 const RESETS: [&str; 8] = [
-    "x-ratelimit-reset-requests",
-    "x-ratelimit-reset-tokens",
-    "x-ratelimit-reset",
-    "ratelimit-reset",
-    "anthropic-ratelimit-requests-reset",
-    "anthropic-ratelimit-tokens-reset",
-    "anthropic-ratelimit-input-tokens-reset",
-    "anthropic-ratelimit-output-tokens-reset",
+    "xratelimitresetrequests",
+    "xratelimitresettokens",
+    "xratelimitreset",
+    "ratelimitreset",
+    "anthropicratelimitrequestsreset",
+    "anthropicratelimittokensreset",
+    "anthropicratelimitinputtokensreset",
+    "anthropicratelimitoutputtokensreset",
 ];
 
 /// How many limits of one response are read.
@@ -24,13 +24,41 @@ const MOST: usize = 32;
 
 /// What an upstream says of one limit, each as it is written. The names of the three headers differ in one word.
 struct LimitHeaders<'a> {
+    /// That of the reset.
+    name: &'a str,
     remaining: Option<&'a str>,
     limit: Option<&'a str>,
     reset: &'a str,
     /// It counts tokens or bytes, and not calls.
     is_of_size: bool,
-    /// Its reset is believed by itself.
-    is_known: bool,
+}
+
+impl LimitHeaders<'_> {
+    /// The time to the reset.
+    fn time(&self, now: SystemTime) -> Option<Duration> {
+        /// A larger number is an instant, which has its own unit, and so has a text such as `120ms`.
+        const FIRST_INSTANT: f64 = 1e9;
+        let time = time_to(self.reset, now)?;
+        let is_amount = || {
+            let number = self.reset.split(',').next()?.trim().parse::<f64>().ok()?;
+            Some(number < FIRST_INSTANT)
+        };
+        let is_in_milliseconds = self.name.ends_with("-ms") && is_amount() == Some(true);
+        Some(if is_in_milliseconds { time / 1000 } else { time })
+    }
+
+    /// Whether its reset is believed by itself, whatever unit its name ends with.
+    fn is_known(&self) -> bool {
+        let letters = self.name.replace('-', "");
+        let mut name = letters.as_str();
+        for end in ["ms", "seconds", "after", "in"] {
+            name = name.strip_suffix(end).unwrap_or(name);
+        }
+        if name.ends_with("resets") {
+            name = name.strip_suffix('s').unwrap_or(name);
+        }
+        RESETS.contains(&name)
+    }
 }
 
 /// The limits that an upstream names in headers of their own, whatever it calls them: `x-ratelimit-reset-tokens-minute`,
@@ -41,11 +69,11 @@ fn limit_headers(headers: &HeaderMap) -> impl Iterator<Item = LimitHeaders<'_>> 
     let resets = names.filter(|name| is_of_limits(name) && name.contains("reset"));
     resets.take(MOST).filter_map(move |name| {
         Some(LimitHeaders {
+            name,
             remaining: text(&name.replace("reset", "remaining")),
             limit: text(&name.replace("reset", "limit")),
             reset: text(name)?,
             is_of_size: name.contains("-tokens") || name.contains("bysize"),
-            is_known: RESETS.contains(&name),
         })
     })
 }
@@ -58,7 +86,7 @@ pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime
     let now = now();
     let text = text_of(headers);
     let separate = limit_headers(headers).filter_map(|limit| {
-        let left = status(limit.remaining?, limit.limit, limit.reset, now)?;
+        let left = status(limit.remaining?, limit.limit, limit.time(now))?;
         // How many calls some tokens are is not known; that none are left is.
         (!limit.is_of_size || left.remaining == 0).then_some(left)
     });
@@ -66,9 +94,17 @@ pub(crate) fn limit_status(headers: &HeaderMap, now: impl FnOnce() -> SystemTime
     separate.chain(together).min_by_key(|status| status.remaining)
 }
 
-/// Whether a header of this name tells of a limit: all names in use have the word.
-fn is_of_limits(name: &str) -> bool {
-    name.contains("ratelimit")
+/// Whether a header of this name is one of limits: all names in use have the word, some with a dash in it.
+pub(crate) fn is_of_limits(name: &str) -> bool {
+    // Few names have the word: the test for it is cheaper than a search for each place of it.
+    if !name.contains("limit") {
+        return false;
+    }
+    let mut found = name.match_indices("limit");
+    found.any(|(at, _)| {
+        let before = name.get(..at).unwrap_or_default();
+        before.strip_suffix('-').unwrap_or(before).ends_with("rate")
+    })
 }
 
 /// The time to the reset of the limit that an error is about: of those that are used up the last to be filled again. If nothing says how much is
@@ -80,8 +116,13 @@ pub(crate) fn reset_of_error(headers: &HeaderMap, now: SystemTime) -> Option<Dur
     let text = text_of(headers);
     let separate = limit_headers(headers).filter_map(|limit| {
         let left: Option<u64> = limit.remaining.and_then(|left| left.trim().parse().ok());
-        let is_open = left.map_or(limit.is_known, |left| left == 0);
-        is_open.then(|| time_to(limit.reset, now)).flatten()
+        // Anthropic's limits of a subscription have a status in the place of what is left.
+        let is_rejected = || {
+            let status = text(&limit.name.replace("reset", "status"));
+            status.is_some_and(|status| status.trim().eq_ignore_ascii_case("rejected"))
+        };
+        let is_open = left.map_or_else(|| limit.is_known() || is_rejected(), |left| left == 0);
+        is_open.then(|| limit.time(now)).flatten()
     });
     let together = text("ratelimit").into_iter().flat_map(|header| structured(header, now));
     let used_up = together.filter(|status| status.remaining == 0);
@@ -93,12 +134,12 @@ fn text_of<'a>(headers: &'a HeaderMap) -> impl Fn(&str) -> Option<&'a str> {
     |name| headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn status(remaining: &str, limit: Option<&str>, reset: &str, now: SystemTime) -> Option<RateLimitStatus> {
+fn status(remaining: &str, limit: Option<&str>, reset: Option<Duration>) -> Option<RateLimitStatus> {
     Some(RateLimitStatus::new(
         remaining.trim().parse().ok()?,
         // Some name the window as well: `100, 100;w=60`.
         limit.and_then(|limit| limit.split([',', ';']).next()?.trim().parse().ok()),
-        time_to(reset.trim(), now)?.min(LONGEST_RESET),
+        reset?.min(LONGEST_RESET),
     ))
 }
 
@@ -113,7 +154,7 @@ fn structured(header: &str, now: SystemTime) -> Vec<RateLimitStatus> {
         let remaining = value(part, &["r", "remaining"])?;
         let reset = value(part, &["t", "reset"])?;
         let limit = value(part, &["q", "limit"]);
-        status(&remaining, limit.as_deref(), &reset, now)
+        status(&remaining, limit.as_deref(), time_to(&reset, now))
     };
     if header.contains("remaining=") {
         return read(header).into_iter().collect();
@@ -240,6 +281,15 @@ mod tests {
                 ],
                 (0, Some(500_000), 19_000),
             ),
+            // Okta.
+            (
+                &[
+                    ("x-rate-limit-limit", "60"),
+                    ("x-rate-limit-remaining", "2"),
+                    ("x-rate-limit-reset", "1780000042"),
+                ],
+                (2, Some(60), 42_000),
+            ),
         ] {
             assert_eq!(read(pairs), Some(status), "{pairs:?}");
         }
@@ -296,6 +346,32 @@ mod tests {
                 Some(19),
             ),
             (&[("x-ratelimit-reset-requests", "6m0s")], Some(360)),
+            // Names with another dash, another unit, another number.
+            (
+                &[("x-rate-limit-remaining", "0"), ("x-rate-limit-reset", "1780000042")],
+                Some(42),
+            ),
+            (&[("rate-limit-reset", "33")], Some(33)),
+            (&[("x-rate-limit-reset-requests", "33s")], Some(33)),
+            (&[("x-ratelimit-resets-in", "33")], Some(33)),
+            (&[("x-ratelimit-reset-after-ms", "33000")], Some(33)),
+            (&[("x-ratelimit-reset-after-ms", "33000, 33000")], Some(33)),
+            // A unit of its own goes before that of the name.
+            (&[("x-ratelimit-reset-ms", "1780000042000")], Some(42)),
+            (&[("x-ratelimit-reset-ms", "42s")], Some(42)),
+            // A limit that was met by its status.
+            (
+                &[
+                    ("anthropic-ratelimit-unified-status", "rejected"),
+                    ("anthropic-ratelimit-unified-reset", "1780000600"),
+                    ("anthropic-ratelimit-unified-5h-status", "rejected"),
+                    ("anthropic-ratelimit-unified-5h-reset", "1780000600"),
+                    ("anthropic-ratelimit-unified-7d-status", "allowed"),
+                    ("anthropic-ratelimit-unified-7d-reset", "1780090000"),
+                ],
+                Some(600),
+            ),
+            (&[("x-generated-limit-reset", "33"), ("x-limit-reset", "33")], None),
             // Nothing says that it is the limit that was met.
             (&[("anthropic-ratelimit-unified-7d-reset", "1780400000")], None),
         ] {

@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::support::{FIRST, SECOND, World, ask, call};
+use crate::support::{
+    FIRST, SECOND, World, ask, call,
+    prices::account_at,
+    raw::{Raw, json, send},
+};
 use openrouter_simulator::Simulator;
 use tower_openrouter::response::{ToUsd as _, UsageExt as _};
 use tower_openrouter::{
@@ -98,6 +102,22 @@ async fn failures_are_typed() {
         FailureKind::Timeout(_)
     ));
     assert_eq!(begun.elapsed().as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_byte_hides_no_model_and_an_id_with_dot_segments_is_not_sent() {
+    let list: &[u8] = b"{\"data\":[{\"id\":\"a/a\",\"description\":\"\xff\"},{\"id\":\"a/b\"}]}";
+    let raw = Raw::always(vec![json(), send(list)]).await;
+    let account = account_at(raw.upstream());
+    let models = account.models().await.unwrap();
+    let ids: Vec<_> = models.iter().map(|model| &*model.id).collect();
+    assert_eq!(ids, ["a/a", "a/b"]);
+    let sent = raw.seen().len();
+    for id in ["../key", "..", "a/../../credits"] {
+        let refused = account.model_endpoints(id).await.unwrap_err();
+        assert_eq!(refused.kind(), FailureKind::BadRequest, "{id}");
+    }
+    assert_eq!(raw.seen().len(), sent);
 }
 
 /// By the catalogue, who cannot take a request is passed over before anything is sent.

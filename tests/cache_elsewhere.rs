@@ -9,18 +9,23 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
 use tokio::time::{advance, sleep};
 use tower_openrouter::{
-    ChatFrame, FailureKind,
+    Api, ApiKey, Candidate, ChatFrame, FailureKind,
     layers::{
         DegradedSource,
-        cache::{AnswerKey, Cache, CacheStatus, CacheStore, CachedResponse, KeySecret, Lookup},
+        cache::{
+            AnswerKey, Cache, CacheStatus, CacheStore, CachedResponse, KeySecret, Lookup,
+            idempotency::InMemoryIdempotency,
+        },
     },
     prelude::*,
-    stack::{ChatCache, TenantKey},
+    stack::{ChatCache, ChatIdempotency, StackBuilder, TenantKey},
+    transport::{Dialect, Upstream},
 };
 
-use crate::support::{FIRST, GOOD, TEXT, World, ask, call};
+use crate::support::{FIRST, GOOD, TEXT, World, ask, call, mounted, raw};
 
 /// A store in another place: it answers after a moment, with bytes.
 #[derive(Clone, Default)]
@@ -101,4 +106,48 @@ async fn a_stale_response_stands_in_and_a_store_that_is_down_fails_no_call() {
     assert_eq!(stack.stream(ask()).await.err().unwrap().kind(), FailureKind::Overloaded);
     world.simulator.plan(FIRST, &GOOD.replace(',', "%2C")).unwrap();
     assert!(call(&stack, true, ask()).await.error.is_none());
+}
+
+/// Gives a stack what replays answers.
+type Slot = fn(StackBuilder) -> StackBuilder;
+
+/// OpenAI sends a chunk with usage and no choice only to a client that requested it: each time, from wherever the answer comes.
+#[tokio::test(start_paused = true)]
+async fn usage_that_only_the_stack_requested_is_left_out_of_replays() {
+    let answer = r#"{"id":"gen-1","choices":[{"index":0,"delta":{"content":"Oslo."},"finish_reason":"stop"}]}"#;
+    let usage = r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+    let body = format!(r#"{{"model":"{FIRST}","stream":true,"messages":[{{"role":"user","content":"Hi"}}]}}"#);
+    let slots: [(&str, Slot); 3] = [
+        ("memory", |builder| {
+            builder.cache(ChatCache::new(Cache::new(1 << 20), TenantKey::global()))
+        }),
+        ("elsewhere", |builder| {
+            let cache = Cache::with_store(Elsewhere::default()).time_to_live(Duration::from_secs(60));
+            builder.cache(ChatCache::new(cache, TenantKey::global()))
+        }),
+        ("idempotency keys", |builder| {
+            builder.idempotency(ChatIdempotency::new(
+                InMemoryIdempotency::new(1 << 20),
+                TenantKey::global(),
+            ))
+        }),
+    ];
+    for (slot, with) in slots {
+        let stream = format!("data: {answer}\n\ndata: {usage}\n\ndata: [DONE]\n\n");
+        let raw = raw::Raw::always(vec![raw::events(), raw::send(stream)]).await;
+        let upstream = Upstream::new("direct", raw.url(), Dialect::OpenAi).unwrap();
+        let builder = Stack::builder()
+            .upstream(upstream, ApiKey::new(raw::KEY).unwrap())
+            .chain([Candidate::new("direct", FIRST).unwrap()]);
+        let endpoint = with(builder).build().unwrap().into_endpoint(Api::Chat);
+        for _ in 0..2 {
+            let mut request = mounted::post("/", body.clone());
+            request
+                .headers_mut()
+                .insert("idempotency-key", HeaderValue::from_static("a"));
+            let (_, text) = mounted::send(endpoint.clone(), request).await;
+            assert_eq!(text, format!("data: {answer}\n\ndata: [DONE]\n\n"), "{slot}");
+        }
+        assert_eq!(raw.seen().len(), 1, "{slot}: the second answer is a replay");
+    }
 }

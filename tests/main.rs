@@ -79,6 +79,8 @@ mod endpoint;
 #[cfg(test)]
 mod endpoint_betas;
 #[cfg(test)]
+mod endpoint_bodies;
+#[cfg(test)]
 mod endpoint_encoding;
 #[cfg(test)]
 mod endpoint_endings;

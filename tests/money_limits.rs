@@ -1,6 +1,13 @@
 //! A request with two limits of tokens: money is reserved for the larger one, and neither is raised.
 
-use crate::support::{FIRST, World, ledger::Kept};
+use std::sync::Arc;
+
+use crate::support::{
+    FIRST, World, call,
+    ledger::Kept,
+    prices,
+    raw::{self, Raw},
+};
 use serde_json::{Value, json};
 use tower_openrouter::{
     ChatRequest, ChatServiceExt, ResponsesRequest, UsdAmount,
@@ -74,4 +81,25 @@ fn the_largest_limit_counts_in_each_api() {
         let request = ChatRequest::from_json(body).unwrap();
         assert_eq!(request.read_max_tokens(), Some(9_000), "{body}");
     }
+}
+
+/// Alternatives that were set by hand are not checked when the request is read.
+#[tokio::test(start_paused = true)]
+async fn alternatives_that_cannot_be_read_have_no_known_price() {
+    let raw = Raw::always(vec![raw::json(), raw::send("{}")]).await;
+    let row = r#"{"id":"acme/a","context_length":100000,"pricing":{"prompt":"0","completion":"0.00001"}}"#;
+    let stack = raw
+        .builder()
+        .chain(["acme/a"])
+        .prices(Arc::new(prices::of(&[row])))
+        .budget(Budget::usd("all", "10").unwrap())
+        .build()
+        .unwrap();
+    for list in [json!([{"model": "acme/a"}, {}]), json!("acme/a"), json!([7])] {
+        let request = ChatRequest::user("Hi").max_tokens(10).extra("fallbacks", list.clone());
+        let got = call(&stack, false, request).await;
+        let error = got.error.unwrap().to_string();
+        assert!(error.contains("price"), "{list}: {error}");
+    }
+    assert!(raw.seen().is_empty(), "nothing was sent");
 }

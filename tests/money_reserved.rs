@@ -207,17 +207,56 @@ async fn a_budget_of_few_worst_cases_is_warned_about_when_the_stack_is_built() {
     let world = World::new("GOOD").await;
     let prices = catalogue(&world).await;
     let (log, _guard) = Log::listen("llm::budget=warn");
+    // A name of this test's own: a process warns of each budget once.
+    let budget = |dollars| Budget::usd("of-few-calls", dollars).unwrap().per(Window::Day);
     let build = |dollars| {
-        let builder = world.builder().chain([SECOND, FIRST]).budget(day(dollars));
+        let builder = world.builder().chain([SECOND, FIRST]).budget(budget(dollars));
         builder.prices(prices.clone()).build().unwrap()
     };
     build("5.00");
     assert_eq!(log.text(), "");
     build("0.50");
     let told = log.text();
-    for part in ["carries few calls", "budget=\"day\"", "cap=$0.50", FIRST, "calls=6"] {
+    for part in [
+        "carries few calls",
+        "budget=\"of-few-calls\"",
+        "cap=$0.50",
+        FIRST,
+        "calls=6",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_budgets_of_few_worst_cases_only_the_new_one_is_warned_about_when_the_stack_is_built_again() {
+    let world = World::new("GOOD").await;
+    let prices = catalogue(&world).await;
+    let (log, _guard) = Log::listen("llm::budget=warn");
+    let build = |budgets: usize| {
+        let budget = |number| {
+            Budget::usd(&format!("of-many/{number}"), "0.40")
+                .unwrap()
+                .per(Window::Day)
+        };
+        let builder = (0..budgets).fold(world.builder().chain([FIRST]), |builder, number| {
+            builder.budget(budget(number))
+        });
+        builder.prices(prices.clone()).build().unwrap()
+    };
+    build(50);
+    let first = log.text();
+    assert_eq!(first.matches("carries few calls").count(), 1, "{first}");
+    assert!(first.contains("budgets=50"), "{first}");
+    build(50);
+    assert_eq!(log.text(), first);
+    build(51);
+    let second = log.text().split_off(first.len());
+    assert_eq!(second.matches("carries few calls").count(), 1, "{second}");
+    assert!(
+        second.contains("budgets=1 ") && second.contains("budget=\"of-many/50\""),
+        "{second}"
+    );
 }
 
 /// A ledger whose entries outlive the process.

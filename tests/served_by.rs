@@ -8,7 +8,7 @@ use tower_openrouter::{
     ChatServiceExt, Outcome,
     account::Bills,
     layers::{
-        ledger::{EntryOutcome, GroupBy, MemoryLedger},
+        ledger::{EntryOutcome, GroupBy, MemoryLedger, NONE},
         reconcile::Reconciler,
         resume::ResumeLayer,
     },
@@ -46,8 +46,11 @@ fn on(world: &World, kept: &MemoryLedger) -> StackBuilder {
 
 /// What each provider billed, by the ledger.
 fn by_ledger(kept: &MemoryLedger) -> BTreeMap<String, i128> {
-    let rows = kept.spend(&GroupBy::Provider);
-    rows.into_iter().map(|row| (row.group, row.spend.cost.pico())).collect()
+    let rows = kept
+        .spend(&GroupBy::Provider)
+        .into_iter()
+        .filter(|row| row.group != NONE);
+    rows.map(|row| (row.group, row.spend.cost.pico())).collect()
 }
 
 /// The same by the simulator's own record.

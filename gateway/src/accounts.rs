@@ -1,6 +1,6 @@
 //! The accounts of all budgets: in this process, or in the shared store.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use serde::Serialize;
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower_openrouter::{
     Tags,
-    layers::budget::{AccountState, BudgetStore, Budgets, InMemoryBudgetStore},
+    layers::budget::{AccountState, Budget, BudgetStore, Budgets, InMemoryBudgetStore},
     redis::{RedisBudgets, RedisError},
 };
 
@@ -75,7 +75,8 @@ impl Accounts {
         match self {
             Self::InMemory(store) => {
                 // The store may hold accounts of budgets that a reload has removed.
-                let known = |state: &AccountState| budgets.iter().any(|budget| budget.name() == state.budget.name());
+                let names: HashSet<_> = budgets.iter().map(Budget::name).collect();
+                let known = |state: &AccountState| names.contains(state.budget.name());
                 Ok(store.accounts().into_iter().filter(known).collect())
             }
             Self::Redis(shared) => shared.read(budgets).await,

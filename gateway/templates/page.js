@@ -1,11 +1,12 @@
 // Keeps the page up to date: the server sends parts of it, rendered and escaped, and this puts them in their places.
 "use strict";
 
-const MOST_CALLS = 50;
 // Milliseconds until a connection is tried again that the browser gives up, and between two reloads.
 const AGAIN = 3000;
 const RELOAD = 5000;
 const list = document.getElementById("list");
+const MOST_CALLS = Number(list.dataset.most);
+const more = document.getElementById("more");
 const none = document.getElementById("none");
 const live = document.getElementById("live");
 const liveText = document.getElementById("live-text");
@@ -64,6 +65,7 @@ function showAll(calls) {
 function trim() {
   while (list.children.length > MOST_CALLS) list.lastElementChild.remove();
   none.hidden = list.children.length > 0;
+  if (list.children.length >= MOST_CALLS) more.hidden = false;
 }
 
 // Not again at once, and not while the filter is filled in.
@@ -102,6 +104,16 @@ function follow() {
     if (reloading) return;
     JSON.parse(event.data).forEach(show);
     trim();
+  });
+  // Calls in progress: rows that have changed, and the time that each has taken.
+  source.addEventListener("running", (event) => {
+    if (reloading) return;
+    const { changed, elapsed } = JSON.parse(event.data);
+    changed.forEach(show);
+    trim();
+    for (const [id, text] of elapsed) {
+      for (const part of document.querySelectorAll(`#call-${id} .elapsed`)) part.textContent = text;
+    }
   });
   source.addEventListener("parts", (event) => {
     const parts = JSON.parse(event.data);

@@ -232,7 +232,7 @@ fn a_printed_key_has_all_its_limits() {
             "--concurrency",
             "3",
             "--expires",
-            "2027-01-31",
+            "2099-01-31",
         ],
         &folder.path(""),
     );
@@ -248,7 +248,7 @@ fn a_printed_key_has_all_its_limits() {
     assert_eq!(
         serde_json::to_string(&read.rules()).unwrap(),
         "{\"models\":[\"openai/*\",\"x/\\\"y\\\"\"],\"requests\":{\"amount\":600,\"per\":\"1m\"},\"tokens\":{\"amount\":70000,\"per\":\"1m\"},\
-         \"concurrency\":3,\"budget\":[{\"usd\":\"$5.00\",\"per\":\"day\"},{\"usd\":\"$100.00\",\"per\":\"ever\"}],\"expires\":\"2027-01-31\"}"
+         \"concurrency\":3,\"budget\":[{\"usd\":\"$5.00\",\"per\":\"day\"},{\"usd\":\"$100.00\",\"per\":\"ever\"}],\"expires\":\"2099-01-31\"}"
     );
     let output = command(
         &["keys", "new", "acme", "--print-hash", "--concurrency", "0"],

@@ -14,6 +14,11 @@ use tokio::{
 
 use crate::support::{APIS, CLIENT_KEY, Folder, Place, Said, client, key, post};
 
+/// On an address of this machine that no other test has: a port that was given back may be another test's at once.
+fn alone(last: u8, rest: &str) -> String {
+    format!("listen = \"127.0.0.{last}:0\"\n{rest}")
+}
+
 /// The response to a request on a connection of its own.
 async fn fresh(place: &str, path: &str) -> Said {
     Said::of(client().get(format!("http://{place}{path}"))).await
@@ -21,7 +26,7 @@ async fn fresh(place: &str, path: &str) -> Said {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_gateway_that_leaves_says_so_and_still_answers() {
-    let rest = "server.leave_delay = \"10m\"\n".to_owned() + &key("acme", CLIENT_KEY, "");
+    let rest = alone(2, "server.leave_delay = \"10m\"\n") + &key("acme", CLIENT_KEY, "");
     let Place { simulator, running, .. } = Place::start(&rest).await;
     let _simulator = simulator;
     let address = running.address.to_string();
@@ -48,7 +53,7 @@ async fn a_gateway_that_leaves_says_so_and_still_answers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_delay_has_an_end() {
-    let rest = "server.leave_delay = \"50ms\"\n".to_owned() + &key("acme", CLIENT_KEY, "");
+    let rest = alone(3, "server.leave_delay = \"50ms\"\n") + &key("acme", CLIENT_KEY, "");
     let place = Place::start(&rest).await;
     let address = place.running.address;
     place.running.drain(pending()).await;

@@ -6,7 +6,7 @@ use tokio::{
     time::{Duration, interval},
 };
 
-use crate::support::{CLIENT_KEY, Place, Said, key, raw, streamed};
+use crate::support::{CLIENT_KEY, OTHER_KEY, Place, Said, key, raw, streamed};
 
 /// Short, so that the tests need not wait for long; no test measures how long it takes.
 const SHORT: &str = "server.header_timeout = \"200ms\"\nserver.body_timeout = \"400ms\"\nserver.idle_timeout = \"300ms\"\nserver.write_timeout = \"500ms\"\n";
@@ -197,4 +197,36 @@ async fn a_body_of_which_nothing_comes_gets_408() {
     let answer = raw(place.running.address, request.as_bytes()).await;
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("nothing of the request body came in 400ms"), "{answer}");
+}
+
+/// A connection whose client announces a body of 64 KiB under this key and waits for `100 Continue`; and the status that it gets.
+async fn announced(place: &Place, key: &str) -> (TcpStream, String) {
+    let head = head("content-type: application/json\r\ncontent-length: 65536\r\nexpect: 100-continue\r\n");
+    let mut stream = TcpStream::connect(place.running.address).await.unwrap();
+    stream
+        .write_all(head.replace(CLIENT_KEY, key).as_bytes())
+        .await
+        .unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.unwrap();
+    (stream, String::from_utf8_lossy(&status).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_announces_many_bodies_leaves_room_for_other_keys() {
+    let limits = "server.max_body_bytes = 65536\nserver.max_total_body_bytes = 1048576\n";
+    let keys = key("acme", CLIENT_KEY, "") + &key("other", OTHER_KEY, "");
+    let place = Place::start(&(limits.to_owned() + &keys)).await;
+    let mut held = Vec::new();
+    for number in 0..4 {
+        let (stream, status) = announced(&place, CLIENT_KEY).await;
+        assert_eq!(status, "HTTP/1.1 100", "{number}");
+        held.push(stream);
+    }
+    assert_eq!(announced(&place, CLIENT_KEY).await.1, "HTTP/1.1 503");
+    assert_eq!(announced(&place, OTHER_KEY).await.1, "HTTP/1.1 100");
+    drop(held);
+    // The server sees the end of a connection a moment later.
+    let is_read = async || announced(&place, CLIENT_KEY).await.1 == "HTTP/1.1 100";
+    crate::support::until("room for the key", is_read).await;
 }

@@ -3,6 +3,7 @@
 use std::{path::Path, time::Duration};
 
 use openrouter_gateway::{
+    calls::Filter,
     commands::{Running, start},
     keys::{KeyDatabase, KeyHash},
     settings::Config,
@@ -67,6 +68,13 @@ async fn until_billed(running: &Running, simulator: &Simulator, prefix: &str, ta
     assert!(billed().await > UsdAmount::ZERO);
     until("the bills are on the budget", async || {
         spent(running, prefix, tags).await == billed().await
+    })
+    .await;
+    until("the bills are on the calls", async || {
+        let calls = running.gateway.calls().recent(&Filter::default(), usize::MAX);
+        let costs = calls.iter().filter_map(|call| call.cost);
+        costs.fold(UsdAmount::ZERO, UsdAmount::saturating_add) == billed().await
+            && calls.iter().all(|call| !call.cost_is_estimate)
     })
     .await;
 }

@@ -8,6 +8,8 @@
 )]
 
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod budget;
 #[cfg(test)]
 mod commands;
@@ -18,9 +20,15 @@ mod ending;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod in_force;
+#[cfg(test)]
+mod key_changes;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod late_bills;
+#[cfg(test)]
+mod log;
 #[cfg(test)]
 mod options;
 #[cfg(all(test, feature = "otlp"))]
@@ -53,6 +61,8 @@ mod secrets;
 mod settings;
 #[cfg(test)]
 mod signals;
+#[cfg(test)]
+mod starting;
 #[cfg(test)]
 mod storage;
 #[cfg(test)]

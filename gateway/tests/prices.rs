@@ -51,3 +51,31 @@ async fn prices_that_a_reload_removes_are_read_from_the_upstream() {
         running.drain(std::future::pending()).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_reads_the_models_again_only_if_they_may_be_others() {
+    let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
+    let text = |rest: &str| settings(&simulator, &folder, rest);
+    let path = folder.write("gateway.toml", &text(""));
+    let running = start(Config::from_file(&path).unwrap()).await.unwrap();
+    let url = format!("http://{}/v1/chat/completions", running.address);
+    let readings = || {
+        let report = simulator.report();
+        let first_pages = report
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.path.contains("offset=0&"));
+        first_pages.count()
+    };
+    until("the models are read", async || readings() == 1).await;
+    for rest in ["deadline = \"50s\"", "deadline = \"60s\""] {
+        folder.write("gateway.toml", &text(rest));
+        running.gateway.reload(&path).await.unwrap();
+        let said = Said::of(post(&client(), &url, "", &streamed(OTHER, 20))).await;
+        assert_eq!((said.status, readings()), (200, 1), "{rest}");
+    }
+    folder.write("upstream-key", "sk-or-v1-another");
+    running.gateway.reload(&path).await.unwrap();
+    until("the models are read with the new key", async || readings() == 2).await;
+    running.drain(std::future::pending()).await;
+}

@@ -102,6 +102,24 @@ async fn a_model_that_a_key_does_not_allow_gets_404_however_it_is_named() {
     }
 }
 
+/// What goes upstream is what the rules of the key were applied to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alternatives_that_cannot_be_read_are_refused_and_both_of_two_lists_count() {
+    let place = Place::start(&key("acme", CLIENT_KEY, "models = [\"*\"]")).await;
+    for list in [
+        r#""models":["\ud800","openai/gpt-5"]"#,
+        r#""fallbacks":[{"model":"openai/gpt-5"},{}]"#,
+    ] {
+        let with_list = |body: &str| body.replacen('{', &format!("{{{list},"), 1);
+        for (message, _) in all_refuse(&place, CLIENT_KEY, with_list, 400, "invalid_request").await {
+            assert!(message.starts_with('`'), "{message}");
+        }
+    }
+    let place = Place::start(&key("acme", CLIENT_KEY, "models = [\"openai/*\"]")).await;
+    let twice = |body: &str| body.replacen('{', r#"{"models":["x/y"],"models":["openai/gpt-5"],"#, 1);
+    all_refuse(&place, CLIENT_KEY, twice, 404, "model_not_found").await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_spent_budget_gets_402_with_what_is_spent_reserved_and_when_it_is_full_again() {
     let place = Place::start(&key(

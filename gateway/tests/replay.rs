@@ -121,6 +121,7 @@ async fn a_recorded_run_is_replayed_as_it_was_and_rescued_by_a_fallback() {
         "failed (upstream)",
         "answered by openai/gpt-5",
         "and 2 more",
+        "replayed against the settings of both.toml",
         "assumed",
     ] {
         assert!(text.contains(part), "{part}: {text}");

@@ -90,6 +90,16 @@ fn what_does_not_fit_together_is_refused_with_its_place() {
             "storage.keep = \"90days\"\nbudget = [{ name = \"a\", usd = \"1\", rolling = \"100days\" }]",
             "write \"101days\" or more",
         ),
+        ("storage.sqlite = \"\"", "`storage.sqlite`: names no file"),
+        ("record = \"\"", "`record`: names no file"),
+        (
+            "server.max_total_body_bytes = 20971520",
+            "`server.max_total_body_bytes`: a compressed body would have no room",
+        ),
+        (
+            "idempotency = { bytes = 1000, tenant = \"global\", max_keys = 5 }\nshared.redis = \"redis://127.0.0.1:1\"",
+            "`idempotency.max_keys`: without effect beside `shared`",
+        ),
         ("[server]\nmax_headers = 1", "line 2, column 15: `server.max_headers`"),
         (
             "server.cors = [\"https://a.example\", \"https://a.example/\"]",
@@ -189,6 +199,7 @@ fn the_longest_times_and_answers_larger_than_the_room_of_a_process_beside_a_shar
     let upstream = "[[upstream]]\nname = \"openrouter\"\nkey = \"env:OPENROUTER_API_KEY\"\n";
     for text in [
         "server.header_timeout = \"30years\"\nserver.write_timeout = \"30years\"\n",
+        "server.max_body_bytes = 1073741824\n",
         "idempotency = { bytes = 1000, tenant = \"global\" }\n",
         "idempotency = { bytes = 2000, tenant = \"global\", largest = 2000 }\n",
         "idempotency = { bytes = 1000, tenant = \"global\", largest = 2000 }\nshared.redis = \"redis://127.0.0.1:1\"\n",

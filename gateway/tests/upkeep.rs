@@ -5,7 +5,7 @@ use std::time::Duration;
 use openrouter_gateway::{commands::start, settings::Config};
 use openrouter_simulator::Simulator;
 use test_servers::Postgres;
-use tokio::time::{sleep, timeout};
+use tokio::time::{advance, pause, resume, sleep, timeout};
 use tower_openrouter::{
     Tags,
     layers::ledger::{Entry, EntryState, Ledger},
@@ -58,25 +58,36 @@ async fn a_bill_that_a_gateway_left_is_requested_over_postgres_too() {
     ledger.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn entries_older_than_what_is_kept_are_forgotten() {
+/// A gateway over a ledger with entries that ended so many days ago, an hour and a second after its start: how many it still has once it has so many.
+async fn forgets(days: [u32; 3], kept: u64) {
     let (simulator, folder) = (Simulator::start().await.unwrap(), Folder::new());
     let file = folder.path("ledger.db");
-    let entries = [(100, "a"), (80, "b"), (1, "c")];
-    let entries = entries.map(|(days, id)| estimated(days * DAY, Tags::default(), Some(id)));
+    let entries = days.map(|days| estimated(days * DAY, Tags::default(), Some(&days.to_string())));
     recorded(LedgerOptions::sqlite(&file), &entries).await.close().await;
     let rest = format!("storage = {{ sqlite = \"{}\", keep = \"90days\" }}", file.display());
     let running = start(Config::from_toml(&settings(&simulator, &folder, &rest)).unwrap())
         .await
         .unwrap();
     let ledger = running.gateway.ledger().unwrap().clone();
-    let forgotten = async {
-        while ledger.total(&Filter::new()).await.unwrap().attempts != 2 {
-            sleep(Duration::from_millis(20)).await;
-        }
-    };
-    timeout(Duration::from_secs(60), forgotten)
-        .await
-        .expect("they are forgotten");
+    let attempts = async || ledger.total(&Filter::new()).await.unwrap().attempts;
+    for _ in 0..5 {
+        assert_eq!(attempts().await, 3, "none is forgotten at the start");
+    }
+    pause();
+    advance(Duration::from_secs(3_601)).await;
+    resume();
+    until("old entries are forgotten", async || attempts().await <= kept).await;
+    assert_eq!(attempts().await, kept);
     running.drain(std::future::pending()).await;
+}
+
+#[tokio::test]
+async fn entries_older_than_what_is_kept_are_forgotten_an_hour_after_the_start() {
+    Box::pin(forgets([100, 80, 1], 2)).await;
+}
+
+/// As if the machine had started with a clock that is more than a year ahead.
+#[tokio::test]
+async fn a_clock_that_is_ahead_of_the_ledger_does_not_empty_it() {
+    Box::pin(forgets([500, 480, 400], 2)).await;
 }

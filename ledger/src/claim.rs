@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, any::AnyRow};
+use sqlx::{AnyConnection, Connection, any::AnyRow};
 use tokio::time::timeout;
 use tower_llm_layers::{UtcTime, reconcile::Reconciler};
 
-use crate::{DatabaseLedger, LedgerError, place::Place, rows::COLUMNS, statement::statement, writer::TRANSACTION};
+use crate::{
+    DatabaseLedger, LedgerError,
+    place::Place,
+    rows::COLUMNS,
+    statement::statement,
+    writer::{STATEMENT_MILLIS, TRANSACTION},
+};
 
 /// Entries that one question claims at most. The next one claims further ones.
 const AT_ONCE: u32 = 1_000;
@@ -47,6 +53,21 @@ impl DatabaseLedger {
 
 async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -> Result<Vec<AnyRow>, LedgerError> {
     let mut session = place.connect(false).await?;
+    let claiming = claim_some(&mut session.connection, &place, (since, before), lease);
+    let rows = timeout(TRANSACTION, claiming)
+        .await
+        .unwrap_or_else(|_| Err(place.slow(TRANSACTION)))?;
+    // They are claimed, whatever becomes of the connection.
+    drop(session.connection.close().await);
+    Ok(rows)
+}
+
+async fn claim_some(
+    connection: &mut AnyConnection,
+    place: &Place,
+    (since, before): (UtcTime, UtcTime),
+    lease: Duration,
+) -> Result<Vec<AnyRow>, LedgerError> {
     let now = UtcTime::now();
     // Of two at once the second waits for the rows of the first, looks at their claims again, and leaves them.
     let sql = format!(
@@ -57,15 +78,15 @@ async fn claim(place: Place, since: UtcTime, before: UtcTime, lease: Duration) -
         COLUMNS.join(", ")
     );
     let millis = |time: UtcTime| i64::try_from(time.millis()).unwrap_or(i64::MAX);
-    let claiming = statement(&sql)
+    let mut transaction = place.begin(connection).await?;
+    place.limit(&mut transaction, STATEMENT_MILLIS).await?;
+    let rows = statement(&sql)
         .bind(millis(now.after(lease)))
         .bind(millis(since))
         .bind(millis(before))
         .bind(millis(now))
-        .fetch_all(&mut session.connection);
-    let rows = timeout(TRANSACTION, claiming)
-        .await
-        .map_err(|_| place.slow(TRANSACTION))??;
-    session.connection.close().await?;
+        .fetch_all(&mut *transaction)
+        .await?;
+    transaction.commit().await?;
     Ok(rows)
 }

@@ -13,6 +13,13 @@ pub enum LedgerError {
         /// What happened.
         cause: sqlx::Error,
     },
+    /// The folder of the file is not there.
+    NoFolder {
+        /// The file.
+        place: String,
+        /// The folder.
+        folder: String,
+    },
     /// The file is something else than a database.
     NotADatabase {
         /// The file.
@@ -23,7 +30,7 @@ pub enum LedgerError {
         /// The file or the server, without a password.
         place: String,
     },
-    /// It was made by a later version of this crate.
+    /// It was made by a later version of this crate, whose tables this one cannot write.
     Newer {
         /// The file or the server, without a password.
         place: String,
@@ -66,6 +73,10 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Open { place, cause } => write!(f, "the ledger at {place} cannot be opened: {cause}"),
+            Self::NoFolder { place, folder } => write!(
+                f,
+                "the ledger at {place} cannot be opened: there is no folder {folder}: create it, or name a file in another one"
+            ),
             Self::NotADatabase { place } => {
                 write!(
                     f,

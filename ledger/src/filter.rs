@@ -1,5 +1,6 @@
 //! Which entries a question is about.
 
+use serde_json::Value as Json;
 use tower_llm_layers::UtcTime;
 
 use crate::{statement::Statement, text::clean};
@@ -56,7 +57,34 @@ impl Filter {
         self
     }
 
+    /// The conditions for entries that are read in order of their end.
     pub(crate) fn apply(&self, conditions: &mut Where) {
+        self.apply_all(conditions, false);
+    }
+
+    /// The same for entries that are found by their first tag, if there is one: those of other values are not read.
+    pub(crate) fn apply_by_tag(&self, conditions: &mut Where) {
+        self.apply_all(conditions, true);
+    }
+
+    fn apply_all(&self, conditions: &mut Where, by_tag: bool) {
+        self.apply_times(conditions);
+        self.apply_names(conditions, "e");
+        for (index, (name, value)) in self.tags.iter().enumerate() {
+            let (name, value) = (conditions.text(name), conditions.text(value));
+            if by_tag && index == 0 {
+                conditions.is_by_tag = true;
+                conditions.and(&format!("tagged.name = {name} AND tagged.value = {value}"));
+            } else {
+                conditions.and(&format!(
+                    "EXISTS (SELECT 1 FROM entry_tags x WHERE x.entry_id = e.id AND x.name = {name} AND x.value = {value})"
+                ));
+            }
+        }
+    }
+
+    /// The conditions on times alone.
+    pub(crate) fn apply_times(&self, conditions: &mut Where) {
         if let Some(from) = self.from {
             let from = conditions.number(from.millis());
             conditions.and(&format!("e.ended >= {from}"));
@@ -65,26 +93,48 @@ impl Filter {
             let until = conditions.number(until.millis());
             conditions.and(&format!("e.ended < {until}"));
         }
+    }
+
+    fn apply_names(&self, conditions: &mut Where, table: &str) {
         for (column, value) in [("model", &self.model), ("upstream", &self.upstream)] {
             if let Some(value) = value {
                 let value = conditions.text(value);
-                conditions.and(&format!("e.{column} = {value}"));
+                conditions.and(&format!("{table}.{column} = {value}"));
             }
         }
+    }
+
+    /// The conditions for sums of forgotten entries, `f`, which have no times. SQLite compares tags without regard to case: more sums may pass.
+    pub(crate) fn apply_to_sums(&self, conditions: &mut Where) {
+        self.apply_names(conditions, "f");
         for (name, value) in &self.tags {
-            let (name, value) = (conditions.text(name), conditions.text(value));
-            conditions.and(&format!(
-                "EXISTS (SELECT 1 FROM entry_tags x WHERE x.entry_id = e.id AND x.name = {name} AND x.value = {value})"
-            ));
+            // As the tags of a row are written: quotes within a name or a value are escaped, so that these enclose no part of one.
+            let pair = format!("{}:{}", Json::from(&**name), Json::from(&*clean(value)));
+            let pair = conditions.pattern(&pair);
+            conditions.and(&format!("f.tags LIKE {pair} ESCAPE '{ESCAPE}'"));
         }
     }
+
+    /// The conditions on the rows `tagged` of the first tag; `None` without a tag.
+    pub(crate) fn tagged(&self) -> Option<Where> {
+        let (name, value) = self.tags.first()?;
+        let mut conditions = Where::default();
+        let (name, value) = (conditions.text(name), conditions.text(value));
+        conditions.and(&format!("tagged.name = {name} AND tagged.value = {value}"));
+        Some(conditions)
+    }
 }
+
+/// Stands before a letter of a pattern that means itself.
+const ESCAPE: char = '!';
 
 /// Conditions with their values, which never become part of the text.
 #[derive(Debug, Default)]
 pub(crate) struct Where {
     conditions: Vec<String>,
     values: Vec<Value>,
+    /// Whether entries are found by a tag.
+    is_by_tag: bool,
 }
 
 #[derive(Debug)]
@@ -101,6 +151,20 @@ impl Where {
         format!("${}", self.values.len())
     }
 
+    /// The place of a pattern for texts that contain this one.
+    fn pattern(&mut self, part: &str) -> String {
+        let mut pattern = String::from("%");
+        for letter in part.chars() {
+            if matches!(letter, '%' | '_' | ESCAPE) {
+                pattern.push(ESCAPE);
+            }
+            pattern.push(letter);
+        }
+        pattern.push('%');
+        self.values.push(Value::Text(pattern));
+        format!("${}", self.values.len())
+    }
+
     pub(crate) fn number(&mut self, value: u64) -> String {
         self.values
             .push(Value::Number(i64::try_from(value).unwrap_or(i64::MAX)));
@@ -109,6 +173,15 @@ impl Where {
 
     pub(crate) fn and(&mut self, condition: &str) {
         self.conditions.push(condition.to_owned());
+    }
+
+    /// The tables that entries, `e`, are read from.
+    pub(crate) const fn tables(&self) -> &'static str {
+        if self.is_by_tag {
+            "entry_tags tagged JOIN entries e ON e.id = tagged.entry_id"
+        } else {
+            "entries e"
+        }
     }
 
     pub(crate) fn sql(&self) -> String {

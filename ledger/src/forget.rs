@@ -1,15 +1,19 @@
 //! Forgets old entries, and keeps what they spent in sums: so a ledger does not grow without end, and budgets without a window lose nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use sqlx::{AnyConnection, Connection, Row, any::AnyRow};
 use tokio::time::timeout;
-use tower_llm_layers::{
-    Tags, TokenUsage, UsdAmount, UtcTime,
-    ledger::{CallId, Entry, EntryId, EntryOutcome, EntryState},
-};
+use tower_llm_layers::{UsdAmount, UtcTime, ledger::Entry};
 
-use crate::{DatabaseLedger, LedgerError, filter::Where, place::Place, statement::statement, writer::TRANSACTION};
+use crate::{
+    DatabaseLedger, Filter, LedgerError,
+    filter::Where,
+    place::Place,
+    statement::statement,
+    sums::Group,
+    writer::{STATEMENT_MILLIS, TRANSACTION},
+};
 
 /// Entries that one transaction forgets at most.
 const AT_ONCE: u32 = 500;
@@ -41,8 +45,10 @@ struct Sum {
 
 impl DatabaseLedger {
     /// Deletes the entries that ended before this time, in batches of 500, a transaction each. What they spent is kept as one sum for each
-    /// upstream, model, model that answered, and set of tags: [`restore`](Self::restore) records the sums on budgets without a window, so a
-    /// start reads few rows. Queries and exports have the entries no more. A bill that comes later for one of them finds no entry.
+    /// upstream, model, model that answered, and set of tags: [`restore`](Self::restore) records the sums on budgets without a window. If calls have
+    /// tags of their own, such as the id of a request, there are as many sums as there were entries: use
+    /// [`forget_before_keeping`](Self::forget_before_keeping). Queries and exports have the entries no more. A bill that comes later for one of them
+    /// finds no entry.
     ///
     /// Of several processes over one PostgreSQL database that do so at once, one continues, and the others return early.
     ///
@@ -70,29 +76,45 @@ impl DatabaseLedger {
     /// As after an error.
     pub async fn forget_before(&self, time: UtcTime) -> Result<Forgotten, LedgerError> {
         let place = self.0.place.clone();
-        self.0.home.ask(forget(place, time)).await
+        self.0.home.ask(forget(place, time, None)).await
     }
 
-    /// The sums of what was forgotten, as entries that ended at the beginning of time: only budgets without a window count them.
-    pub(crate) async fn forgotten(&self) -> Result<Vec<Entry>, LedgerError> {
-        let sql = "SELECT upstream, model, served_model, tags, dollars, pico FROM forgotten".to_owned();
-        let rows = self.ask(sql, Where::default()).await?;
-        let entry = |row: &AnyRow| match as_entry(row) {
-            Ok(entry) => Some(entry),
-            Err(error) => {
-                tracing::error!(target: "llm::ledger", place = %self.0.place, %error, "a sum of forgotten entries makes no sense: it is left out");
-                None
-            }
-        };
+    /// The same, and the sums keep only the tags of these names: those that budgets without a window count by, now or later. The other tags of the
+    /// forgotten entries are lost: a budget that counts by one of them finds nothing of what was spent.
+    ///
+    /// # Errors
+    ///
+    /// As [`forget_before`](Self::forget_before).
+    ///
+    /// # Cancellation
+    ///
+    /// As after an error.
+    pub async fn forget_before_keeping(&self, time: UtcTime, tags: &[&str]) -> Result<Forgotten, LedgerError> {
+        let (place, tags) = (self.0.place.clone(), tags.iter().map(|&name| name.to_owned()).collect());
+        self.0.home.ask(forget(place, time, Some(tags))).await
+    }
+
+    /// The sums of what was forgotten, as entries that ended at the beginning of time: only budgets without a window count them. Those that a filter
+    /// surely does not let pass are left out.
+    pub(crate) async fn forgotten(&self, filter: &Filter) -> Result<Vec<Entry>, LedgerError> {
+        let mut conditions = Where::default();
+        filter.apply_to_sums(&mut conditions);
+        let sql = format!(
+            "SELECT f.upstream, f.model, f.served_model, f.tags, f.dollars, f.pico FROM forgotten f {}",
+            conditions.sql()
+        );
+        let rows = self.ask(sql, conditions).await?;
+        let entry = |row: &AnyRow| self.readable_sum(as_entry(row));
         Ok(rows.iter().filter_map(entry).collect())
     }
 }
 
-async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
+async fn forget(place: Place, time: UtcTime, keep: Option<Vec<String>>) -> Result<Forgotten, LedgerError> {
     let mut session = place.connect(false).await?;
     let mut forgotten = Forgotten::default();
     loop {
-        let batch = timeout(TRANSACTION, forget_some(&mut session.connection, time, &place)).await;
+        let batch = forget_some(&mut session.connection, time, &place, keep.as_deref());
+        let batch = timeout(TRANSACTION, batch).await;
         let count = batch.unwrap_or_else(|_| Err(place.slow(TRANSACTION)))?;
         if count == 0 {
             break;
@@ -104,8 +126,14 @@ async fn forget(place: Place, time: UtcTime) -> Result<Forgotten, LedgerError> {
 }
 
 /// Forgets a batch; none if another process does so in a database that both write.
-async fn forget_some(connection: &mut AnyConnection, time: UtcTime, place: &Place) -> Result<u64, LedgerError> {
+async fn forget_some(
+    connection: &mut AnyConnection,
+    time: UtcTime,
+    place: &Place,
+    keep: Option<&[String]>,
+) -> Result<u64, LedgerError> {
     let mut transaction = place.begin(connection).await?;
+    place.limit(&mut transaction, STATEMENT_MILLIS).await?;
     if place.is_shared() {
         // It ends with the transaction, so that it also holds behind a pool.
         let row = statement("SELECT pg_try_advisory_xact_lock($1) AS is_free")
@@ -128,7 +156,7 @@ async fn forget_some(connection: &mut AnyConnection, time: UtcTime, place: &Plac
             upstream: row.try_get("upstream")?,
             model: row.try_get("model")?,
             served_model: row.try_get::<Option<String>, _>("served_model")?.unwrap_or_default(),
-            tags: row.try_get("tags")?,
+            tags: kept_tags(row.try_get("tags")?, keep),
             ..Sum::default()
         };
         let recorded: i64 = row.try_get("recorded")?;
@@ -150,6 +178,16 @@ async fn forget_some(connection: &mut AnyConnection, time: UtcTime, place: &Plac
     }
     transaction.commit().await?;
     Ok(rows.len() as u64)
+}
+
+/// The tags of a row, of these names alone. What cannot be read stays as it is.
+fn kept_tags(tags: String, keep: Option<&[String]>) -> String {
+    let Some(keep) = keep else { return tags };
+    let Ok(mut all) = serde_json::from_str::<BTreeMap<String, String>>(&tags) else {
+        return tags;
+    };
+    all.retain(|name, _| keep.contains(name));
+    serde_json::to_string(&all).unwrap_or(tags)
 }
 
 impl Sum {
@@ -187,34 +225,14 @@ impl Sum {
 }
 
 fn as_entry(row: &AnyRow) -> Result<Entry, LedgerError> {
-    let tags: std::collections::BTreeMap<String, String> =
-        serde_json::from_str(&row.try_get::<String, _>("tags")?).map_err(|_| LedgerError::Row { column: "tags" })?;
     let part = |column: &'static str| row.try_get::<i64, _>(column).map(i128::from);
     let recorded = UsdAmount::from_pico(part("dollars")? * i128::from(PICO) + part("pico")?);
     let served: String = row.try_get("served_model")?;
-    let start = UtcTime::from_millis(0);
-    Ok(Entry {
-        id: EntryId::new(start),
-        call: CallId::new(start),
-        attempt: 0,
-        began: start,
-        ended: start,
-        upstream: row.try_get::<String, _>("upstream")?.into(),
-        provider: None,
-        model: row.try_get::<String, _>("model")?.into(),
-        served_model: (!served.is_empty()).then(|| served.into()),
-        tags: Tags::new(tags).map_err(|_| LedgerError::Row { column: "tags" })?,
-        state: EntryState::Settled,
-        outcome: EntryOutcome::Answered,
-        streamed: false,
-        reserved: UsdAmount::ZERO,
-        estimate: None,
-        bill: None,
-        recorded,
-        usage: TokenUsage::default(),
-        generation_id: None,
-        first_token: None,
-        clamped_to: None,
-        affordable_tokens: None,
-    })
+    let group = Group {
+        upstream: row.try_get("upstream")?,
+        model: row.try_get("model")?,
+        served_model: (!served.is_empty()).then_some(served),
+        tags: row.try_get("tags")?,
+    };
+    group.entry(recorded, UtcTime::from_millis(0))
 }

@@ -17,7 +17,7 @@ use crate::{
     reader::Reader,
     run::LostBefore,
     text::clean_entry,
-    writer::Written,
+    written::Written,
 };
 
 /// A ledger in a database. Cheap to clone; clones share it.
@@ -43,7 +43,6 @@ pub(crate) struct Opened {
     pub(crate) queue: Arc<Queue>,
     pub(crate) reader: Arc<Reader>,
     pub(crate) written: Arc<Written>,
-    pub(crate) before: LostBefore,
 }
 
 /// How a ledger ended.
@@ -102,10 +101,11 @@ impl DatabaseLedger {
         self.0.opened.written.strays.load(Ordering::Relaxed)
     }
 
-    /// What earlier runs lost that were killed.
+    /// What earlier runs lost that were killed. In PostgreSQL it is known once this process has been connected for a minute: a run that was not noted
+    /// for that long by the server's clock has ended.
     #[must_use]
     pub fn lost_before(&self) -> LostBefore {
-        self.0.opened.before
+        self.0.opened.written.before()
     }
 
     /// The rows that answer a question.

@@ -24,9 +24,11 @@ mod rows;
 mod run;
 mod schema;
 mod statement;
+mod sums;
 mod text;
 mod trouble;
 mod writer;
+mod written;
 
 pub use error::LedgerError;
 pub use export::{write_csv, write_json_lines};

@@ -14,10 +14,11 @@ use crate::{
     queue::Queue,
     reader::Reader,
     rows::MOST_ROWS,
-    run::{begin, bury},
+    run::{LostBefore, begin, bury},
     schema::migrate,
     trouble::Trouble,
-    writer::{Writer, Written},
+    writer::Writer,
+    written::Written,
 };
 
 /// Entries that may wait to be written, by default: some tens of megabytes.
@@ -156,9 +157,15 @@ impl LedgerOptions {
         let now = UtcTime::now();
         let begun = place.begin(&mut session.connection).await;
         let mut transaction = begun.map_err(|cause| place.refused(cause))?;
-        let before = bury(&mut transaction, &place, left, now).await?;
         let run = EntryId::new(now).to_string();
-        begin(&mut transaction, &run, now)
+        // In a database that several processes write, a run that has not been noted for a while may only wait for the server.
+        let is_alone = !place.is_shared();
+        let before = if is_alone {
+            bury(&mut transaction, &place, left, &run, now).await?
+        } else {
+            LostBefore::default()
+        };
+        begin(&mut transaction, &run, now, place.is_shared())
             .await
             .map_err(|cause| place.refused(cause))?;
         transaction.commit().await.map_err(|cause| place.refused(cause))?;
@@ -167,7 +174,7 @@ impl LedgerOptions {
         }
         let queue = Arc::new(Queue::new(self.batch, self.max_waiting, counter));
         let reader = Arc::new(Reader::new(place.clone()));
-        let written = Arc::new(Written::default());
+        let written = Arc::new(Written::after(before));
         let writer = Writer {
             queue: Arc::clone(&queue),
             place,
@@ -177,13 +184,9 @@ impl LedgerOptions {
             written: Arc::clone(&written),
             flush_every: self.flush_every,
             trouble: Trouble::default(),
+            has_buried: is_alone,
         };
-        let opened = Opened {
-            queue,
-            reader,
-            written,
-            before,
-        };
+        let opened = Opened { queue, reader, written };
         Ok((opened, writer))
     }
 }
@@ -200,12 +203,10 @@ fn own(place: &Place) -> Result<Option<(Counter, u64)>, LedgerError> {
 }
 
 fn unopened(place: &Place, cause: std::io::Error) -> LedgerError {
-    let place = place.to_string();
     match cause.kind() {
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly { place },
-        _ => LedgerError::Open {
-            place,
-            cause: sqlx::Error::Io(cause),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => LedgerError::ReadOnly {
+            place: place.to_string(),
         },
+        _ => place.refused(sqlx::Error::Io(cause)),
     }
 }

@@ -43,6 +43,8 @@ pub(crate) enum Place {
 /// A connection, and the file that it has open.
 pub(crate) struct Session {
     pub(crate) connection: AnyConnection,
+    /// When it was made.
+    pub(crate) since: Instant,
     file: Option<FileId>,
 }
 
@@ -88,8 +90,12 @@ impl Place {
         let connection = timeout(CONNECT, self.dial(create))
             .await
             .map_err(|_| self.slow(CONNECT))??;
-        let file = self.file().and_then(FileId::of);
-        Ok(Session { connection, file })
+        let (since, file) = (Instant::now(), self.file().and_then(FileId::of));
+        Ok(Session {
+            connection,
+            since,
+            file,
+        })
     }
 
     async fn dial(&self, create: bool) -> Result<AnyConnection, LedgerError> {
@@ -125,6 +131,16 @@ impl Place {
         }
     }
 
+    /// Has a server end each statement of this transaction by itself after so many milliseconds: nothing that was given up here runs on there. A file's
+    /// statements have no such limit.
+    pub(crate) async fn limit(&self, connection: &mut AnyConnection, millis: u32) -> Result<(), sqlx::Error> {
+        if self.is_shared() {
+            let limit = format!("SET LOCAL statement_timeout = {millis}");
+            statement(&limit).execute(connection).await?;
+        }
+        Ok(())
+    }
+
     /// Whether a connection's file still stands under the path.
     pub(crate) fn is_under(&self, session: &Session) -> bool {
         self.file().is_none_or(|path| FileId::of(path) == session.file)
@@ -147,8 +163,21 @@ impl Place {
         if said.contains("readonly database") || said.contains("read-only transaction") {
             return LedgerError::ReadOnly { place };
         }
-        LedgerError::Open { place, cause }
+        match self.file().and_then(missing_folder) {
+            Some(folder) => LedgerError::NoFolder {
+                place,
+                folder: folder.display().to_string(),
+            },
+            None => LedgerError::Open { place, cause },
+        }
     }
+}
+
+/// The folder of a file, if it is not there.
+fn missing_folder(file: &Path) -> Option<&Path> {
+    // A name alone is in the folder that the process runs in.
+    file.parent()
+        .filter(|folder| !folder.as_os_str().is_empty() && !folder.exists())
 }
 
 /// Sets up a connection to a file.

@@ -3,7 +3,7 @@
 use sqlx::{Row, any::AnyRow};
 use tower_llm_layers::{
     UsdAmount, UtcTime,
-    ledger::{Entry, GroupBy, Spend, SpendRow},
+    ledger::{Entry, GroupBy, NONE, Spend, SpendRow},
 };
 
 use crate::{
@@ -34,7 +34,8 @@ const AMOUNTS: [&str; 4] = [
 ];
 
 impl DatabaseLedger {
-    /// What was spent, in groups; the largest sum first.
+    /// What was spent, in groups; the largest sum first. Entries without a provider or the tag are in the group `(none)`, so that the groups add up to
+    /// the [total](Self::total).
     ///
     /// Sees what has been written: the last entries take [`flush_every`](crate::LedgerOptions::flush_every) to get there.
     ///
@@ -65,10 +66,24 @@ impl DatabaseLedger {
     ///
     /// If the database does not answer.
     pub async fn recent(&self, filter: &Filter, most: u32) -> Result<Vec<Entry>, LedgerError> {
+        let (sql, conditions) = self.recent_question(filter, most).await?;
+        let rows = self.ask(sql, conditions).await?;
+        Ok(self.readable(&rows))
+    }
+
+    /// Asks for the last entries. Those of a tag that few have are found by it, and sorted. Of a tag that many have, entries are read from the last one
+    /// on until there are enough.
+    async fn recent_question(&self, filter: &Filter, most: u32) -> Result<(String, Where), LedgerError> {
         let mut conditions = Where::default();
-        filter.apply(&mut conditions);
-        self.entries(conditions, &format!("ORDER BY e.ended DESC, e.id DESC LIMIT {most}"))
-            .await
+        if self.is_rare(filter).await? {
+            filter.apply_by_tag(&mut conditions);
+        } else {
+            // With a bound SQLite walks along the index of ends, and without one it reads and sorts all entries.
+            conditions.and("e.ended >= 0");
+            filter.apply(&mut conditions);
+        }
+        let sql = entries_question(&conditions, &format!("ORDER BY e.ended DESC, e.id DESC LIMIT {most}"));
+        Ok((sql, conditions))
     }
 
     /// Entries that still await their bill, no older than this, the latest first, up to [`MOST_AWAITING`]: for a reconciler after a restart.
@@ -81,16 +96,12 @@ impl DatabaseLedger {
         Filter::new().from(since).apply(&mut conditions);
         conditions.and("e.state = 'estimated'");
         conditions.and("e.generation_id IS NOT NULL");
-        self.entries(
-            conditions,
-            &format!("ORDER BY e.ended DESC, e.id DESC LIMIT {MOST_AWAITING}"),
-        )
-        .await
+        let latest = format!("ORDER BY e.ended DESC, e.id DESC LIMIT {MOST_AWAITING}");
+        let rows = self.ask(entries_question(&conditions, &latest), conditions).await?;
+        Ok(self.readable(&rows))
     }
 
     /// The next entries in order of their end, up to [`PAGE`], after a given one; from the first on without one.
-    ///
-    /// To fill budgets again after a restart, page from the beginning of their longest window.
     ///
     /// # Errors
     ///
@@ -104,9 +115,8 @@ impl DatabaseLedger {
                 let (ended, id) = (conditions.number(ended), conditions.text(&id));
                 conditions.and(&format!("(e.ended, e.id) > ({ended}, {id})"));
             }
-            let rows = self
-                .rows(conditions, &format!("ORDER BY e.ended, e.id LIMIT {PAGE}"))
-                .await?;
+            let sql = entries_question(&conditions, &format!("ORDER BY e.ended, e.id LIMIT {PAGE}"));
+            let rows = self.ask(sql, conditions).await?;
             let Some(last) = rows.last() else {
                 return Ok(Vec::new());
             };
@@ -117,17 +127,6 @@ impl DatabaseLedger {
             let ended: i64 = last.try_get("ended")?;
             after = Some((u64::try_from(ended).unwrap_or(0), last.try_get("id")?));
         }
-    }
-
-    async fn entries(&self, conditions: Where, rest: &str) -> Result<Vec<Entry>, LedgerError> {
-        let rows = self.rows(conditions, rest).await?;
-        Ok(self.readable(&rows))
-    }
-
-    async fn rows(&self, conditions: Where, rest: &str) -> Result<Vec<AnyRow>, LedgerError> {
-        let columns = COLUMNS.map(|column| format!("e.{column}")).join(", ");
-        let sql = format!("SELECT {columns} FROM entries e {} {rest}", conditions.sql());
-        self.ask(sql, conditions).await
     }
 
     /// The entries in rows. An invalid one does not hide the others: it is logged.
@@ -148,30 +147,35 @@ impl DatabaseLedger {
     }
 }
 
-/// Asks what was spent, in groups; `None` if no entry is in one.
+/// Asks for entries in all their columns.
+fn entries_question(conditions: &Where, rest: &str) -> String {
+    let columns = COLUMNS.map(|column| format!("e.{column}")).join(", ");
+    let (tables, conditions) = (conditions.tables(), conditions.sql());
+    format!("SELECT {columns} FROM {tables} {conditions} {rest}")
+}
+
+/// Asks what was spent, in groups; `None` if there are no groups of this kind.
 pub(crate) fn spend_question(by: &GroupBy, filter: &Filter) -> Option<(String, Where)> {
     let mut conditions = Where::default();
     let (group, join) = match by {
         GroupBy::Model => ("e.model".to_owned(), String::new()),
         GroupBy::ServedModel => ("COALESCE(e.served_model, e.model)".to_owned(), String::new()),
         GroupBy::Upstream => ("e.upstream".to_owned(), String::new()),
-        GroupBy::Provider => {
-            conditions.and("e.provider IS NOT NULL");
-            ("e.provider".to_owned(), String::new())
-        }
+        GroupBy::Provider => (format!("COALESCE(e.provider, '{NONE}')"), String::new()),
         GroupBy::Hour => (format!("CAST(e.ended / {HOUR} AS TEXT)"), String::new()),
         GroupBy::Day => (format!("CAST(e.ended / {DAY} AS TEXT)"), String::new()),
         GroupBy::Tag(name) => {
             let name = conditions.text(name);
-            let join = format!("JOIN entry_tags t ON t.entry_id = e.id AND t.name = {name}");
-            ("t.value".to_owned(), join)
+            let join = format!("LEFT JOIN entry_tags t ON t.entry_id = e.id AND t.name = {name}");
+            (format!("COALESCE(t.value, '{NONE}')"), join)
         }
         _ => return None,
     };
-    filter.apply(&mut conditions);
+    filter.apply_by_tag(&mut conditions);
     let sql = format!(
-        "SELECT {group} AS grouped, {} FROM entries e {join} {} GROUP BY 1",
+        "SELECT {group} AS grouped, {} FROM {} {join} {} GROUP BY 1",
         sums(),
+        conditions.tables(),
         conditions.sql()
     );
     Some((sql, conditions))
@@ -196,32 +200,22 @@ pub(crate) fn spend_rows(by: &GroupBy, rows: &[AnyRow]) -> Result<Vec<SpendRow>,
 /// Asks what was spent in all.
 pub(crate) fn total_question(filter: &Filter) -> (String, Where) {
     let mut conditions = Where::default();
-    filter.apply(&mut conditions);
-    let sql = format!("SELECT {} FROM entries e {}", sums(), conditions.sql());
+    filter.apply_by_tag(&mut conditions);
+    let sql = format!("SELECT {} FROM {} {}", sums(), conditions.tables(), conditions.sql());
     (sql, conditions)
 }
 
-/// Counts of tokens that are summed up.
+/// Counts of tokens that are summed up, by their upper and lower half.
 const TOKENS: [&str; 3] = ["prompt_tokens", "cached_tokens", "answer_tokens"];
 
 /// The unit at which a count of tokens is cut in two.
 const TOKENS_CUT: i64 = 1 << 32;
 
-/// Sums in parts that no number of rows makes too large, whatever their values: whole dollars, whole micro-dollars, pico-dollars;
-/// tokens by their upper and lower half.
+/// The sums of all amounts and tokens.
 fn sums() -> String {
     let mut columns = vec!["COUNT(*) AS attempts".to_owned()];
     for (index, amount) in AMOUNTS.iter().enumerate() {
-        let parts = [
-            format!("({amount}) / 1000000000000"),
-            format!("(({amount}) / 1000000) % 1000000"),
-            format!("({amount}) % 1000000"),
-        ];
-        for (part, expression) in parts.iter().enumerate() {
-            columns.push(format!(
-                "CAST(COALESCE(SUM({expression}), 0) AS BIGINT) AS amount_{index}_{part}"
-            ));
-        }
+        columns.push(amount_sum(amount, &format!("amount_{index}")));
     }
     for tokens in TOKENS {
         columns.push(format!(
@@ -234,12 +228,33 @@ fn sums() -> String {
     columns.join(", ")
 }
 
+/// The sum of an amount, under this name, in parts that no number of rows makes too large, whatever their values: whole dollars, whole micro-dollars,
+/// pico-dollars.
+pub(crate) fn amount_sum(amount: &str, name: &str) -> String {
+    let parts = [
+        format!("({amount}) / 1000000000000"),
+        format!("(({amount}) / 1000000) % 1000000"),
+        format!("({amount}) % 1000000"),
+    ];
+    let sum = |(part, expression): (usize, &String)| {
+        format!("CAST(COALESCE(SUM({expression}), 0) AS BIGINT) AS {name}_{part}")
+    };
+    parts.iter().enumerate().map(sum).collect::<Vec<_>>().join(", ")
+}
+
+/// The sum of the amount of this name.
+pub(crate) fn read_amount(row: &AnyRow, name: &str) -> Result<UsdAmount, sqlx::Error> {
+    let part = |part: usize| row.try_get::<i64, _>(&*format!("{name}_{part}")).map(i128::from);
+    Ok(UsdAmount::from_pico(
+        part(0)? * 1_000_000_000_000 + part(1)? * 1_000_000 + part(2)?,
+    ))
+}
+
 pub(crate) fn spend(row: &AnyRow) -> Result<Spend, LedgerError> {
     let number = |column: &str| row.try_get::<i64, _>(column);
     let mut amounts = [UsdAmount::ZERO; 4];
     for (index, amount) in amounts.iter_mut().enumerate() {
-        let part = |part: usize| number(&format!("amount_{index}_{part}")).map(i128::from);
-        *amount = UsdAmount::from_pico(part(0)? * 1_000_000_000_000 + part(1)? * 1_000_000 + part(2)?);
+        *amount = read_amount(row, &format!("amount_{index}"))?;
     }
     let mut counts = [0; 3];
     for (count, tokens) in counts.iter_mut().zip(TOKENS) {
@@ -262,4 +277,70 @@ fn name(by: &GroupBy, group: String) -> String {
     let at = UtcTime::from_millis(count.saturating_mul(unit.unsigned_abs())).to_string();
     let length = if unit == HOUR { "2026-11-25T06" } else { "2026-11-25" }.len();
     at.get(..length).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+#[cfg(feature = "sqlite")]
+mod tests {
+    use std::fs;
+
+    use tower_llm_layers::{Tags, ledger::Ledger};
+
+    use super::*;
+    use crate::{LedgerOptions, ledger::Opened, writer::tests::entry};
+
+    /// The first step of the plan for a question.
+    async fn plan(opened: &Opened, sql: &str, conditions: Where) -> String {
+        let plan = format!("EXPLAIN QUERY PLAN {sql}");
+        let plan = opened.reader.ask(&plan, conditions).await.unwrap();
+        plan.first().unwrap().try_get("detail").unwrap()
+    }
+
+    /// Those of a frequent tag are not all read and sorted.
+    #[tokio::test]
+    async fn the_last_entries_of_a_tag_are_found_by_their_end_if_there_are_many() {
+        let folder = std::env::temp_dir().join(format!("ledger-recent-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let ledger = LedgerOptions::sqlite(folder.join("spend.sqlite")).open().await.unwrap();
+        // More than one question adds up, and fewer.
+        for number in 0..154_u64 {
+            let mut entry = entry();
+            entry.ended = UtcTime::from_millis(number);
+            entry.tags = Tags::new([("key", if number < 4 { "few" } else { "many" })]).unwrap();
+            ledger.record(&entry);
+        }
+        assert_eq!(ledger.close().await.written, 154);
+        for (key, index, last) in [
+            ("few", "entry_tags_value", [3, 2]),
+            ("many", "entries_ended", [153, 152]),
+        ] {
+            let filter = Filter::new().tag("key", key);
+            for filter in [filter.clone().from(UtcTime::from_millis(0)), filter] {
+                let (sql, conditions) = ledger.recent_question(&filter, 2).await.unwrap();
+                let first = plan(&ledger.0.opened, &sql, conditions).await;
+                assert!(first.contains(index), "{first}: {sql}");
+                let recent = ledger.recent(&filter, 2).await.unwrap();
+                let ended: Vec<_> = recent.iter().map(|entry| entry.ended.millis()).collect();
+                assert_eq!(ended, last, "{key}");
+            }
+        }
+        drop(fs::remove_dir_all(folder));
+    }
+
+    #[tokio::test]
+    async fn the_entries_of_a_tag_are_found_by_its_index() {
+        let folder = std::env::temp_dir().join(format!("ledger-plan-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let options = LedgerOptions::sqlite(folder.join("spend.sqlite"));
+        let (opened, _writer) = options.prepare().await.unwrap();
+        let all = Filter::new().tag("key", "a").tag("team", "b");
+        for filter in [all.clone().from(UtcTime::from_millis(1)), all] {
+            let by_team = spend_question(&GroupBy::Tag("team".into()), &filter).unwrap();
+            for (sql, conditions) in [total_question(&filter), by_team] {
+                let first = plan(&opened, &sql, conditions).await;
+                assert!(first.contains("entry_tags_value"), "{first}: {sql}");
+            }
+        }
+        drop(fs::remove_dir_all(folder));
+    }
 }

@@ -36,7 +36,7 @@ impl LedgerReader {
         self.reader.ask(sql, Where::default()).await.map(drop)
     }
 
-    /// What was spent, in groups; the largest sum first.
+    /// What was spent, in groups; the largest sum first. Entries without a provider or the tag are in the group `(none)`.
     ///
     /// # Errors
     ///

@@ -1,10 +1,7 @@
 //! Writes batches, one after another, until the ledger is closed and everything is written, or its time is over.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -21,28 +18,21 @@ use crate::{
     queue::{Item, Queue},
     reader::Reader,
     rows,
-    run::{SILENCE, begin, note},
+    run::{SILENCE, begin, bury, note},
     schema::migrate,
     statement::statement,
     trouble::Trouble,
+    written::Written,
 };
 
 /// How long one transaction may take, its commit included.
 pub(crate) const TRANSACTION: Duration = Duration::from_secs(10);
 /// After this long a server ends a statement by itself, so that nothing that was given up here still runs there.
-const STATEMENT_MILLIS: u32 = 9_000;
+pub(crate) const STATEMENT_MILLIS: u32 = 9_000;
 /// How long the farewell to a file may take that was moved away.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The longest wait between two tries once the ledger is closed: its time is short.
 const LAST_WAIT: Duration = Duration::from_millis(250);
-
-/// What the writer shares with the ledger's handle.
-#[derive(Debug, Default)]
-pub(crate) struct Written {
-    pub(crate) items: AtomicU64,
-    /// Corrections of entries that are not there.
-    pub(crate) strays: AtomicU64,
-}
 
 pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
@@ -53,6 +43,8 @@ pub(crate) struct Writer {
     pub(crate) written: Arc<Written>,
     pub(crate) flush_every: Duration,
     pub(crate) trouble: Trouble,
+    /// Whether the runs that ended without a word are closed.
+    pub(crate) has_buried: bool,
 }
 
 impl Writer {
@@ -76,6 +68,9 @@ impl Writer {
 
     async fn work(&mut self) {
         loop {
+            if !self.has_buried && !self.queue.is_closing() {
+                self.bury_silent(SILENCE).await;
+            }
             if self.queue.len() == 0 {
                 if self.queue.is_closing() {
                     break;
@@ -196,10 +191,7 @@ impl Writer {
     }
 
     async fn fill(&self, connection: &mut AnyConnection, items: &[Item]) -> Result<Vec<EntryId>, LedgerError> {
-        if self.place.is_shared() {
-            let limit = format!("SET LOCAL statement_timeout = {STATEMENT_MILLIS}");
-            statement(&limit).execute(&mut *connection).await?;
-        }
+        self.place.limit(connection, STATEMENT_MILLIS).await?;
         let entries: Vec<&Entry> = items
             .iter()
             .filter_map(|item| match item {
@@ -229,6 +221,36 @@ impl Writer {
         note(connection, &self.run, counts, settled, (is_stopped, is_shared)).await
     }
 
+    /// Closes the runs of other processes that ended without a word, once this one has been connected for so long: while a server was away no run was
+    /// noted, and those that live are noted again by then.
+    pub(crate) async fn bury_silent(&mut self, after: Duration) {
+        let is_due = |session: &mut Session| session.since.elapsed() >= after;
+        let Some(mut session) = self.session.take_if(is_due) else {
+            return;
+        };
+        let burying = async {
+            let mut transaction = self.place.begin(&mut session.connection).await?;
+            self.place.limit(&mut transaction, STATEMENT_MILLIS).await?;
+            let before = bury(&mut transaction, &self.place, None, &self.run, UtcTime::now()).await?;
+            transaction.commit().await?;
+            Ok::<_, LedgerError>(before)
+        };
+        let buried = timeout(TRANSACTION, burying)
+            .await
+            .unwrap_or_else(|_| Err(self.place.slow(TRANSACTION)));
+        match buried {
+            Ok(before) => {
+                self.written.set_before(before);
+                self.has_buried = true;
+                self.session = Some(session);
+            }
+            // The next connection tries again.
+            Err(error) => {
+                tracing::warn!(target: "llm::ledger", place = %self.place, %error, "what killed runs have lost is not counted yet: trying again");
+            }
+        }
+    }
+
     /// A new connection to a database that has this run.
     async fn connect(&self) -> Result<Session, LedgerError> {
         let mut session = self.place.connect(true).await?;
@@ -236,7 +258,7 @@ impl Writer {
         let prepare = async {
             migrate(connection, &self.place).await?;
             let mut transaction = self.place.begin(connection).await?;
-            begin(&mut transaction, &self.run, UtcTime::now()).await?;
+            begin(&mut transaction, &self.run, UtcTime::now(), self.place.is_shared()).await?;
             transaction.commit().await?;
             Ok::<_, LedgerError>(())
         };

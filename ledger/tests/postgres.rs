@@ -8,8 +8,8 @@ use std::{
 
 use crate::support::{
     entry, hard,
-    postgres::{database, sql},
-    promises, until,
+    postgres::{connect, database, sql},
+    promises, restored, until,
 };
 use test_servers::Postgres;
 use tower_llm_layers::ledger::Ledger;
@@ -35,6 +35,16 @@ async fn every_promise_holds() {
         urls.insert(name, database(&server, name).await);
     }
     promises::hold(|name| LedgerOptions::postgres(&urls[name])).await;
+}
+
+#[tokio::test]
+async fn budgets_are_filled_again() {
+    let Some(server) = Postgres::start() else { return };
+    let mut urls = std::collections::HashMap::new();
+    for name in ["filled", "kept"] {
+        urls.insert(name, database(&server, name).await);
+    }
+    restored::hold(|name| LedgerOptions::postgres(&urls[name])).await;
 }
 
 #[tokio::test]
@@ -69,6 +79,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     }
     sql(&url, "ALTER TABLE entries RENAME COLUMN recorded TO booked").await; // words-ok: the old name
     sql(&url, "DROP TABLE forgotten").await;
+    sql(&url, "ALTER TABLE ledger_schema DROP COLUMN writable_from").await;
     sql(&url, "DELETE FROM ledger_schema").await;
     sql(&url, "INSERT INTO ledger_schema (version) VALUES (1)").await;
 
@@ -88,6 +99,71 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     assert_eq!(providers, [None, Some("Azure".into())]);
     assert_eq!(ledger.total(&Filter::new()).await.unwrap().attempts, 2);
     ledger.close().await;
+}
+
+/// Whatever else needs the table waits behind a step that waits for its lock.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_that_waits_for_a_lock_lets_others_pass() {
+    let Some(server) = Postgres::start() else { return };
+    let url = server.url();
+    let open = || LedgerOptions::postgres(&url).open();
+    open().await.unwrap().close().await;
+    // A start of the same version needs no lock: not even that by which processes take turns.
+    let mut other = connect(&url).await;
+    let lock = format!("SELECT pg_advisory_lock({})", 0x6c6c_6d5f_6c65_6467_i64);
+    sqlx::query(&lock).execute(&mut other).await.unwrap();
+    open().await.unwrap().close().await;
+    sqlx::query("SELECT pg_advisory_unlock_all()")
+        .execute(&mut other)
+        .await
+        .unwrap();
+
+    sql(&url, "ALTER TABLE ledger_schema DROP COLUMN writable_from").await;
+    sql(&url, "UPDATE ledger_schema SET version = version - 1").await;
+    for statement in ["BEGIN", "LOCK TABLE ledger_schema IN ACCESS SHARE MODE"] {
+        sqlx::query(statement).execute(&mut other).await.unwrap();
+    }
+    let meanwhile = async {
+        let waiting = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted";
+        loop {
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut other).await.unwrap();
+            if waiting > 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let read = sql(&url, "SELECT version FROM ledger_schema");
+        tokio::time::timeout(Duration::from_secs(60), read).await.unwrap();
+        sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(open(), meanwhile);
+    let ledger = opened.unwrap();
+    ledger.record(&entry("a/b", 1));
+    assert_eq!(ledger.close().await.written, 1);
+}
+
+/// An older process whose session was ended while newer ones added to the tables.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ledger_of_a_later_version_that_only_adds_is_written_after_a_reconnect() {
+    let Some(server) = Postgres::start() else { return };
+    let url = server.url();
+    let ledger = LedgerOptions::postgres(&url)
+        .flush_every(Duration::ZERO)
+        .open()
+        .await
+        .unwrap();
+    ledger.record(&entry("a/b", 1));
+    until(|| ledger.written() == 1).await;
+    for added in [
+        "ALTER TABLE entries ADD COLUMN added TEXT",
+        "INSERT INTO ledger_schema (version, writable_from) VALUES (99, 7)",
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    ] {
+        sql(&url, added).await;
+    }
+    ledger.record(&entry("a/b", 2));
+    until(|| ledger.written() == 2).await;
+    assert_eq!(ledger.close().await.lost, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -88,6 +88,39 @@ async fn a_locked_table_is_waited_out() {
     assert_eq!(ledger.close().await.lost, 0);
 }
 
+/// Each would hold a connection of the server's until the table is free.
+#[tokio::test]
+async fn questions_that_are_given_up_leave_one_statement_on_the_server() {
+    let Some(server) = Postgres::start() else { return };
+    let ledger = open(&server.url(), Duration::from_millis(300)).await;
+    let mut other = connect(&server.url()).await;
+    for statement in ["BEGIN", "LOCK TABLE entries IN ACCESS EXCLUSIVE MODE"] {
+        sqlx::query(statement).execute(&mut other).await.unwrap();
+    }
+    let filter = Filter::new();
+    for _ in 0..5 {
+        let question = ledger.total(&filter);
+        let answer = tokio::time::timeout(Duration::from_millis(100), question).await;
+        assert!(answer.is_err(), "{answer:?}");
+    }
+    let waiting = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT%'";
+    // Not in the transaction: that would see the activity of its first look again and again.
+    let mut watcher = connect(&server.url()).await;
+    let mut count = async || -> i64 { sqlx::query_scalar(waiting).fetch_one(&mut watcher).await.unwrap() };
+    let begun = async {
+        while count().await == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), begun).await.unwrap();
+    // Time for others to come, if there were any.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(count().await, 1);
+    sqlx::query("COMMIT").execute(&mut other).await.unwrap();
+    assert_eq!(ledger.total(&filter).await.unwrap().attempts, 0);
+    assert_eq!(ledger.close().await.lost, 0);
+}
+
 #[tokio::test]
 async fn a_server_that_is_killed_under_load_loses_nothing_and_books_nothing_twice() {
     let Some(mut server) = Postgres::start() else { return };

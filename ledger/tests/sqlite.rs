@@ -3,7 +3,7 @@
 
 use std::{fs, time::Duration};
 
-use crate::support::{Folder, any_entry, entry, hard, promises, sqlite::sql, until};
+use crate::support::{Folder, any_entry, entry, hard, promises, restored, sqlite::sql, until};
 use fastrand::Rng;
 use tower_llm_layers::ledger::{Entry, GroupBy, Ledger};
 use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
@@ -12,6 +12,12 @@ use tower_llm_ledger::{Filter, LedgerError, LedgerOptions};
 async fn every_promise_holds() {
     let folder = Folder::new();
     promises::hold(|name| LedgerOptions::sqlite(folder.path().join(name))).await;
+}
+
+#[tokio::test]
+async fn budgets_are_filled_again() {
+    let folder = Folder::new();
+    restored::hold(|name| LedgerOptions::sqlite(folder.path().join(name))).await;
 }
 
 #[tokio::test]
@@ -106,10 +112,10 @@ async fn an_invalid_ledger_is_reported_at_the_start() {
         .open()
         .await
         .unwrap_err();
-    assert!(
-        nowhere.to_string().contains("/nowhere/at/all.sqlite cannot be opened"),
-        "{nowhere}"
-    );
+    let said = "/nowhere/at/all.sqlite cannot be opened: there is no folder /nowhere/at: create it";
+    assert!(nowhere.to_string().contains(said), "{nowhere}");
+    let nowhere = LedgerOptions::sqlite("/nowhere/at/all.sqlite").open_to_read().await;
+    assert!(matches!(nowhere, Err(LedgerError::NoFolder { .. })), "{nowhere:?}");
 }
 
 #[tokio::test]
@@ -121,6 +127,27 @@ async fn a_ledger_of_a_later_version_is_left_alone() {
     let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
     assert!(matches!(error, LedgerError::Newer { version: 99, .. }), "{error:?}");
     assert!(error.to_string().contains("update this service"), "{error}");
+}
+
+/// While the processes of a service are replaced one after another, an older one starts again, or connects again.
+#[tokio::test]
+async fn a_ledger_of_a_later_version_that_only_adds_is_written() {
+    let folder = Folder::new();
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    ledger.close().await;
+    for added in [
+        "ALTER TABLE entries ADD COLUMN added TEXT",
+        "INSERT INTO ledger_schema (version, writable_from) VALUES (99, 7)",
+    ] {
+        sql(&folder.file(), added).await;
+    }
+    let ledger = LedgerOptions::sqlite(folder.file()).open().await.unwrap();
+    ledger.record(&entry("a/b", 5));
+    assert_eq!(ledger.close().await.written, 1);
+    let later = "INSERT INTO ledger_schema (version, writable_from) VALUES (100, 100)";
+    sql(&folder.file(), later).await;
+    let error = LedgerOptions::sqlite(folder.file()).open().await.unwrap_err();
+    assert!(matches!(error, LedgerError::Newer { version: 100, .. }), "{error:?}");
 }
 
 /// As the first version of the tables left it: without what later versions added.
@@ -135,6 +162,7 @@ async fn a_ledger_of_the_first_version_is_brought_up_to_date() {
     }
     sql(&folder.file(), "ALTER TABLE entries RENAME COLUMN recorded TO booked").await; // words-ok: the old name
     sql(&folder.file(), "DROP TABLE forgotten").await;
+    sql(&folder.file(), "ALTER TABLE ledger_schema DROP COLUMN writable_from").await;
     sql(&folder.file(), "DELETE FROM ledger_schema WHERE version > 1").await;
     sql(&folder.file(), "INSERT INTO ledger_schema (version) VALUES (1)").await;
 

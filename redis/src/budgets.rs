@@ -20,7 +20,7 @@ use crate::{
     delivery::Delivery,
     error::RedisError,
     hold::SharedHold,
-    money::{amount, line_arguments, parts, window_of},
+    money::{amount, line_arguments, parts, rule_of},
     policy::OnStoreFailure,
     server::Server,
 };
@@ -147,7 +147,7 @@ impl RedisBudgets {
         let mut call = self.server.scripts.read.prepare_invoke();
         for line in lines {
             call.key(self.server.account_key(line))
-                .arg(window_of(&line.budget, UtcTime::now()));
+                .arg(rule_of(&line.budget, UtcTime::now()));
         }
         let all: Vec<Vec<String>> = self.server.link.ask_script(&call).await?;
         let state = |(line, parts): (&AccountRef, &Vec<String>)| {
@@ -196,7 +196,8 @@ fn literal(letter: char) -> impl Iterator<Item = char> {
 }
 
 impl BudgetStore for RedisBudgets {
-    fn reserve(&self, ask: ReserveRequest) -> Decision {
+    fn reserve(&self, mut ask: ReserveRequest) -> Decision {
+        ask.lines.iter_mut().for_each(AccountRef::use_budget_in_force);
         let Some(first) = ask.lines.first().cloned() else {
             return Decision::Now(Ok(Reservation::new(ask.want, Box::new(Nothing))));
         };

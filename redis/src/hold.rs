@@ -83,6 +83,7 @@ impl SharedHold {
             return;
         }
         self.server.live.remove(&self.id);
+        self.lines.iter_mut().for_each(AccountRef::use_budget_in_force);
         let unheard = was == State::Asked;
         let [dollars, pico] = parts(spent);
         let head = [self.id.clone(), u8::from(unheard).to_string(), dollars, pico];

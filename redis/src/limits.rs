@@ -82,7 +82,6 @@ impl LimitStore for RedisLimits {
                 for part in rate(of) {
                     call.arg(part);
                 }
-                call.arg(of.map_or(0, |rate| rate.most_at_once()));
             }
             let decided = this.server.link.decide::<Decided>(&call, this.server.link.deadline());
             let (which, wait, requests, tokens, in_flight) = match decided.await {

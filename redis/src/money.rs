@@ -25,18 +25,30 @@ pub(crate) fn amount(dollars: &str, pico: &str) -> Option<UsdAmount> {
     Some(UsdAmount::from_pico(dollars.checked_mul(ONE)?.checked_add(pico)?))
 }
 
-/// What a script needs of each account: cap (two parts), window, soft.
+/// What a script needs of each account: cap (two parts), how its window is decided, soft.
 pub(crate) fn line_arguments(line: &AccountRef) -> [String; 4] {
     let [dollars, pico] = parts(line.budget.cap());
-    let window = window_of(&line.budget, UtcTime::now());
-    [dollars, pico, window, u8::from(line.budget.is_soft()).to_string()]
+    let rule = rule_of(&line.budget, UtcTime::now());
+    [dollars, pico, rule, u8::from(line.budget.is_soft()).to_string()]
+}
+
+/// The window, since when the budget is in force, and a name for a window that is given by times: of all windows that processes have sent for an account
+/// within an hour, the scripts take that of the budget that came into force last.
+pub(crate) fn rule_of(budget: &Budget, now: UtcTime) -> String {
+    let window = window_of(budget, now);
+    let since = budget.in_force_since().map_or(0, UtcTime::millis);
+    if window.starts_with("at:") {
+        format!("{window};{since};{} {}", budget.window(), budget.zone())
+    } else {
+        format!("{window};{since};")
+    }
 }
 
 /// Windows that scripts are given ahead of time, if only a process knows the calendar: what is spent may be delivered days later.
 const AHEAD: usize = 8;
 
 /// The window as scripts take it: its name; its length if it rolls; or if its calendar is not UTC's, when some of them begin.
-pub(crate) fn window_of(budget: &Budget, now: UtcTime) -> String {
+fn window_of(budget: &Budget, now: UtcTime) -> String {
     match budget.window() {
         Window::Rolling(span) => return format!("rolling:{}", span.as_millis()),
         Window::MonthFrom(_) => {}
@@ -58,7 +70,27 @@ pub(crate) fn window_of(budget: &Budget, now: UtcTime) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tower_llm_layers::budget::Budgets;
+
     use super::*;
+
+    #[test]
+    fn a_rule_is_the_window_the_time_and_a_name() {
+        let now = UtcTime::from_millis(1_800_000_000_000);
+        let budget = |window| Budget::usd("all", "1").unwrap().per(window);
+        assert_eq!(rule_of(&budget(Window::Day), now), "day;0;");
+        let rolling = Window::Rolling(Duration::from_secs(60));
+        assert_eq!(rule_of(&budget(rolling), now), "rolling:60000;0;");
+        let rule = rule_of(&budget(Window::MonthFrom(31)), now);
+        assert!(
+            rule.starts_with("at:") && rule.ends_with(";0;month from day 31 UTC"),
+            "{rule}"
+        );
+        let budgets = Budgets::new([budget(Window::Ever)]).unwrap();
+        let since = budgets.iter().find_map(Budget::in_force_since).unwrap();
+        let made = rule_of(budgets.iter().next().unwrap(), now);
+        assert_eq!(made, format!("ever;{};", since.millis()));
+    }
 
     #[test]
     fn parts_are_exact_and_bounded() {

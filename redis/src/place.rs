@@ -18,7 +18,7 @@ pub(crate) struct SharedPlace {
     /// As `lua/admit.lua` takes them.
     keys: [String; 5],
     /// As `lua/deliver.lua` takes them.
-    rates: [String; 4],
+    rates: [String; 6],
     thought: u64,
     state: State,
     /// How far the limits were used when it passed.
@@ -37,11 +37,17 @@ enum State {
     Ended,
 }
 
-/// Microseconds, and units in them; 0 if there is no limit.
-pub(crate) fn rate(rate: Option<Rate>) -> [String; 2] {
+/// Microseconds, units in them, and the burst; 0 each if there is no limit.
+pub(crate) fn rate(rate: Option<Rate>) -> [String; 3] {
     rate.map_or_else(
-        || ["0".to_owned(), "0".to_owned()],
-        |rate| [rate.per().as_micros().to_string(), rate.amount().to_string()],
+        || ["0", "0", "0"].map(str::to_owned),
+        |rate| {
+            [
+                rate.per().as_micros().to_string(),
+                rate.amount().to_string(),
+                rate.most_at_once().to_string(),
+            ]
+        },
     )
 }
 
@@ -50,11 +56,19 @@ impl SharedPlace {
         let id = format!("{:032x}", fastrand::u128(..));
         let [mark, taken] = ["ended", "taken"].map(|kind| server.key(kind, &id));
         let [requests, tokens, places] = ["requests", "tokens", "places"].map(|kind| server.key(kind, key));
-        let ([request_micros, request_units], [token_micros, token_units]) = (rate(of.requests), rate(of.tokens));
+        let [request_micros, request_units, request_burst] = rate(of.requests);
+        let [token_micros, token_units, token_burst] = rate(of.tokens);
         Self {
             id,
             keys: [mark, taken, requests, tokens, places],
-            rates: [request_micros, request_units, token_micros, token_units],
+            rates: [
+                request_micros,
+                request_units,
+                request_burst,
+                token_micros,
+                token_units,
+                token_burst,
+            ],
             thought,
             state: State::Asked,
             used: None,

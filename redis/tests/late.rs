@@ -148,6 +148,127 @@ fn what_ended_a_while_ago_leaves_a_rolling_window_that_much_sooner() {
     assert_eq!(account.stands(), [4, 0, full + HOUR / 2]);
 }
 
+/// When the account is deleted, in milliseconds; below zero if never.
+fn deleted_in(connection: &mut Connection, key: &str) -> i64 {
+    redis::cmd("PTTL").arg(key).query(connection).unwrap()
+}
+
+#[test]
+fn a_budget_that_came_into_force_earlier_moves_no_window() {
+    let Some(server) = Redis::start() else { return };
+    let days = format!("at:{},{},{}", MIDNIGHT - DAY, MIDNIGHT, MIDNIGHT + DAY);
+    for (window, is_kept) in [
+        ("ever;2000;", true),
+        ("month;2000;", false),
+        (&*format!("{days};2000;day Z"), false),
+    ] {
+        let mut account = Account::new(&server, "hour;1000;");
+        account.clock(MIDNIGHT + HOUR - MINUTE);
+        account.reserve("old");
+        window.clone_into(&mut account.window);
+        account.reserve("new");
+        account.settle("new", Some(0));
+        assert_eq!(account.stands()[..2], [2, 3], "{window}");
+        // The hour is over. A call ends that began under the budget before, and a process that still has that one makes another call.
+        account.clock(MIDNIGHT + HOUR);
+        "hour;1000;".clone_into(&mut account.window);
+        account.settle("old", Some(0));
+        assert_eq!(account.stands()[..2], [4, 0], "{window}");
+        account.reserve("older");
+        assert_eq!(account.stands()[..2], [4, 3], "{window}");
+        account.settle("older", None);
+        window.clone_into(&mut account.window);
+        assert_eq!(account.stands()[..2], [6, 0], "{window}");
+        assert_eq!(deleted_in(&mut account.connection, "account") < 0, is_kept, "{window}");
+    }
+}
+
+/// A process with older settings starts again during a rollout, and is gone after that.
+#[test]
+fn the_window_of_a_process_that_is_gone_ends_within_an_hour() {
+    let Some(server) = Redis::start() else { return };
+    let mut account = Account::new(&server, "ever;1000;");
+    account.clock(MIDNIGHT);
+    account.reserve("one");
+    account.window = format!("hour;{MIDNIGHT};");
+    account.clock(MIDNIGHT + MINUTE);
+    account.reserve("two");
+    account.settle("two", Some(0));
+    "ever;1000;".clone_into(&mut account.window);
+    account.clock(MIDNIGHT + HOUR);
+    account.settle("one", Some(0));
+    assert_eq!(account.stands()[..2], [2, 0], "an hour has begun");
+    account.clock(MIDNIGHT + HOUR + MINUTE);
+    account.reserve("three");
+    account.settle("three", Some(0));
+    account.clock(MIDNIGHT + 9 * HOUR);
+    assert_eq!(account.stands()[..2], [4, 0]);
+    assert!(deleted_in(&mut account.connection, "account") < 0);
+}
+
+#[test]
+fn the_window_of_a_time_that_a_clock_has_left_again_ends_within_an_hour() {
+    let Some(server) = Redis::start() else { return };
+    let mut account = Account::new(&server, &format!("hour;{};", MIDNIGHT + 9 * DAY));
+    account.clock(MIDNIGHT + 9 * DAY);
+    account.reserve("ahead");
+    "ever;1000;".clone_into(&mut account.window);
+    for (at, is_kept) in [(MIDNIGHT, false), (MIDNIGHT + HOUR, true)] {
+        account.clock(at);
+        account.reserve("now");
+        account.settle("now", Some(0));
+        assert_eq!(deleted_in(&mut account.connection, "account") < 0, is_kept, "{at}");
+    }
+}
+
+#[test]
+fn a_budget_that_came_into_force_later_has_its_own_window() {
+    let Some(server) = Redis::start() else { return };
+    let mut account = Account::new(&server, "ever;1000;");
+    account.clock(MIDNIGHT);
+    account.reserve("one");
+    account.settle("one", Some(0));
+    // Its clock is ahead by days: that is no reason for the next one to wait so long.
+    account.window = format!("hour;{};", MIDNIGHT + 9 * DAY);
+    account.clock(MIDNIGHT + HOUR);
+    account.reserve("two");
+    assert_eq!(account.stands()[..2], [0, 3], "an hour begins empty");
+    account.settle("two", Some(0));
+    account.window = format!("ever;{};", MIDNIGHT + HOUR + MINUTE);
+    account.clock(MIDNIGHT + HOUR + 2 * MINUTE);
+    account.reserve("three");
+    account.clock(MIDNIGHT + 3 * HOUR);
+    account.settle("three", Some(0));
+    assert_eq!(account.stands()[..2], [4, 0]);
+    assert!(deleted_in(&mut account.connection, "account") < 0);
+}
+
+#[tokio::test]
+async fn the_end_of_a_call_of_the_budgets_before_leaves_the_account_to_those_in_force() {
+    let Some(server) = Redis::start() else { return };
+    let builder = Store::builder(&server.url()).decision_timeout(Duration::from_secs(30));
+    let shared = builder.connect().await.unwrap().budgets();
+    let budget = |cap: &str| Budget::usd("all", cap).unwrap();
+    let hourly = Budgets::in_store([budget("10").per(Window::Hour)], Arc::new(shared.clone())).unwrap();
+    let held = ask(&shared, &hourly, "4.00").await.unwrap();
+    let ever = hourly.with([budget("5")]).unwrap();
+    ever.activate();
+    ask(&shared, &ever, "1.00").await.unwrap().settle(usd("1.00"));
+    held.settle(usd("6.00"));
+    let line = line(&ever);
+    assert_eq!(
+        stands(&shared, &line).await,
+        ["$5.00", "$0.00", "$2.00"],
+        "under the cap in force"
+    );
+    let refused = ask(&shared, &hourly, "0.01").await.unwrap_err();
+    assert_eq!(refused.budget.cap(), usd("5"), "and so is another attempt");
+    let mut connection = redis::Client::open(server.url()).unwrap().get_connection().unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS").arg("*budget*").query(&mut connection).unwrap();
+    let account = keys.iter().find(|key| !key.contains('\u{1e}')).unwrap();
+    assert!(deleted_in(&mut connection, account) < 0, "it has no window: {keys:?}");
+}
+
 #[tokio::test]
 async fn an_end_that_is_delivered_after_an_outage_counts_from_when_it_was() {
     let Some(mut server) = Redis::start() else { return };

@@ -8,6 +8,8 @@
 #[cfg(test)]
 mod budgets;
 #[cfg(test)]
+mod changed_limits;
+#[cfg(test)]
 #[cfg(feature = "cache")]
 mod idempotency;
 #[cfg(test)]

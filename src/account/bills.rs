@@ -17,6 +17,9 @@ use crate::response::ToUsd as _;
 use crate::{Error, transport::OPENROUTER};
 use openrouter_wire::{Decimal, account::Generation};
 
+/// More than any answer costs, as for a charge in the usage of an answer: an absurd bill would fill a budget until it is reset.
+const MOST_BILL: UsdAmount = UsdAmount::from_pico(100_000_000_000_000_000);
+
 /// The bills of answers, from the accounts they are charged to: for a [`Reconciler`](tower_llm_layers::reconcile::Reconciler).
 ///
 /// If the account of an upstream is not here, its answers have no bill: their estimates stay. Cheap to clone; clones are the same, also when an
@@ -168,8 +171,11 @@ fn counts(generation: &Generation, known: TokenUsage) -> TokenUsage {
 fn amount(written: Option<&Decimal>) -> Result<Option<UsdAmount>, BillError> {
     let Some(written) = written else { return Ok(None) };
     match written.to_usd() {
-        Ok(amount) if !amount.is_negative() => Ok(Some(amount)),
-        _ => Err(BillError::Never {
+        Ok(amount) if !amount.is_negative() && amount <= MOST_BILL => Ok(Some(amount)),
+        Ok(amount) => Err(BillError::Never {
+            reason: format!("the bill of {amount} is no amount that an answer can cost: its estimate stays"),
+        }),
+        Err(_) => Err(BillError::Never {
             reason: "the bill is not an amount of money".to_owned(),
         }),
     }
@@ -265,6 +271,24 @@ mod tests {
         );
         let none = read(r#","native_tokens_prompt":0,"native_tokens_completion":0"#);
         assert_eq!(all(none), ((0, 0, 2), (0, 0, 0)), "zero is a count");
+    }
+
+    #[test]
+    fn an_absurd_bill_is_none() {
+        let read = |costs: &str| {
+            let generation: Generation = serde_json::from_str(&format!(r#"{{"id":"gen-1",{costs}}}"#)).unwrap();
+            bill(&generation, TokenUsage::default())
+        };
+        assert!(read(r#""total_cost":100000"#).unwrap().is_some());
+        for absurd in [
+            r#""total_cost":100000.01"#,
+            r#""total_cost":100000000000000000000000000"#,
+            r#""total_cost":-1"#,
+            r#""total_cost":1e99"#,
+            r#""total_cost":1,"is_byok":true,"upstream_inference_cost":1e20"#,
+        ] {
+            assert!(matches!(read(absurd), Err(BillError::Never { .. })), "{absurd}");
+        }
     }
 
     #[tokio::test]

@@ -7,7 +7,10 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::{Deserialize, de::DeserializeOwned};
 use tower_llm_layers::{FailureKind, Phase, auth::ApiKey};
 
-use super::pages;
+use super::{
+    keys::{Access, AccountKeys},
+    pages::{self, Page},
+};
 use crate::{
     Error,
     classify::error_of_response,
@@ -34,7 +37,7 @@ const LARGEST: usize = 64 * 1024 * 1024;
 pub struct Account {
     transport: Transport,
     upstream: Upstream,
-    key: Option<ApiKey>,
+    pub(super) keys: AccountKeys,
 }
 
 /// What most calls wrap their answer in.
@@ -48,12 +51,27 @@ impl Account {
     ///
     /// Models and their endpoints need no key; without one the endpoints' latency and throughput stay unknown.
     #[must_use]
-    pub const fn new(transport: Transport, upstream: Upstream, key: Option<ApiKey>) -> Self {
+    pub fn new(transport: Transport, upstream: Upstream, key: Option<ApiKey>) -> Self {
         Self {
             transport,
             upstream,
-            key,
+            keys: AccountKeys::new(key),
         }
+    }
+
+    /// The same with further keys of the upstream, such as those of a pool. One is tried first until it is rejected and another one is accepted, and the
+    /// others follow in their order if it is refused; a generation is also looked up with each other key, since it may be another account's. Models and their endpoints are
+    /// read without a key if all of them are rejected.
+    #[must_use]
+    pub fn further_keys(mut self, keys: impl IntoIterator<Item = ApiKey>) -> Self {
+        self.keys = self.keys.with(keys);
+        self
+    }
+
+    /// Where its calls go, without credentials.
+    #[must_use]
+    pub fn base_url(&self) -> &str {
+        self.upstream.base_url()
     }
 
     /// The name of the upstream whose account it is.
@@ -68,11 +86,9 @@ impl Account {
     /// [`Error`], classified like any other; [`Malformed`](FailureKind::Malformed) if the pages never end.
     pub async fn models(&self) -> Result<Vec<Model>, Error> {
         pages::all(|offset| async move {
-            self.read(&format!(
-                "models?output_modalities=all&offset={offset}&limit={}",
-                pages::SIZE
-            ))
-            .await
+            let path = format!("models?output_modalities=all&offset={offset}&limit={}", pages::SIZE);
+            let answer = self.answer(&path, Access::Public).await?;
+            Page::read(&String::from_utf8_lossy(&answer))
         })
         .await
     }
@@ -81,10 +97,10 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// [`NoEndpoint`](FailureKind::NoEndpoint) if the model is unknown.
+    /// [`NoEndpoint`](FailureKind::NoEndpoint) if the model is unknown; [`BadRequest`](FailureKind::BadRequest) if its name has a segment `.` or `..`.
     pub async fn model_endpoints(&self, model: &str) -> Result<ModelEndpoints, Error> {
-        let path = format!("models/{}/endpoints", escape(model));
-        Ok(self.read::<Data<_>>(&path).await?.data)
+        let path = format!("models/{}/endpoints", escape(model)?);
+        Ok(self.read::<Data<_>>(&path, Access::Public).await?.data)
     }
 
     /// The key's own limits and usage.
@@ -93,7 +109,7 @@ impl Account {
     ///
     /// [`Auth`](FailureKind::Auth) if it is rejected.
     pub async fn key(&self) -> Result<KeyInfo, Error> {
-        Ok(self.read::<Data<_>>("key").await?.data)
+        Ok(self.read::<Data<_>>("key", Access::Own).await?.data)
     }
 
     /// The account's balance; `None` if this key may not see it, which is no failure.
@@ -102,7 +118,7 @@ impl Account {
     ///
     /// [`Auth`](FailureKind::Auth) if the key is rejected.
     pub async fn credits(&self) -> Result<Option<Credits>, Error> {
-        match self.read::<Data<_>>("credits").await {
+        match self.read::<Data<_>>("credits", Access::Own).await {
             Ok(answer) => Ok(Some(answer.data)),
             Err(error) if error.status() == Some(http::StatusCode::FORBIDDEN) => Ok(None),
             Err(error) => Err(error),
@@ -116,28 +132,35 @@ impl Account {
     ///
     /// [`Auth`](FailureKind::Auth) if the key is rejected.
     pub async fn generation(&self, id: &str) -> Result<Option<Generation>, Error> {
-        match self.read::<Data<_>>(&format!("generation?id={}", escape(id))).await {
+        let path = format!("generation?id={}", escape(id)?);
+        match self.read::<Data<_>>(&path, Access::Generation).await {
             Ok(answer) => Ok(Some(answer.data)),
             Err(error) if error.status() == Some(http::StatusCode::NOT_FOUND) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
-        let exchange = self.exchange(path);
-        let bytes = tokio::time::timeout(LIMIT, exchange).await.map_err(|_| {
+    /// Reads an answer. A byte that is not UTF-8 costs no more than the text that it is in.
+    async fn read<T: DeserializeOwned>(&self, path: &str, access: Access) -> Result<T, Error> {
+        let answer = self.answer(path, access).await?;
+        serde_json::from_str(&String::from_utf8_lossy(&answer))
+            .map_err(|cause| unreadable(&format!("the answer to `{path}` has an unexpected form"), &cause))
+    }
+
+    async fn answer(&self, path: &str, access: Access) -> Result<bytes::Bytes, Error> {
+        let exchange = self.read_with_keys(path, access);
+        tokio::time::timeout(LIMIT, exchange).await.map_err(|_| {
             Error::new(
                 FailureKind::Timeout(Phase::Response),
                 format!("no answer to `{path}` in {LIMIT:?}"),
             )
-        })??;
-        serde_json::from_slice(&bytes)
-            .map_err(|cause| unreadable(&format!("the answer to `{path}` has an unexpected form"), &cause))
+        })?
     }
 
-    async fn exchange(&self, path: &str) -> Result<bytes::Bytes, Error> {
+    /// One request with this key.
+    pub(super) async fn exchange(&self, path: &str, key: Option<&ApiKey>) -> Result<bytes::Bytes, Error> {
         let mut request = self.transport.get(&self.upstream, path)?;
-        if let Some(key) = &self.key {
+        if let Some(key) = key {
             request = request.header(AUTHORIZATION, key.header().clone());
         }
         let response = request.send().await.map_err(|error| self.transport.not_sent(error))?;
@@ -146,7 +169,7 @@ impl Account {
             return whole(body).await;
         }
         let error = error_of_response(parts.status, &parts.headers, &read_error(body).await);
-        Err(match &self.key {
+        Err(match key {
             Some(key) => error.without(&SentKey::from(key.header())),
             None => error,
         })
@@ -169,11 +192,20 @@ async fn whole(body: reqwest::Body) -> Result<bytes::Bytes, Error> {
     Ok(collected.to_bytes())
 }
 
-/// Keeps an id inside its place in a URL: what is not part of a name is escaped.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        // A slash parts author and name; a dot segment would climb out.
+/// An id in its place in a URL: what is not part of a name is escaped.
+///
+/// # Errors
+///
+/// If a segment of it is `.` or `..`, which a URL parser removes: the request would go to another path.
+fn escape(id: &str) -> Result<String, Error> {
+    // A URL parser reads `%2e` as a dot as well; the percent sign of an id is escaped.
+    if id.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let message = "an id has a segment `.` or `..`: no model and no generation has such a name";
+        return Err(Error::new(FailureKind::BadRequest, message));
+    }
+    let mut escaped = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        // A slash parts author and name.
         let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'~' | b'/' | b'.');
         if plain {
             escaped.push(char::from(byte));
@@ -181,17 +213,23 @@ fn escape(text: &str) -> String {
             escaped.push_str(&format!("%{byte:02X}"));
         }
     }
-    escaped.replace("..", "%2E%2E")
+    Ok(escaped)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::escape;
+    use super::*;
 
     #[test]
     fn an_id_cannot_leave_its_place() {
-        assert_eq!(escape("openai/gpt-4o-mini:free"), "openai/gpt-4o-mini:free");
-        assert_eq!(escape("gen-1&x=2#?"), "gen-1%26x%3D2%23%3F");
-        assert_eq!(escape("../key"), "%2E%2E/key");
+        let fine = |id: &str| escape(id).unwrap();
+        assert_eq!(fine("openai/gpt-4o-mini:free"), "openai/gpt-4o-mini:free");
+        assert_eq!(fine("gen-1&x=2#?"), "gen-1%26x%3D2%23%3F");
+        assert_eq!(fine("a/b..c/..."), "a/b..c/...");
+        assert_eq!(fine(".%2e/key"), ".%252e/key");
+        for id in ["../key", "..", ".", "a/../../credits", "a/./b", "a/.."] {
+            let refused = escape(id).unwrap_err();
+            assert_eq!(refused.kind(), FailureKind::BadRequest, "{id}");
+        }
     }
 }

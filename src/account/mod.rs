@@ -2,6 +2,7 @@
 
 mod bills;
 mod calls;
+mod keys;
 mod pages;
 
 pub use bills::Bills;

@@ -4,11 +4,11 @@ use std::{collections::HashSet, future::Future};
 
 use tower_llm_layers::FailureKind;
 
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
-
 use crate::Error;
-use openrouter_wire::catalogue::{Model, PageLinks};
+use openrouter_wire::{
+    catalogue::Model,
+    json::{Cursor, Found, JsonError},
+};
 
 /// Models per page: OpenRouter's largest page.
 pub(super) const SIZE: usize = 1000;
@@ -16,21 +16,72 @@ pub(super) const SIZE: usize = 1000;
 const MOST: usize = 100;
 
 /// A page, of which a row that is no model hides no other.
-#[derive(Deserialize)]
+#[derive(Debug)]
 pub(super) struct Page {
-    data: Vec<Row>,
-    #[serde(default)]
-    links: Option<PageLinks>,
+    /// Each row; `None` is one that is no model.
+    rows: Vec<Option<Model>>,
+    /// Whether another page follows; `None` if the links cannot be read.
+    has_next: Option<bool>,
 }
 
-struct Row(Option<Model>);
-
-impl<'de> Deserialize<'de> for Row {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = Box::<RawValue>::deserialize(deserializer)?;
-        let model = serde_json::from_str::<Model>(raw.get()).ok();
-        Ok(Self(model.filter(|model| !model.id.is_empty())))
+impl Page {
+    /// Reads a page.
+    ///
+    /// # Errors
+    ///
+    /// If it is not JSON, or has no list of models.
+    pub(super) fn read(text: &str) -> Result<Self, Error> {
+        let (mut rows, mut has_next) = (None, Some(false));
+        let mut cursor = Cursor::lenient(text.as_bytes());
+        let read = cursor.object(|key, value| {
+            if key.is("data") && value.peek()? == Found::Array {
+                let list = rows.insert(Vec::new());
+                return value.array_or_skip(|row| {
+                    list.push(model_of(row.raw()?));
+                    Ok(())
+                });
+            }
+            if key.is("links") {
+                has_next = follows(value)?;
+                return Ok(());
+            }
+            value.skip()
+        });
+        read.and_then(|()| cursor.end())
+            .map_err(|cause| Error::new(FailureKind::Malformed, format!("the list of models: {cause}")))?;
+        let no_list = || Error::new(FailureKind::Malformed, "the answer to `models` has no list of models");
+        Ok(Self {
+            rows: rows.ok_or_else(no_list)?,
+            has_next,
+        })
     }
+}
+
+fn model_of(row: &[u8]) -> Option<Model> {
+    let model: Option<Model> = serde_json::from_slice(row).ok();
+    model.filter(|model| !model.id.is_empty())
+}
+
+/// Whether the links name a next page; `None` if that cannot be read.
+fn follows(links: &mut Cursor<'_>) -> Result<Option<bool>, JsonError> {
+    let found = links.peek()?;
+    if found != Found::Object {
+        links.skip()?;
+        return Ok((found == Found::Null).then_some(false));
+    }
+    let mut has_next = Some(false);
+    links.object(|key, value| {
+        let found = value.peek()?;
+        if key.is("next") {
+            has_next = match found {
+                Found::String => Some(true),
+                Found::Null => Some(false),
+                _ => None,
+            };
+        }
+        value.skip()
+    })?;
+    Ok(has_next)
 }
 
 /// All pages, each model once.
@@ -43,13 +94,15 @@ where
     let mut offset = 0;
     let mut odd = 0_usize;
     for _ in 0..MOST {
-        let Page { data, links } = page(offset).await?;
-        let (came, before) = (data.len(), models.len());
-        odd += data.iter().filter(|row| row.0.is_none()).count();
-        let read = data.into_iter().filter_map(|row| row.0);
+        let Page { rows, has_next } = page(offset).await?;
+        let (came, before) = (rows.len(), models.len());
+        odd += rows.iter().filter(|row| row.is_none()).count();
+        let read = rows.into_iter().flatten();
         models.extend(read.filter(|model| known.insert(model.id.clone())));
+        // If the links cannot be read, a full page has a next one.
+        let has_next = has_next.unwrap_or(came >= SIZE);
         // No link, nothing new, or nothing at all: that was the last page.
-        if links.is_none_or(|links| links.next.is_none()) || came == 0 || models.len() == before {
+        if !has_next || came == 0 || models.len() == before {
             if odd > 0 {
                 tracing::warn!(target: "llm::catalogue", rows = odd, "rows of the list of models are invalid: skipped");
             }
@@ -80,7 +133,7 @@ mod tests {
                 .collect();
             let more = from + data.len() < count;
             let page = serde_json::json!({"data": data, "links": {"next": more.then_some("/next")}});
-            ready(serde_json::from_value(page).map_err(|error| Error::caused(FailureKind::Internal, "", error)))
+            ready(Page::read(&page.to_string()))
         })
         .await;
         (models, offsets.into_inner())
@@ -103,18 +156,47 @@ mod tests {
 
     #[tokio::test]
     async fn a_row_that_is_no_model_hides_no_other() {
-        let page = r#"{"data":[null,5,{"id":"a/b"},{"name":"nameless"},{"id":"c/d","pricing":7}],"links":null}"#;
-        let read =
-            || serde_json::from_str::<Page>(page).map_err(|error| Error::caused(FailureKind::Internal, "", error));
-        let models = all(|_| ready(read())).await.unwrap();
-        assert_eq!(
-            models.iter().map(|model| &*model.id).collect::<Vec<_>>(),
-            ["a/b", "c/d"]
-        );
-        assert!(
-            serde_json::from_str::<Page>("{}").is_err(),
-            "no list is not an empty one"
-        );
+        for page in [
+            r#"{"data":[null,5,{"id":"a/b"},{"name":"nameless"},{"id":"c/d","pricing":7}],"links":null}"#,
+            r#"{"data":[{"id":"a/b"},{"id":"e/f","created":NaN},{"id":"c/d"}]}"#,
+            r#"{"data":[{"id":"a/b"},{"id":"c/d"}],"links":[]}"#,
+            r#"{"data":[{"id":"a/b"},{"id":"c/d"}],"links":""}"#,
+            r#"{"links":{"next":7},"data":[{"id":"a/b"},{"id":"c/d"}]}"#,
+        ] {
+            let models = all(|_| ready(Page::read(page))).await.unwrap();
+            let ids: Vec<_> = models.iter().map(|model| &*model.id).collect();
+            assert_eq!(ids, ["a/b", "c/d"], "{page}");
+        }
+        for broken in [
+            "{}",
+            r#"{"data":null}"#,
+            r#"{"data":{}}"#,
+            "[]",
+            r#"{"data":[]"#,
+            r#"{"data":[]}]"#,
+        ] {
+            let error = Page::read(broken).map(drop).unwrap_err();
+            assert_eq!(
+                error.kind(),
+                FailureKind::Malformed,
+                "{broken}: no list is not an empty one"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn unreadable_links_hide_no_later_page() {
+        let offsets = RefCell::new(Vec::new());
+        let models = all(|offset| {
+            offsets.borrow_mut().push(offset);
+            let rows: Vec<_> = (offset..(offset + SIZE).min(SIZE + 1))
+                .map(|n| serde_json::json!({"id": format!("m/{n}")}))
+                .collect();
+            let page = serde_json::json!({"data": rows, "links": "/next"});
+            ready(Page::read(&page.to_string()))
+        })
+        .await;
+        assert_eq!((models.unwrap().len(), offsets.into_inner()), (SIZE + 1, vec![0, SIZE]));
     }
 
     #[tokio::test]

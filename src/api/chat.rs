@@ -93,6 +93,10 @@ impl WireRequest for ChatRequest {
         }
     }
 
+    fn adds_usage_for(&self, upstream: &Upstream) -> bool {
+        upstream.dialect() != Dialect::OpenRouter && self.adds_usage(upstream.chat_compatibility())
+    }
+
     fn api(&self) -> Option<Api> {
         Some(Api::Chat)
     }

@@ -360,6 +360,10 @@ impl WireRequest for ApiRequest {
         each!(&self.0, body => body.segments_for(upstream))
     }
 
+    fn adds_usage_for(&self, upstream: &Upstream) -> bool {
+        each!(&self.0, body => body.adds_usage_for(upstream))
+    }
+
     fn api(&self) -> Option<Api> {
         Some(self.api())
     }

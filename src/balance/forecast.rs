@@ -36,7 +36,7 @@ impl Pace {
             return None;
         }
         let millis = i128::try_from(time.as_millis()).ok()?;
-        Some((after - before).saturating_mul(3_600_000) / millis)
+        Some(after.saturating_sub(before).saturating_mul(3_600_000) / millis)
     }
 }
 
@@ -67,5 +67,9 @@ mod tests {
         assert!((59..=61).contains(&pace.an_hour().unwrap()), "{:?}", pace.an_hour());
         pace.note(at(60 * 132), 5);
         assert_eq!(pace.an_hour(), None, "a new beginning");
+        // From one end of the numbers to the other.
+        pace.note(at(60 * 133), i128::MIN);
+        pace.note(at(60 * 135), i128::MAX);
+        assert_eq!(pace.an_hour(), Some(i128::MAX / 120_000));
     }
 }

@@ -93,8 +93,9 @@ impl SourceState {
             return Some(Duration::ZERO);
         }
         let (left, an_hour) = (self.left?, self.an_hour.filter(|pace| *pace > 0)?);
+        // Something is left, so that what does not fit is too large.
         let seconds = left.saturating_mul(3_600) / an_hour;
-        let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let lasts = Duration::from_secs(u64::try_from(seconds).unwrap_or(u64::MAX));
         let resets_first = self.resets.is_some_and(|resets| resets.since(now) <= lasts);
         (!resets_first).then_some(lasts)
     }
@@ -156,7 +157,7 @@ impl Balance {
             let total = dollars(credits.total_credits.as_ref())?;
             let usage = dollars(credits.total_usage.as_ref())?;
             // A key that may not see the balance is answered with zeros.
-            ((total, usage) != (0, 0)).then(|| total - usage)
+            ((total, usage) != (0, 0)).then(|| total.saturating_sub(usage))
         });
         self.prepaid.left = balance;
         let had_cap = self.key_cap.left.is_some();
@@ -273,6 +274,31 @@ mod tests {
         read(&mut balance, r#"{"limit_remaining":5}"#, now);
         read(&mut balance, r#"{"limit_remaining":null}"#, now);
         assert!(!balance.key_cap.refused, "the limit was removed");
+    }
+
+    #[test]
+    fn absurd_amounts_are_the_largest_that_there_are() {
+        let absurd = r#"{"total_credits":-100000000000000000000000000,"total_usage":100000000000000000000000000}"#;
+        let credits: Credits = serde_json::from_str(absurd).unwrap();
+        let key: KeyInfo = serde_json::from_str("{}").unwrap();
+        let mut balance = Balance::default();
+        balance.read(&key, Some(&credits), UtcTime::now());
+        assert_eq!(balance.prepaid.left, Some(i128::MIN));
+        assert!(
+            balance.is_out() && balance.to_string().contains("prepaid is OUT"),
+            "{balance}"
+        );
+    }
+
+    #[test]
+    fn a_huge_balance_does_not_run_out() {
+        let source = SourceState {
+            left: Some(i128::MAX),
+            an_hour: Some(1),
+            ..SourceState::default()
+        };
+        let now: UtcTime = "2026-10-07T12:00:00Z".parse().unwrap();
+        assert_eq!(source.lasts(now), Some(Duration::from_secs(u64::MAX)));
     }
 
     #[test]

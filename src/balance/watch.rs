@@ -3,10 +3,14 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 
@@ -259,7 +263,7 @@ impl Poller {
         let mut failures = 0_u32;
         loop {
             let begun = Instant::now();
-            match self.poll().await {
+            match self.read_account().await {
                 Ok(()) => failures = 0,
                 Err(error) => {
                     failures = failures.saturating_add(1);
@@ -285,6 +289,18 @@ impl Poller {
         }
     }
 
+    /// A reading that panics is one that failed: it ends no later one.
+    async fn read_account(&mut self) -> Result<(), Error> {
+        let mut reading = pin!(self.poll());
+        poll_fn(|cx| {
+            catch_unwind(AssertUnwindSafe(|| reading.as_mut().poll(cx))).unwrap_or_else(|_| {
+                let error = Error::new(FailureKind::Internal, "the reading of the account panicked");
+                Poll::Ready(Err(error))
+            })
+        })
+        .await
+    }
+
     async fn poll(&mut self) -> Result<(), Error> {
         let key = self.account.key().await?;
         let credits = self.account.credits().await?;
@@ -306,9 +322,12 @@ impl Poller {
         }
         // What has gone out is what is no longer left.
         for (source, gone) in [
-            (BalanceSource::Prepaid, state.prepaid.left.map(|left| -left)),
-            (BalanceSource::KeyCap, state.key_cap.left.map(|left| -left)),
-            (BalanceSource::KeyBudget, state.key_budget.left.map(|left| -left)),
+            (BalanceSource::Prepaid, state.prepaid.left.map(i128::saturating_neg)),
+            (BalanceSource::KeyCap, state.key_cap.left.map(i128::saturating_neg)),
+            (
+                BalanceSource::KeyBudget,
+                state.key_budget.left.map(i128::saturating_neg),
+            ),
             (BalanceSource::FreeDay, used.map(i128::from)),
         ] {
             let pace = self.paces.entry(source).or_default();

@@ -65,6 +65,8 @@ pub struct ChatBody {
     in_flight: Option<InFlight>,
     /// Whether its upstream charges nothing for an answer without content.
     no_charge_on_failure: bool,
+    /// Whether only the stack has requested the usage of this stream.
+    adds_usage: bool,
     watch: Option<Box<dyn ExchangeWatch>>,
 }
 
@@ -188,6 +190,7 @@ impl ChatBody {
             key: SentKey::default(),
             in_flight: None,
             no_charge_on_failure: false,
+            adds_usage: false,
             watch: None,
         }
     }
@@ -195,6 +198,12 @@ impl ChatBody {
     /// The same of an upstream that charges nothing for an answer without content, if this one is.
     pub(crate) fn no_charge_on_failure(mut self, no_charge_on_failure: bool) -> Self {
         self.no_charge_on_failure = no_charge_on_failure;
+        self
+    }
+
+    /// The same, if so of a stream whose usage only the stack has requested.
+    pub(crate) fn adding_usage(mut self, adds_usage: bool) -> Self {
+        self.adds_usage = adds_usage;
         self
     }
 
@@ -304,6 +313,9 @@ impl Body for ChatBody {
         let mut frame = frame.map_err(|error| error.without(&self.key).no_charge_on_failure(no_charge_on_failure));
         if let Poll::Ready(Some(Ok(frame))) = &mut frame {
             frame.hide(&self.key);
+            if self.adds_usage {
+                frame.mark_added_usage();
+            }
         }
         match &frame {
             Poll::Ready(frame) => self.observe(frame.as_ref()),

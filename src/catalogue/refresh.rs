@@ -122,7 +122,7 @@ impl CatalogueRefresh {
         for model in &self.endpoints_of {
             // What fails is requested again by the next quote.
             if let Err(error) = self.endpoints(model).await {
-                tracing::warn!(target: "llm::catalogue", model, %error, "its endpoints are not known");
+                tracing::warn!(target: "llm::catalogue", base_url = self.account.base_url(), model, %error, "its endpoints are not known");
             }
         }
         let unpriced = self.catalogue.unpriced();
@@ -185,7 +185,8 @@ impl CatalogueRefresh {
             Err(error) => {
                 if failures.is_first() {
                     let age = self.catalogue.age();
-                    tracing::warn!(target: "llm::catalogue", %error, ?age, "the catalogue is not refreshed: the old one stays");
+                    let base_url = self.account.base_url();
+                    tracing::warn!(target: "llm::catalogue", base_url, %error, ?age, "the catalogue is not refreshed: the old one stays");
                 }
                 failures.next(self.every)
             }
@@ -207,7 +208,7 @@ impl CatalogueRefresh {
             Err(error) if error.kind() == FailureKind::NoEndpoint => Duration::ZERO,
             Err(error) => {
                 if failures.is_first() {
-                    tracing::warn!(target: "llm::catalogue", model, %error, "its endpoints are not known: its cheapest price is used");
+                    tracing::warn!(target: "llm::catalogue", base_url = self.account.base_url(), model, %error, "its endpoints are not known: its cheapest price is used");
                 }
                 // If it is still in use, the next quote requests it again.
                 self.catalogue.clear_requested(model);

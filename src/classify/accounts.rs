@@ -14,7 +14,7 @@ impl Words {
     pub(super) fn is_no_funds(&self) -> bool {
         const PHRASES: &str = "\
             credit balance is too low|insufficient balance|balance is insufficient|insufficient credit|insufficient fund|\
-            used all available credits|account is in good standing|arrearage|余额不足|欠费|overdue balance|overdue payment|\
+            used all available credits|out of credits|out of credit |account is in good standing|arrearage|余额不足|欠费|overdue balance|overdue payment|\
             overdue invoice|account is overdue|unpaid invoice|unpaid balance|unpaid bill|past invoices|payment is past due|\
             billing to be enabled|billing is not enabled|billing has not been enabled|billing is disabled|\
             billing has been disabled|billing account is closed|billing account has been closed";
@@ -53,6 +53,46 @@ impl Words {
         self.have_exceeded_quota_code()
             || self
                 .code_is(|code| matches!(code, "budget exceeded" | "blocked api access") || code.starts_with("spend "))
+    }
+
+    /// A code of any allowance that is used up: `token_quota_reached`, `ResourcePackExhausted`. Under 429 such a code may be one of a rate.
+    pub(super) fn have_used_up_code(&self) -> bool {
+        const ALLOWANCES: &str = "quota|credit|balance|resource pack|usage limit|allowance";
+        const USED_UP: &str = "exceeded|reached|exhausted|depleted|used up";
+        const SOMETHING_ELSE: &str = "\
+            rate|throttl|minute|second|request|concurren|memory|storage|disk|cpu|gpu|context|prompt|file";
+        let is_used_up =
+            |code: &str| has_any(code, ALLOWANCES) && has_any(code, USED_UP) && !has_any(code, SOMETHING_ELSE);
+        self.code_is(is_used_up) && !self.has(RATES)
+    }
+
+    /// An allowance is used up, in words alone, under a status that is not 429.
+    pub(super) fn is_allowance_used_up(&self) -> bool {
+        const ALLOWANCES: &str = " quota | allowance | usage limit | extra usage ";
+        const USED_UP: &str = " exceed | exceeds | exceeded | out of | used up | reached | exhausted ";
+        const SOMETHING_ELSE: &str = "\
+            out of range| tool | tools | function | functions | message | messages | content | image | images | file | files |\
+            storage | memory | disk | input | inputs | value | values | expected | invalid | parse | parsed | json | stop |\
+            validation | this request | your request | per request | number of | at most ";
+        // What one request may have of something is called so, too.
+        const OF_AN_ACCOUNT: &str = "\
+            you | your | account | plan | subscription | organization | daily | weekly | monthly | extra usage ";
+        const ALONE: [&str; 2] = ["quota exceeded", "usage limit reached"];
+        let begins = self.text().trim_start();
+        !self.are_about_a_parameter()
+            && (self.has(OF_AN_ACCOUNT) || ALONE.iter().any(|words| begins.starts_with(words)))
+            && !self.has(SOMETHING_ELSE)
+            && !self.has(RATES)
+            && near(self.text(), ALLOWANCES, USED_UP, FAR)
+    }
+
+    /// Whose allowance it is: a model that is named may have one of its own.
+    pub(super) fn scope_of_allowance(&self) -> FailureScope {
+        if self.has(" model | models |模型") {
+            FailureScope::Candidate
+        } else {
+            FailureScope::Upstream
+        }
     }
 
     /// The account is suspended, and the words beside that name its plan or its bills.
@@ -165,7 +205,8 @@ impl Words {
             api key has been revoked|api key was revoked|api key is revoked|api key has been disabled|\
             api key has been deleted|invalid access token|invalid api token|invalid authentication|access token expired|\
             access token has expired|access token is expired|security token included in the request is|signature expired|\
-            request signature we calculated does not match|invalid token or expired";
+            request signature we calculated does not match|invalid token or expired|api token expired|\
+            api token has expired|api token is expired|api key has expired|api key is expired";
         self.has(PHRASES)
             || self.code_is(|code| {
                 matches!(
@@ -252,6 +293,55 @@ mod tests {
         assert!(!of("You exceeded your quota of 10 requests per minute").is_quota_exhausted());
         assert!(
             !said("You exceeded your current quota, please check your plan and billing details.").is_quota_exhausted()
+        );
+    }
+
+    #[test]
+    fn an_allowance_that_is_used_up_is_distinguished_from_what_has_its_words() {
+        for text in [
+            "Quota exceeded",
+            "You're out of extra usage. Add more and keep going.",
+            "Usage limit reached.",
+            "You have exceeded your monthly quota",
+        ] {
+            assert!(said(text).is_allowance_used_up(), "{text}");
+        }
+        for text in [
+            "Quota exceeded for requests per minute",
+            "Rate limit reached: quota of 10 exceeded",
+            "Invalid usage: 'n' is out of range",
+            "The quota of tools is exceeded",
+            "Unknown parameter 'quota', limit exceeded",
+            "messages[0].content: 'the quota is exceeded' cannot be parsed",
+            "1 validation error for ChatCompletionRequest: stop, input_value='quota exceeded', input_type=str",
+            "Could not parse 'quota exceeded' as JSON",
+            "The stop word 'quota exceeded' is too short",
+            "File storage quota exceeded",
+            "The number of labels exceeds the quota of 64",
+            "metadata exceeds the quota of 16 keys",
+            "Your request exceeds the allowance of 4 documents",
+            "Sub-agent allowance reached for this request",
+            "A maximum of 4 blocks with cache_control may be provided: quota exceeded",
+            "",
+        ] {
+            assert!(!said(text).is_allowance_used_up(), "{text}");
+        }
+        for (code, is_used_up) in [
+            ("token_quota_reached", true),
+            ("FailedOperation.ResourcePackExhausted", true),
+            ("usage_limit_reached", true),
+            ("RateQuotaExceeded", false),
+            ("request_quota_exceeded", false),
+            ("RESOURCE_EXHAUSTED", false),
+            ("invalid_quota", false),
+            ("file_storage_quota_exceeded", false),
+        ] {
+            let body = format!(r#"{{"error":{{"message":"x","code":"{code}"}}}}"#);
+            assert_eq!(said(&body).have_used_up_code(), is_used_up, "{code}");
+        }
+        assert_eq!(
+            said("Quota exceeded for model x").scope_of_allowance(),
+            FailureScope::Candidate
         );
     }
 }

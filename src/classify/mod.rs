@@ -4,8 +4,12 @@ mod accounts;
 mod codes;
 mod filtered;
 mod meanings;
+mod message;
 mod models;
+mod numbers;
 mod opaque;
+#[cfg(test)]
+mod open_status_tests;
 mod rates;
 #[cfg(test)]
 mod reported_tests;
@@ -14,6 +18,7 @@ mod retry_after;
 mod status_tests;
 #[cfg(test)]
 mod tests;
+mod trouble;
 #[cfg(test)]
 mod worded_tests;
 mod words;
@@ -33,10 +38,11 @@ use crate::{
 };
 use codes::{effective_code, is_refusal};
 use meanings::{by_words, is_of_account};
+use message::{cut_words, is_blank, is_prose, words};
 use opaque::{is_text, undecoded, without_envelope};
 use openrouter_wire::{
     chat::ChunkProbe,
-    error::{ErrorCode, RAW_LIMIT, UpstreamError},
+    error::{ErrorCode, UpstreamError},
     json::raw_member,
     loose::event_data,
 };
@@ -107,6 +113,7 @@ pub(crate) fn error_in_body(headers: &HeaderMap, error: &UpstreamError) -> Error
 
 fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &UpstreamError) -> Error {
     let (kind, scope) = kind_of(code, error);
+    let own = |name: &str| cut(name).to_owned();
     let asked = status.and_then(|_| should_retry(headers));
     let inner = Inner {
         // No status that was not sent.
@@ -114,6 +121,8 @@ fn build(status: Option<StatusCode>, code: u16, headers: &HeaderMap, error: &Ups
         code: error.code.as_ref().map(ToString::to_string),
         error_type: error.error_type.clone(),
         message: cut_words(words(error)).into(),
+        param: error.param.as_deref().filter(|param| !is_prose(param)).map(own),
+        request_id: error.generation_id.as_deref().map(own),
         retry_after: retry_after(headers, Some(error), is_limit(kind), SystemTime::now()),
         affordable_tokens: error.affordable_tokens(),
         scope,
@@ -172,52 +181,6 @@ fn finish(kind: FailureKind, asked: Option<bool>, mut inner: Inner) -> Error {
     Error::with(kind, inner)
 }
 
-/// At most [`RAW_LIMIT`] bytes of what an upstream says.
-fn cut_words(mut words: String) -> String {
-    if words.len() > RAW_LIMIT {
-        let cut = (0..=RAW_LIMIT)
-            .rev()
-            .find(|at| words.is_char_boundary(*at))
-            .unwrap_or(0);
-        words.truncate(cut);
-        words.push('…');
-    }
-    words
-}
-
-/// The upstream's words; if they say nothing, the cause behind them.
-fn words(error: &UpstreamError) -> String {
-    match &error.raw {
-        Some(raw) if is_blank(&error.message) && !is_nothing(raw) => raw_words(raw),
-        _ if error.message.is_empty() => {
-            let native = error.native_finish_reason.as_deref().unwrap_or("no reason given");
-            format!("the model failed ({native})")
-        }
-        _ => error.message.clone(),
-    }
-}
-
-/// Whether a message only says that a provider failed, maybe behind a name: "Error from provider: Provider returned error".
-fn is_blank(message: &str) -> bool {
-    let message = message.trim().trim_end_matches('.');
-    message.is_empty() || message.ends_with("Provider returned error")
-}
-
-/// Whether a provider's own text has no words.
-fn is_nothing(raw: &str) -> bool {
-    matches!(raw.trim(), "" | "{}" | "[]" | "null" | "\"\"")
-}
-
-/// A provider's own words, if its text is an envelope again.
-fn raw_words(raw: &str) -> String {
-    let said = serde_json::from_str::<serde_json::Value>(raw).ok().and_then(|raw| {
-        let inner = raw.get("error").unwrap_or(&raw);
-        let message = inner.get("message").or(Some(inner))?;
-        message.as_str().map(str::to_owned)
-    });
-    said.unwrap_or_else(|| raw.to_owned())
-}
-
 /// The kind and reach of a failure with an envelope.
 fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, FailureScope) {
     let typed = error.error_type.as_deref().unwrap_or_default();
@@ -248,8 +211,10 @@ fn kind_of(code: u16, error: &UpstreamError) -> (FailureKind, FailureScope) {
         401 if error.provider_name.is_some() => (FailureKind::Upstream, FailureScope::Candidate),
         401 => (FailureKind::Auth, FailureScope::Upstream),
         400 | 413 | 422 => bad_request(code, error, text_code, &said),
-        402 => payment(error),
+        402 => payment(error, &said),
         403 => forbidden(error),
+        // A server of few statuses names the parameter in its code.
+        500 | 502 if said.have_parameter_code() => (FailureKind::RejectedByProvider, FailureScope::Candidate),
         // 502 stands for an error inside a success that has no status.
         429 | 500 | 502 if said.have_overload_code() => (FailureKind::Overloaded, FailureScope::Candidate),
         429 => rate_limited(error, typed, text_code),
@@ -322,7 +287,7 @@ fn is_key_limit(error: &UpstreamError) -> bool {
     error.limit_source.as_deref() == Some("openrouter_key_limit") || error.message.contains("Key limit exceeded")
 }
 
-fn payment(error: &UpstreamError) -> (FailureKind, FailureScope) {
+fn payment(error: &UpstreamError, said: &Words) -> (FailureKind, FailureScope) {
     if is_of_own_key(error) {
         return (FailureKind::InsufficientFunds, FailureScope::Candidate);
     }
@@ -339,6 +304,10 @@ fn payment(error: &UpstreamError) -> (FailureKind, FailureScope) {
             (FailureKind::RateLimited, FailureScope::Upstream)
         }
         _ if error.affordable_tokens().is_some() => (FailureKind::InsufficientFunds, FailureScope::Candidate),
+        // An allowance that time fills again, and no debt.
+        _ if error.reported_wait().is_some() && !said.is_no_funds() => {
+            (FailureKind::RateLimited, FailureScope::Upstream)
+        }
         // An empty balance stops free models as well.
         _ => (FailureKind::InsufficientFunds, FailureScope::Upstream),
     }

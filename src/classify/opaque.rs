@@ -4,7 +4,10 @@ use std::error::Error as StdError;
 use std::time::SystemTime;
 
 use http::{HeaderMap, StatusCode, header};
-use openrouter_wire::loose::{is_markup, summary};
+use openrouter_wire::{
+    error::UpstreamError,
+    loose::{is_markup, summary},
+};
 use tower_llm_layers::{FailureKind, FailureScope};
 
 use super::meanings::by_words;
@@ -13,6 +16,9 @@ use super::words::Words;
 use super::{by_status, finish, is_limit, kind_in_headers};
 use crate::encoding::UnknownEncoding;
 use crate::error::{Error, Inner};
+
+/// So much of a text is read for the wait that it names, in bytes.
+const LONGEST_READ: usize = 1024;
 
 /// An edge's HTML page, an empty body, or something else that is no envelope.
 pub(super) fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
@@ -29,6 +35,11 @@ pub(super) fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[
         (false, false) => "a body that is not text",
     };
     let words = if text { summary(body) } else { String::new() };
+    let reported = if page || !text {
+        words.clone()
+    } else {
+        String::from_utf8_lossy(body.get(..LONGEST_READ).unwrap_or(body)).into_owned()
+    };
     let message = if let Some(place) = redirect(status, headers) {
         format!("the upstream redirects to {place}, which is not followed: set that as its base URL if it is right")
     } else if words.is_empty() {
@@ -36,7 +47,7 @@ pub(super) fn without_envelope(status: StatusCode, headers: &HeaderMap, body: &[
     } else {
         format!("the upstream sent {what}: {words}")
     };
-    failure(status, headers, said, message)
+    failure(status, headers, said, reported, message)
 }
 
 /// A body whose encoding is not read here, or that breaks it: its bytes say nothing.
@@ -50,7 +61,7 @@ pub(super) fn undecoded(
     } else {
         format!("the upstream sent a compressed body that cannot be decoded: {cause}")
     };
-    failure(status, headers, Words::default(), message)
+    failure(status, headers, Words::default(), String::new(), message)
 }
 
 /// Whether a body is written text in any character encoding: what is compressed is no UTF-8, and has control characters.
@@ -67,8 +78,8 @@ pub(super) fn is_text(body: &[u8]) -> bool {
             .any(|byte| byte.is_ascii_control() && !byte.is_ascii_whitespace())
 }
 
-/// The failure by the status, the words and the kind that a header names.
-fn failure(status: StatusCode, headers: &HeaderMap, mut said: Words, message: String) -> Error {
+/// The failure by the status, the words and the kind that a header names. `reported` is the text that may name a wait.
+fn failure(status: StatusCode, headers: &HeaderMap, mut said: Words, reported: String, message: String) -> Error {
     if let Some(kind) = kind_in_headers(headers) {
         said.add_code(&kind);
     }
@@ -83,10 +94,12 @@ fn failure(status: StatusCode, headers: &HeaderMap, mut said: Words, message: St
         400 | 422 => (FailureKind::RejectedByProvider, FailureScope::Candidate),
         code => by_status(code),
     });
+    let mut error = UpstreamError::default();
+    error.message = reported;
     let inner = Inner {
         status: Some(status),
         message: message.into(),
-        retry_after: retry_after(headers, None, is_limit(kind), SystemTime::now()),
+        retry_after: retry_after(headers, Some(&error), is_limit(kind), SystemTime::now()),
         scope,
         ..Inner::default()
     };

@@ -16,6 +16,7 @@ impl Words {
         const PHRASES: &str = "\
             too many requests|rate exceeded|request was throttled|request is throttled|request has been throttled|\
             requests are throttled|requests have been throttled|secondary rate limit|user flow control|\
+            rate increased too quickly|\
             过于频繁|频率限制|频率过高|触发限流|请求限流";
         const RATES: &str = " rate limit| ratelimit| tpm | rpm | qps |per minute|per second";
         const REACHED: &str = "exceed|reached|too many|slow down|超过|超出";
@@ -83,6 +84,7 @@ mod tests {
             "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
             "Request was denied due to user flow control.",
             "You exceeded 10 requests per minute",
+            "Request rate increased too quickly. Please scale requests more smoothly over time.",
             "请求的次数超过了频率限制。",
         ] {
             assert!(Words::of_body(text.as_bytes()).is_throttled(), "{text}");

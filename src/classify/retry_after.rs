@@ -1,4 +1,4 @@
-//! How long the upstream asks to wait: ten places, in the order of how much they can be trusted.
+//! How long the upstream asks to wait: twelve places, in the order of how much they can be trusted.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::GENERATION_HEADER;
 use crate::{
-    limit_status::reset_of_error,
+    limit_status::{is_of_limits, reset_of_error},
     reset_time::{LONGEST_RESET, time_to},
 };
 use openrouter_wire::error::UpstreamError;
@@ -26,14 +26,16 @@ pub(super) fn retry_after(
     let copied = |name: &str| of_copy(name).and_then(time);
     // What has something left is not the limit that was met.
     let is_spent = |left: Option<&str>| left.is_none_or(|left| left.trim().parse() == Ok(0.0));
-    let places: [&dyn Fn() -> Option<Duration>; 10] = [
+    let places: [&dyn Fn() -> Option<Duration>; 12] = [
         &|| milliseconds(headers.get("retry-after-ms")?.to_str().ok()?),
         &|| header("retry-after"),
+        &|| of_another_name(headers, is_limit, now),
         &|| seconds(error?.availability.as_ref()?.retry_after?),
         &|| seconds(error?.retry_after_seconds?),
         &|| copied("retry-after"),
         &|| header("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_header("x-ratelimit-remaining"))),
         &|| copied("x-ratelimit-reset").filter(|_| is_limit && is_spent(of_copy("x-ratelimit-remaining"))),
+        &|| time(error?.resets_at.as_deref()?).filter(|wait| is_limit && !wait.is_zero()),
         &|| error?.reported_wait(),
         // One that is over may be one of another zone: it says nothing.
         &|| time(error?.reported_reset()?.as_str()).filter(|wait| is_limit && !wait.is_zero()),
@@ -47,6 +49,27 @@ pub(super) fn retry_after(
         over = Some(hint);
     }
     over
+}
+
+/// The longest wait in headers that are named like `Retry-After`: `x-ratelimit-retry-after`, `x-rate-limit-retry-after-seconds`. Of a limit also
+/// `x-ratelimit-timeremaining`.
+fn of_another_name(headers: &HeaderMap, is_limit: bool, now: SystemTime) -> Option<Duration> {
+    let wait = |name: &str, value: &HeaderValue| {
+        let name = name.replace('-', "");
+        let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+        let value = value.to_str().ok()?;
+        if ends(&["retryafterms", "retryaftermilliseconds"]) {
+            milliseconds(value)
+        } else if ends(&["retryafter", "retryafterseconds"]) || (is_limit && ends(&["ratelimittimeremaining"])) {
+            time_to(value, now)
+        } else {
+            None
+        }
+    };
+    let others = headers
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "retry-after" | "retry-after-ms"));
+    others.filter_map(|(name, value)| wait(name.as_str(), value)).max()
 }
 
 /// Whether trying again is of use: read of upstreams, and written to clients.
@@ -72,7 +95,7 @@ pub(crate) fn headers_of_errors(headers: &HeaderMap) -> HeaderMap {
     for (name, value) in headers {
         let text = name.as_str();
         let is_named = name == GENERATION_HEADER || name == COST_HEADER;
-        if is_named || text.starts_with("retry-after") || text.contains("ratelimit") {
+        if is_named || text.contains("retry-after") || is_of_limits(text) {
             let own = HeaderValue::from_bytes(value.as_bytes());
             kept.append(name.clone(), own.unwrap_or_else(|_| value.clone()));
         }
@@ -119,6 +142,68 @@ mod tests {
             from_header("x-ratelimit-reset", "784111780000"),
             Some(Duration::from_secs(3))
         );
+    }
+
+    #[test]
+    fn a_wait_is_read_from_headers_of_other_names() {
+        let wait = |name: &'static str, value: &'static str| from_header(name, value).map(|wait| wait.as_secs_f64());
+        for (name, value, seconds) in [
+            ("x-retry-after", "33", Some(33.0)),
+            ("x-ratelimit-retry-after", "42", Some(42.0)),
+            ("x-rate-limit-retry-after-seconds", "42", Some(42.0)),
+            ("x-ai-ratelimit-retry-after", "23", Some(23.0)),
+            ("x-retry-after-ms", "1500", Some(1.5)),
+            ("x-ratelimit-timeremaining", "38", Some(38.0)),
+            ("x-retry-after-count", "3", None),
+            ("x-timeremaining", "38", None),
+            // Values that were joined, and spans of time of .NET and Java.
+            ("retry-after", "42, 42", Some(42.0)),
+            ("retry-after", "00:00:42", Some(42.0)),
+            ("retry-after", "PT42S", Some(42.0)),
+        ] {
+            assert_eq!(wait(name, value), seconds, "{name}: {value}");
+        }
+        // Without a limit that was met, the time that is left of a window is no wait.
+        let mut headers = HeaderMap::new();
+        headers.insert("x-ratelimit-timeremaining", HeaderValue::from_static("38"));
+        assert_eq!(retry_after(&headers, None, false, UNIX_EPOCH), None);
+        // A stream keeps such headers for its errors.
+        headers.insert("x-retry-after", HeaderValue::from_static("33"));
+        headers.insert("x-rate-limit-reset", HeaderValue::from_static("33"));
+        headers.insert("x-other", HeaderValue::from_static("33"));
+        assert_eq!(headers_of_errors(&headers).len(), 3);
+    }
+
+    #[test]
+    fn the_time_of_a_reset_is_a_hint_of_a_limit() {
+        let error = |members: &str| {
+            let body = format!(r#"{{"error":{{"message":"Workspace budget exceeded",{members}}}}}"#);
+            UpstreamError::parse(body.as_bytes()).unwrap()
+        };
+        // 1994-11-06 08:49:37 in UTC.
+        let now = UNIX_EPOCH + Duration::from_secs(784_111_777);
+        let wait = |members: &str, is_limit| {
+            let wait = retry_after(&HeaderMap::new(), Some(&error(members)), is_limit, now);
+            wait.map(|wait| wait.as_secs())
+        };
+        for members in [
+            r#""metadata":{"resets_at":"1994-11-06T09:00:00Z"}"#,
+            r#""resets_at":"1994-11-06T09:00:00Z""#,
+            r#""reset_at":"soon","reset_in":623"#,
+            r#""resets_in_seconds":"623""#,
+            r#""reset_in_ms":623000"#,
+            r#""rate_limit":{"limit":60,"remaining":0,"reset_after":623}"#,
+        ] {
+            assert_eq!(wait(members, true), Some(623), "{members}");
+            assert_eq!(wait(members, false), None, "{members}");
+        }
+        let epoch = UNIX_EPOCH + Duration::from_secs(1_780_000_000);
+        let told = error(r#""resets_at":1780000600"#);
+        let wait_of_epoch = retry_after(&HeaderMap::new(), Some(&told), true, epoch);
+        assert_eq!(wait_of_epoch, Some(Duration::from_secs(600)));
+        // One that is over, or of no limit, says nothing.
+        assert_eq!(wait(r#""resets_at":"1994-11-06T08:00:00Z""#, true), None);
+        assert_eq!(wait(r#""resets_at":"1994-11-06T09:00:00Z""#, false), None);
     }
 
     /// A reset tells when a limit is full again: that is a hint only if this limit was met.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 use tower_llm_layers::{Failure, FailureKind as K, FailureScope};
 
-use super::error_of_response;
+use super::{error_in_body, error_of_response};
 use crate::Error;
+use openrouter_wire::error::UpstreamError;
 
 fn failure(status: u16, body: &str) -> Error {
     error_of_response(
@@ -211,4 +212,54 @@ fn what_single_providers_say_under_a_status_of_many_meanings_is_read() {
         r#"{"message":"Out of call volume quota. Quota will be replenished in 02:13:45."}"#,
     );
     assert_eq!(Failure::retry_after(&volume), Some(Duration::from_secs(8_025)));
+}
+
+/// The account and its key are every caller's: one caller's words, repeated in an error, must not pause them.
+#[test]
+fn words_that_are_quoted_from_a_request_say_nothing_of_the_account() {
+    let of_validator = |words: &str| {
+        format!(
+            r#"{{"object":"error","message":"1 validation error for ChatCompletionRequest\nstop\n  Input should be a valid list [type=list_type, input_value='{words}', input_type=str]","type":"BadRequestError","param":null,"code":null}}"#
+        )
+    };
+    let of_member = |words: &str| {
+        format!(
+            r#"{{"error":{{"message":"'{words}' is not a tier","type":"BadRequestError","param":"service_tier","code":null}}}}"#
+        )
+    };
+    for words in [
+        "quota exceeded",
+        "invalid api key",
+        "insufficient balance",
+        "spending limit",
+        "your account is suspended",
+        "too many requests",
+    ] {
+        for body in [of_validator(words), of_member(words)] {
+            for status in [400, 422] {
+                let failed = failure(status, &body);
+                assert_eq!(
+                    (failed.kind(), Failure::scope(&failed)),
+                    (K::BadRequest, FailureScope::Candidate),
+                    "{status} {body}"
+                );
+            }
+            // Inside a success nothing names the status.
+            let error = UpstreamError::parse_failed(body.as_bytes()).unwrap();
+            let failed = error_in_body(&HeaderMap::new(), &error);
+            assert!(
+                matches!(failed.kind(), K::BadRequest | K::Upstream),
+                "{body}: {}",
+                failed.kind()
+            );
+            assert_eq!(Failure::scope(&failed), FailureScope::Candidate, "{body}");
+        }
+    }
+    // A code is the server's own, and so are words beside a parameter that is none.
+    for body in [
+        r#"{"error":{"message":"x","param":"service_tier","code":"insufficient_balance"}}"#,
+        r#"{"error":{"message":"Your credit balance is too low","type":"None","param":"None","code":"400"}}"#,
+    ] {
+        assert_eq!(failure(400, body).kind(), K::InsufficientFunds, "{body}");
+    }
 }

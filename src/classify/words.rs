@@ -17,12 +17,17 @@ const SHORTEST_PROMPT_LIMIT: u64 = 4096;
 pub(super) struct Words {
     text: String,
     codes: Vec<String>,
+    /// The error names a member of the request.
+    has_param: bool,
 }
 
 impl Words {
     /// Of an error with an envelope, the provider's own inside the router's included.
     pub(super) fn of_error(error: &UpstreamError) -> Self {
-        let mut words = Self::default();
+        let mut words = Self {
+            has_param: error.param.is_some(),
+            ..Self::default()
+        };
         words.add_text(&error.message);
         let code = match &error.code {
             Some(ErrorCode::Text(text)) => Some(text.as_str()),
@@ -90,6 +95,14 @@ impl Words {
         self.codes.push(normalised_code(code));
     }
 
+    /// The codes without the text.
+    pub(super) fn codes_alone(&self) -> Self {
+        Self {
+            codes: self.codes.clone(),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -111,6 +124,11 @@ impl Words {
             || (self.text_is_about_the_prompt() && (self.code_is(is_long_string_code) || self.text_says_too_long()))
     }
 
+    /// The same by a code alone.
+    pub(super) fn have_too_long_code(&self) -> bool {
+        !self.is_rate_limit() && self.code_is(is_too_long_code)
+    }
+
     /// A limit in time: the same prompt passes later.
     pub(super) fn is_rate_limit(&self) -> bool {
         const RATES: &str = "\
@@ -124,17 +142,9 @@ impl Words {
         self.code_is(|code| code.contains("rate limit"))
     }
 
-    /// The request alone is larger than a limit in time as a whole, so that no wait helps: "tokens per minute: Limit 6000, Requested 9000".
-    pub(super) fn is_above_rate_limit(&self) -> bool {
-        let limit = number_after(&self.text, " limit ");
-        let requested = number_after(&self.text, " requested ");
-        let is_above = limit.zip(requested).is_some_and(|(limit, requested)| requested > limit);
-        is_above && self.is_rate_limit()
-    }
-
     /// Neither the answer's own limit, nor a file, nor the length of a name, nor the number of items in a list.
     fn text_is_about_the_prompt(&self) -> bool {
-        let of_answer = self.has(OF_THE_ANSWER) && !self.has(OF_THE_PROMPT);
+        let of_answer = self.has(OF_THE_ANSWER) && !self.has(OF_THE_PROMPT) && !self.count_the_request();
         let in_bytes = self.has(" bytes | byte | mb | kb | mib |megabyte|pixel") && !self.has("token");
         let of_name = self.longest_allowed().is_some_and(|most| most < SHORTEST_PROMPT_LIMIT);
         let of_list = self.has("array too long|list too long") || self.code_is(|code| code == "array above max length");
@@ -147,7 +157,18 @@ impl Words {
             || (excess && self.has(OF_THE_CONTEXT))
             || (excess && self.has(INPUT_SIDE) && self.has("token|length|too long"))
             || (self.has(INPUT_SIDE) && self.limit_tokens())
+            || (self.count_the_request() && self.has("more than|exceed|larger than|greater than"))
+            || (excess && self.has(" total tokens ") && self.has("the model s max"))
+            || matches!(self.text.trim(), "token limit exceeded" | "tokens limit exceeded")
+            || self.is_larger_in_numbers()
             || self.is_too_long_in_chinese()
+    }
+
+    /// "tokens in request": not those that the request allows the answer.
+    fn count_the_request(&self) -> bool {
+        const COUNTED: &str = " tokens in request | tokens in the request | tokens in your request ";
+        const ALLOWED: &str = "max tokens in|completion tokens in|output tokens in|new tokens in";
+        self.has(COUNTED) && !self.has(ALLOWED)
     }
 
     /// How many tokens there may be: "must have less than 512 tokens".
@@ -190,6 +211,11 @@ impl Words {
         of_string.then(limit).flatten()
     }
 
+    /// The error names a member of the request beside its words.
+    pub(super) const fn name_a_member(&self) -> bool {
+        self.has_param
+    }
+
     /// A member of the request is wrong, whatever it is called.
     pub(super) fn are_about_a_parameter(&self) -> bool {
         self.has(
@@ -230,18 +256,6 @@ pub(super) fn near(text: &str, some: &str, others: &str, far: usize) -> bool {
     places(some).into_iter().any(|(begin, end)| {
         let mut others = others.iter();
         others.any(|(other_begin, other_end)| *other_begin <= end + far && begin <= other_end + far)
-    })
-}
-
-/// The first number that follows these words at once. Its groups of digits are words of their own: `30,000` has become `30 000`.
-fn number_after(text: &str, before: &str) -> Option<u64> {
-    let digits = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());
-    text.match_indices(before).find_map(|(at, before)| {
-        let mut words = text.get(at + before.len()..)?.split(' ');
-        let first = words.next().filter(|word| !word.is_empty()).filter(digits)?;
-        let groups = words.take_while(|word| word.len() == 3 && digits(word));
-        let number: String = std::iter::once(first).chain(groups).collect();
-        number.parse().ok()
     })
 }
 
@@ -327,7 +341,8 @@ const EXCESS: &str = "\
 
 /// Phrases that no other failure has.
 const BY_THEMSELVES: &str = "\
-    range of input length|prompt is too long|input is too long|too many input tokens|input tokens exceeded|\
+    range of input length|prompt is too long|prompt too large|prompt is too large|input is too long|\
+    too many input tokens|input tokens exceeded|\
     too many tokens|model token limit|prompt exceeds max length|maximum prompt length is|\
     inputs tokens max new tokens must be|inputs must have less than|expected maxlength|\
     tokens to keep from the initial prompt|reduce the length of the messages|max input characters is|\

@@ -205,6 +205,10 @@ impl Events {
                         self.out.put_slice(&comments);
                     }
                     self.writer.frame(&frame, &mut self.out);
+                    // A chunk that is left out.
+                    if self.out.is_empty() {
+                        continue;
+                    }
                     let is_lone = is_first && self.sent.is_none_or(|sent| sent.elapsed() >= AT_ONCE);
                     if is_lone || self.out.len() >= ENOUGH {
                         return Poll::Ready((self.send(), false));

@@ -7,7 +7,7 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use tokio::task::yield_now;
 
-use super::problem::Problem;
+use super::{body_budget::BodyBytes, problem::Problem};
 use crate::encoding::is_zlib;
 
 /// How much is decoded before other tasks get their turn.
@@ -52,9 +52,9 @@ impl Coding {
     ///
     /// # Errors
     ///
-    /// 413 if it is larger than the limit, 400 if it is not in this encoding.
-    pub(super) async fn decode(self, body: Bytes, largest: usize) -> Result<Bytes, Problem> {
-        let is_zlib = is_zlib(&body);
+    /// 413 if it is larger than the limit, 503 if there is no room for it, 400 if it is not in this encoding.
+    pub(super) async fn decode(self, body: Bytes, largest: usize, counted: &mut BodyBytes) -> Result<Bytes, Problem> {
+        let (is_zlib, compressed) = (is_zlib(&body), body.len());
         let reader = body.reader();
         let mut decoder: Box<dyn Read + Send> = match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(reader)),
@@ -73,11 +73,13 @@ impl Coding {
                 Problem::new(StatusCode::BAD_REQUEST, "unreadable_body", message)
             })?;
             if read == 0 {
+                counted.shrink(decoded.len());
                 return Ok(decoded.into());
             }
             if decoded.len() + read > largest {
                 return Err(Problem::too_large(largest));
             }
+            counted.cover(compressed + decoded.len() + read)?;
             decoded.extend_from_slice(block.get(..read).unwrap_or_default());
             yield_now().await;
         }

@@ -135,7 +135,7 @@ impl<'a> MessagesError<'a> {
                     error_code: problem.code,
                 },
             },
-            request_id: problem.generation_id.as_deref(),
+            request_id: problem.upstream_id.as_deref(),
         }
     }
 }
@@ -161,7 +161,9 @@ fn anthropic_type(status: StatusCode, code: &str) -> &'static str {
         (413, _) => "request_too_large",
         (429, _) => "rate_limit_error",
         (400..=499, _) => "invalid_request_error",
-        (529, _) | (503, "upstream_overloaded" | "circuit_open" | "concurrency_limited") => "overloaded_error",
+        (529, _) | (503, "upstream_overloaded" | "circuit_open" | "concurrency_limited" | "body_bytes_limited") => {
+            "overloaded_error"
+        }
         _ => "api_error",
     }
 }

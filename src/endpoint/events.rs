@@ -56,6 +56,10 @@ impl EventWriter {
             self.sign_of_life(frame, out);
             return;
         }
+        // OpenRouter sends usage with every stream, whether it is requested or not.
+        if frame.is_added_usage() && self.shape.envelope == Envelope::OpenAi {
+            return;
+        }
         self.has_begun = true;
         self.remember(frame.bytes());
         if frame.kind() == FrameKind::Answer {
@@ -219,6 +223,25 @@ fn event(name: Option<&[u8]>, data: &[u8], out: &mut BytesMut) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chunk_with_usage_and_no_choice_is_left_out_of_a_stream_whose_client_did_not_request_it() {
+        let data = r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+        let mut frame = ChatFrame::new(data.into(), FrameKind::Chunk, Stage::Trailer, true);
+        let whole = format!("data: {data}\n\n");
+        for of_openai in [&*whole, ""] {
+            for (envelope, expected) in [(Envelope::OpenAi, of_openai), (Envelope::OpenRouter, &*whole)] {
+                let shape = Shape {
+                    api: Api::Chat,
+                    envelope,
+                };
+                let mut out = BytesMut::new();
+                EventWriter::new(shape).frame(&frame, &mut out);
+                assert_eq!(out, expected.as_bytes(), "{envelope:?}");
+            }
+            frame.mark_added_usage();
+        }
+    }
 
     #[test]
     fn the_name_of_an_event_is_the_type_of_its_data() {

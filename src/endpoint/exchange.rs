@@ -12,6 +12,7 @@ use tower_llm_layers::{AttemptLog, LlmRequest, rate_limit::LimitReport};
 
 use super::{
     EndpointBody,
+    body_budget::BodyBytes,
     decode::Coding,
     envelope::Shape,
     headers::{
@@ -24,7 +25,7 @@ use super::{
     waiting::{KeepAlive, Waiting},
 };
 use crate::{
-    Api, ApiRequest, ChatFrame, Error,
+    Api, ApiRequest, ChatFrame, Error, Tags,
     stack::{Answer, ChatService},
 };
 
@@ -79,7 +80,8 @@ where
     if shape.api == Api::Messages {
         check_version(&parts.headers)?;
     }
-    let body = read_body(&parts, body, settings).await?;
+    // A small body is counted until the response begins.
+    let (body, _counted) = read_body(&parts, body, settings).await?;
     let mut call = ApiRequest::from_json(shape.api, body).map_err(|error| Problem::of_request(&error))?;
     let streaming = call.is_streaming();
     if let Some(time) = client_timeout(&parts.headers) {
@@ -159,16 +161,21 @@ where
     response
 }
 
-/// The body without its encoding, in time and within the limit.
-async fn read_body<B>(parts: &request::Parts, body: B, settings: &Settings) -> Result<Bytes, Problem>
+/// The body without its encoding, in time and within the limits.
+async fn read_body<B>(
+    parts: &request::Parts,
+    body: B,
+    settings: &Settings,
+) -> Result<(Bytes, Option<BodyBytes>), Problem>
 where
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
     let coding = Coding::of(&parts.headers)?;
     let largest = settings.max_body_bytes;
-    let body = upload::read(body, largest, settings.upload).await?;
-    match coding {
-        Some(coding) => coding.decode(body, largest).await,
-        None => Ok(body),
+    let mut counted = BodyBytes::new(&settings.bodies, largest, parts.extensions.get::<Tags>());
+    let mut body = upload::read(body, largest, settings.upload, &mut counted).await?;
+    if let Some(coding) = coding {
+        body = coding.decode(body, largest, &mut counted).await?;
     }
+    Ok(counted.hold(body))
 }

@@ -72,11 +72,7 @@ pub(super) fn failed(api: Api, problem: &Problem, seen: &[u8], number: u64, mode
         }),
         Api::Messages => json(&MessagesError::of(problem)),
         _ => json(&ErrorChunk {
-            id: ids
-                .id
-                .as_deref()
-                .or(problem.generation_id.as_deref())
-                .unwrap_or_default(),
+            id: ids.id.as_deref().or(problem.upstream_id.as_deref()).unwrap_or_default(),
             object: "chat.completion.chunk",
             created: ids.created.unwrap_or_else(|| UtcTime::now().millis() / 1000),
             model: ids.model.as_deref().unwrap_or(model),

@@ -20,6 +20,7 @@
 //! [`Refusal`]. The limits of a stack's [tenants](crate::stack::StackBuilder::tenant_limits) are reported in the headers of responses and errors alike.
 
 mod body;
+mod body_budget;
 mod decode;
 mod ending;
 mod envelope;

@@ -18,8 +18,8 @@ pub(super) struct Problem {
     pub(super) message: String,
     /// The field or header of the request at fault.
     pub(super) param: Option<Cow<'static, str>>,
-    /// The generation that had begun.
-    pub(super) generation_id: Option<String>,
+    /// The upstream's own id: of the generation that had begun, and without one of the request that failed.
+    pub(super) upstream_id: Option<String>,
     /// Boxed, so that a problem is small enough for the error of a result.
     headers: Box<HeaderMap>,
 }
@@ -31,7 +31,7 @@ impl Problem {
             code,
             message: message.into(),
             param: None,
-            generation_id: None,
+            upstream_id: None,
             headers: Box::default(),
         }
     }
@@ -73,11 +73,13 @@ impl Problem {
     pub(super) fn of_failure(error: &Error) -> Self {
         let (status, code) = told(error);
         let mut problem = Self::new(status, code, error.to_string());
-        problem.generation_id = error.generation_id().map(str::to_owned);
-        // What one upstream does not take of a request, such as `store` at OpenRouter.
+        let id = error.generation_id().or_else(|| error.request_id());
+        problem.upstream_id = id.map(str::to_owned);
+        // What one upstream does not take of a request, such as `store` at OpenRouter; else what the upstream itself names.
         let refused = error.source().and_then(|source| source.downcast_ref::<RequestError>());
         problem.param = refused
             .and_then(RequestError::field)
+            .or_else(|| error.param().filter(|_| blames_request(error.kind())))
             .map(|field| field.to_owned().into());
         if of_idempotency(error).is_some() {
             problem.param = Some("idempotency-key".into());
@@ -118,6 +120,18 @@ fn passes_untried(error: &Error) -> bool {
             | FailureKind::StoreUnavailable
     );
     is_untried && passes
+}
+
+/// Whether such a failure may be about a member of the request.
+const fn blames_request(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::BadRequest
+            | FailureKind::RejectedByProvider
+            | FailureKind::ContextLengthExceeded
+            | FailureKind::ContentFiltered
+            | FailureKind::NoEndpoint
+    )
 }
 
 /// The status and word for a client: those of the kind, unless the upstream's own status means the same to a client.

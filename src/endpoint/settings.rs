@@ -1,8 +1,10 @@
 //! What the endpoints of a stack have in common, and the setters that each of them has.
 
+use std::sync::Arc;
+
 use http::HeaderName;
 
-use super::{upload::UploadLimits, waiting::KeepAlive};
+use super::{body_budget::BodyBudget, upload::UploadLimits, waiting::KeepAlive};
 
 /// The largest request body by default: prompts with images are large, and more is a mistake.
 const LARGEST_BODY: usize = 20 * 1024 * 1024;
@@ -11,6 +13,7 @@ const LARGEST_BODY: usize = 20 * 1024 * 1024;
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) max_body_bytes: usize,
+    pub(super) bodies: Arc<BodyBudget>,
     pub(super) upload: UploadLimits,
     pub(super) headers: Vec<HeaderName>,
     pub(super) keep_alive: Option<KeepAlive>,
@@ -20,6 +23,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_body_bytes: LARGEST_BODY,
+            bodies: Arc::default(),
             upload: UploadLimits::default(),
             headers: Vec::new(),
             keep_alive: Some(KeepAlive::default()),
@@ -34,6 +38,19 @@ macro_rules! setters {
         #[must_use]
         pub fn max_body_bytes(mut self, bytes: usize) -> Self {
             std::sync::Arc::make_mut(&mut self.settings).max_body_bytes = bytes;
+            self
+        }
+
+        /// The most bytes of all request bodies that are read or held at once; 512 MiB by default, and never less than twice
+        /// [`max_body_bytes`](Self::max_body_bytes). A body counts by its announced length, or else as it comes, until the last part of it is dropped, one
+        /// below 64 KiB until its response begins. One that has no room gets 503 with `Retry-After` before it is read.
+        ///
+        /// One caller holds a quarter of them, or twice `max_body_bytes` if that is more. Callers are distinguished by the [`Tags`](crate::Tags) that a layer
+        /// in front leaves in the extensions of their requests. All clones of this endpoint share one sum, two endpoints do not.
+        #[must_use]
+        pub fn max_total_body_bytes(mut self, bytes: usize) -> Self {
+            std::sync::Arc::make_mut(&mut self.settings).bodies =
+                std::sync::Arc::new($crate::endpoint::body_budget::BodyBudget::new(bytes));
             self
         }
 

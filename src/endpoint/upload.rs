@@ -8,7 +8,7 @@ use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::time::{Instant, timeout_at};
 
-use super::problem::Problem;
+use super::{body_budget::BodyBytes, problem::Problem};
 
 /// How long a body may take to come: the stack's own timeouts start after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,19 +55,26 @@ enum Late {
     Slow,
 }
 
-/// The whole body.
+/// The whole body. What it announces is counted before it comes: a body that has no room is refused before it is read.
 ///
 /// # Errors
 ///
-/// A body that is too large, is interrupted, or comes too slowly.
+/// A body that is too large, has no room, is interrupted, or comes too slowly.
 ///
 /// # Cancellation
 ///
 /// What was read is dropped.
-pub(super) async fn read<B>(body: B, largest: usize, limits: UploadLimits) -> Result<Bytes, Problem>
+pub(super) async fn read<B>(
+    body: B,
+    largest: usize,
+    limits: UploadLimits,
+    counted: &mut BodyBytes,
+) -> Result<Bytes, Problem>
 where
     B: Body<Data: Buf, Error: Into<Box<dyn StdError + Send + Sync>>>,
 {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    counted.cover(announced.min(largest))?;
     let mut body = pin!(Limited::new(body, largest));
     let (mut first, mut rest) = (Bytes::new(), BytesMut::new());
     let began = Instant::now();
@@ -86,6 +93,7 @@ where
             continue;
         }
         (last, received) = (Instant::now(), received + length);
+        counted.cover(received)?;
         if first.is_empty() && rest.is_empty() {
             // Most bodies are one frame, which is not copied.
             first = data.copy_to_bytes(length);

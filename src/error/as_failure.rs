@@ -96,6 +96,7 @@ impl Failure for Error {
             scope: inner.scope,
             limits_key: inner.limits_key,
             provider: inner.provider.clone(),
+            param: inner.param.clone(),
             kind: inner.kind,
             marks,
             ..Inner::default()

@@ -34,6 +34,10 @@ pub(crate) struct Inner {
     pub(crate) scope: FailureScope,
     pub(crate) provider: Option<String>,
     pub(crate) generation_id: Option<String>,
+    /// The member of the request that it is about, as the upstream names it.
+    pub(crate) param: Option<String>,
+    /// The upstream's own name for the request that failed.
+    pub(crate) request_id: Option<String>,
     /// What the router tried by itself, if it says so.
     pub(crate) routed: Vec<RouterAttempt>,
     pub(crate) source: Option<Source>,
@@ -105,6 +109,8 @@ impl Error {
             &mut inner.error_type,
             &mut inner.provider,
             &mut inner.generation_id,
+            &mut inner.param,
+            &mut inner.request_id,
         ];
         for word in words.into_iter().flatten() {
             if let Some(hidden) = key.hide_all(word) {
@@ -205,6 +211,16 @@ impl Error {
     #[must_use]
     pub fn generation_id(&self) -> Option<&str> {
         self.0.generation_id.as_deref()
+    }
+
+    /// The member of the request that the upstream names as the one at fault.
+    pub(crate) fn param(&self) -> Option<&str> {
+        self.0.param.as_deref()
+    }
+
+    /// The upstream's own name for the request that failed, which its support looks up.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        self.0.request_id.as_deref()
     }
 
     /// What was tried for this call.

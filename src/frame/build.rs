@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use openrouter_wire::events::estimate_tokens;
+use openrouter_wire::{events::estimate_tokens, json::raw_member};
 use tower_llm_layers::Stage;
 
-use super::{ChatFrame, FrameKind, flags::Flags};
+use super::{ChatFrame, Form, FrameKind, flags::Flags};
 use crate::{Api, frame_facts::FrameFacts};
 
 impl ChatFrame {
@@ -14,7 +14,7 @@ impl ChatFrame {
         Self {
             bytes: Bytes::new(),
             api: Api::Chat,
-            form: FrameKind::KeepAlive,
+            form: Form::KeepAlive,
             stage: Stage::KeepAlive,
             flags: Flags::NONE,
             tokens: 0,
@@ -32,11 +32,11 @@ impl ChatFrame {
         }
     }
 
-    pub(crate) const fn new(bytes: Bytes, form: FrameKind, stage: Stage, has_usage: bool) -> Self {
+    pub(crate) const fn new(bytes: Bytes, kind: FrameKind, stage: Stage, has_usage: bool) -> Self {
         Self {
             bytes,
             api: Api::Chat,
-            form,
+            form: Form::of(kind),
             stage,
             flags: Flags::NONE.with(Flags::HAS_USAGE, has_usage),
             tokens: 0,
@@ -55,6 +55,20 @@ impl ChatFrame {
     pub(crate) fn with_usage_beside(mut self, usage: Bytes) -> Self {
         self.flags = self.flags.with(Flags::HAS_USAGE, true);
         self.based_on(Some(usage))
+    }
+
+    /// Marks a chunk of a chat that has usage and no choice: only the stack has requested it of the upstream. The mark stays in copies, so that
+    /// a replay leaves it out as the first answer did.
+    pub(crate) fn mark_added_usage(&mut self) {
+        let may_be = self.form == Form::Chunk && self.api == Api::Chat && self.has_usage();
+        if may_be && has_no_choice(&self.bytes) {
+            self.form = Form::AddedUsage;
+        }
+    }
+
+    /// Whether it is a chunk with no choice, with usage that only the stack has requested: OpenAI sends none to a client that did not.
+    pub(crate) const fn is_added_usage(&self) -> bool {
+        matches!(self.form, Form::AddedUsage)
     }
 
     /// The same, of this API.
@@ -115,5 +129,44 @@ impl ChatFrame {
     pub(crate) fn text_bytes(&self) -> Option<usize> {
         let (before, after) = self.known.as_ref()?.around_text()?;
         self.bytes.len().checked_sub(before + after)
+    }
+}
+
+/// Whether the list of choices is there, and is empty.
+fn has_no_choice(chunk: &[u8]) -> bool {
+    let inside = raw_member(chunk, "choices").and_then(|list| list.strip_prefix(b"[")?.strip_suffix(b"]"));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_llm_layers::Frame as _;
+
+    use super::*;
+
+    #[test]
+    fn a_chunk_with_usage_and_no_choice_is_marked_and_its_copies_are() {
+        const USAGE: &str = r#""usage":{"prompt_tokens":1,"completion_tokens":2}"#;
+        for (choices, api, has_usage, is_marked) in [
+            ("[]", Api::Chat, true, true),
+            ("[ ]", Api::Chat, true, true),
+            ("[]", Api::Chat, false, false),
+            ("null", Api::Chat, true, false),
+            (
+                r#"[{"index":0,"delta":{"content":""},"finish_reason":"stop"}]"#,
+                Api::Chat,
+                true,
+                false,
+            ),
+            ("[]", Api::Embeddings, true, false),
+        ] {
+            let data = format!(r#"{{"id":"gen-1","choices":{choices},{USAGE}}}"#);
+            let mut frame = ChatFrame::new(data.into(), FrameKind::Chunk, Stage::Trailer, has_usage).of(api);
+            frame.mark_added_usage();
+            for frame in [frame.kept(), frame.replayed(), frame] {
+                assert_eq!(frame.is_added_usage(), is_marked, "{choices} {api:?} {has_usage}");
+                assert_eq!(frame.kind(), FrameKind::Chunk);
+            }
+        }
     }
 }

@@ -30,11 +30,11 @@ impl ChatFrame {
     /// A key is longer than nearly all names, so that the lengths alone decide in most frames.
     pub(crate) fn hide(&mut self, key: &SentKey) {
         let Some(bytes) = key.bytes() else { return };
-        if self.form == FrameKind::KeepAlive || self.bytes.len() < bytes.len() {
+        if self.kind() == FrameKind::KeepAlive || self.bytes.len() < bytes.len() {
             return;
         }
         // A router says at the end what it tried.
-        let may_be_routed = self.form == FrameKind::Answer
+        let may_be_routed = self.kind() == FrameKind::Answer
             || self.flags.has(Flags::ENDS_WELL)
             || matches!(self.stage, Stage::Finish | Stage::Trailer);
         let may_be_named = self

@@ -30,7 +30,7 @@ use openrouter_wire::{
 pub struct ChatFrame {
     bytes: Bytes,
     api: Api,
-    form: FrameKind,
+    form: Form,
     stage: Stage,
     flags: Flags,
     /// Roughly how many tokens of the answer it shows.
@@ -53,6 +53,26 @@ pub enum FrameKind {
     Answer,
 }
 
+/// As what it is held: its kind, and whether a chunk is one that the client does not expect. A field of its own would make each frame larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    KeepAlive,
+    Chunk,
+    /// A chunk with no choice, with the usage that only the stack requested.
+    AddedUsage,
+    Answer,
+}
+
+impl Form {
+    const fn of(kind: FrameKind) -> Self {
+        match kind {
+            FrameKind::KeepAlive => Self::KeepAlive,
+            FrameKind::Chunk => Self::Chunk,
+            FrameKind::Answer => Self::Answer,
+        }
+    }
+}
+
 impl ChatFrame {
     /// The JSON, as it came; empty for a sign of life that is no event of its API.
     #[must_use]
@@ -69,7 +89,11 @@ impl ChatFrame {
     /// In which form it came.
     #[must_use]
     pub const fn kind(&self) -> FrameKind {
-        self.form
+        match self.form {
+            Form::KeepAlive => FrameKind::KeepAlive,
+            Form::Chunk | Form::AddedUsage => FrameKind::Chunk,
+            Form::Answer => FrameKind::Answer,
+        }
     }
 
     /// Whether it carries usage, and so the cost.
@@ -81,7 +105,7 @@ impl ChatFrame {
     /// The text to show, if this frame has some. A chunk that repeats the whole message, as some servers send it last, has none.
     #[must_use]
     pub fn text(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
+        if self.kind() == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return None;
         }
         if let Some(text) = self.known.as_ref().and_then(|known| known.text(&self.bytes)) {
@@ -102,7 +126,7 @@ impl ChatFrame {
         if self.is_typed() {
             return Usage::from_json(&self.usage_of_typed()?);
         }
-        if self.base.is_some() && self.form != FrameKind::KeepAlive {
+        if self.base.is_some() && self.kind() != FrameKind::KeepAlive {
             return Usage::from_json(&self.usage_with_base()?);
         }
         ChunkProbe::read(&self.bytes).ok()?.usage()
@@ -148,7 +172,7 @@ impl Frame for ChatFrame {
             let tier = self.piece().and_then(|piece| piece.service_tier());
             return at_tier(self.usage()?.for_layers(), tier);
         }
-        let is_completed = self.base.is_some() && self.form == FrameKind::Answer;
+        let is_completed = self.base.is_some() && self.kind() == FrameKind::Answer;
         if let Some(known) = self.known.as_ref().filter(|_| !is_completed) {
             return known.usage;
         }
@@ -164,12 +188,12 @@ impl Frame for ChatFrame {
     }
 
     fn shown(&self) -> Shown<'_> {
-        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
+        if self.kind() == FrameKind::KeepAlive || self.flags.has(Flags::IS_SNAPSHOT) {
             return Shown::Nothing;
         }
         if let Some(known) = &self.known {
             match known.adds {
-                _ if self.form == FrameKind::Answer => return Shown::Whole,
+                _ if self.kind() == FrameKind::Answer => return Shown::Whole,
                 Adds::Other => return Shown::Other,
                 Adds::Reasoning => return Shown::Reasoning,
                 Adds::Nothing => return Shown::Nothing,
@@ -187,7 +211,7 @@ impl Frame for ChatFrame {
             return Shown::Other;
         };
         match probe.text() {
-            _ if self.form == FrameKind::Answer => Shown::Whole,
+            _ if self.kind() == FrameKind::Answer => Shown::Whole,
             // One of several answers cannot be resumed.
             _ if probe.max_index() > 0 || probe.has_beside_text() => Shown::Other,
             Some(text) => Shown::Text(text),
@@ -214,7 +238,7 @@ impl Frame for ChatFrame {
     }
 
     fn generation_id(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_ID) {
+        if self.kind() == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_ID) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -228,7 +252,7 @@ impl Frame for ChatFrame {
     }
 
     fn model(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_MODEL) {
+        if self.kind() == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_MODEL) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -244,7 +268,7 @@ impl Frame for ChatFrame {
     }
 
     fn provider(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_PROVIDER) {
+        if self.kind() == FrameKind::KeepAlive || self.flags.has(Flags::HIDES_PROVIDER) {
             return None;
         }
         if let Some(known) = &self.known {
@@ -258,7 +282,7 @@ impl Frame for ChatFrame {
     }
 
     fn finish_reason(&self) -> Option<Cow<'_, str>> {
-        if self.form == FrameKind::KeepAlive {
+        if self.kind() == FrameKind::KeepAlive {
             return None;
         }
         if self.flags.has(Flags::HIDES_FINISH) {
@@ -285,7 +309,7 @@ impl Frame for ChatFrame {
 
     /// `message_stop`, or the last event of a response. A chat has none: its usage follows its end, and `[DONE]` is no frame.
     fn is_last(&self) -> bool {
-        self.form == FrameKind::Chunk && self.piece().is_some_and(|piece| piece.step == Step::Ends)
+        self.kind() == FrameKind::Chunk && self.piece().is_some_and(|piece| piece.step == Step::Ends)
     }
 
     fn size_in_bytes(&self) -> usize {

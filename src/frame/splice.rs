@@ -15,7 +15,7 @@ use openrouter_wire::{
 impl ChatFrame {
     /// Where it stands, if it is an event of Messages that belongs to a block.
     pub(super) fn block_of_message(&self) -> Option<Block> {
-        if self.api != Api::Messages || self.form != FrameKind::Chunk {
+        if self.api != Api::Messages || self.kind() != FrameKind::Chunk {
             return None;
         }
         let piece = self.piece()?;
@@ -33,7 +33,7 @@ impl ChatFrame {
     }
 
     pub(super) fn spliced_message(&self, splice: Splice) -> Option<Self> {
-        if self.api != Api::Messages || self.form != FrameKind::Chunk {
+        if self.api != Api::Messages || self.kind() != FrameKind::Chunk {
             return None;
         }
         let bytes = match splice {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tower_llm_layers::{Stage, StorableFrame};
 
-use super::{ChatFrame, Flags, FrameKind};
+use super::{ChatFrame, Flags, Form};
 use crate::Api;
 
 const STAGES: [Stage; 5] = [
@@ -14,15 +14,15 @@ const STAGES: [Stage; 5] = [
     Stage::Trailer,
 ];
 
-const KINDS: [FrameKind; 3] = [FrameKind::KeepAlive, FrameKind::Chunk, FrameKind::Answer];
+const FORMS: [Form; 4] = [Form::KeepAlive, Form::Chunk, Form::Answer, Form::AddedUsage];
 
-/// Its API, its kind, its stage and its flags, a byte each; the tokens that it shows; the length of the usage before it, and that; then the
+/// Its API, its form, its stage and its flags, a byte each; the tokens that it shows; the length of the usage before it, and that; then the
 /// bytes that came.
 impl StorableFrame for ChatFrame {
     fn write_bytes(&self, out: &mut Vec<u8>) {
         let place = |place: Option<usize>| place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX);
         out.push(place(Api::ALL.iter().position(|api| *api == self.api)));
-        out.push(place(KINDS.iter().position(|kind| *kind == self.form)));
+        out.push(place(FORMS.iter().position(|form| *form == self.form)));
         out.push(place(STAGES.iter().position(|stage| *stage == self.stage)));
         out.push(self.flags.0);
         out.extend(self.tokens.to_be_bytes());
@@ -33,14 +33,14 @@ impl StorableFrame for ChatFrame {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let ([api, kind, stage, flags], bytes) = bytes.split_first_chunk()?;
+        let ([api, form, stage, flags], bytes) = bytes.split_first_chunk()?;
         let (tokens, bytes) = bytes.split_first_chunk()?;
         let (length, bytes) = bytes.split_first_chunk()?;
         let (base, bytes) = bytes.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
         Some(Self {
             bytes: Bytes::copy_from_slice(bytes),
             api: *Api::ALL.get(usize::from(*api))?,
-            form: *KINDS.get(usize::from(*kind))?,
+            form: *FORMS.get(usize::from(*form))?,
             stage: *STAGES.get(usize::from(*stage))?,
             flags: Flags(*flags),
             tokens: u32::from_be_bytes(*tokens),
@@ -55,6 +55,7 @@ mod tests {
     use tower_llm_layers::Frame;
 
     use super::*;
+    use crate::frame::FrameKind;
 
     #[test]
     fn a_frame_is_the_same_after_it_was_stored() {
@@ -83,5 +84,18 @@ mod tests {
         // Only the text of what came may be cut without notice: its length is the response's to say.
         let head = bytes.len() - json.len();
         assert!((0..head).all(|length| ChatFrame::from_bytes(&bytes[..length]).is_none()));
+    }
+
+    #[test]
+    fn usage_that_only_the_stack_requested_is_still_that() {
+        let json = br#"{"id":"g","choices":[],"usage":{"prompt_tokens":1}}"#;
+        let mut frame = ChatFrame::new(Bytes::from_static(json), FrameKind::Chunk, Stage::Trailer, true);
+        for is_added in [false, true] {
+            let mut bytes = Vec::new();
+            frame.write_bytes(&mut bytes);
+            let read = ChatFrame::from_bytes(&bytes).unwrap();
+            assert_eq!((read.is_added_usage(), read.kind()), (is_added, FrameKind::Chunk));
+            frame.mark_added_usage();
+        }
     }
 }

@@ -24,7 +24,7 @@ impl ChatFrame {
 
     /// What it says, if its API is one of typed events.
     pub(super) fn piece(&self) -> Option<EventProbe<'_>> {
-        if self.form == FrameKind::KeepAlive || !self.is_typed() {
+        if self.kind() == FrameKind::KeepAlive || !self.is_typed() {
             return None;
         }
         EventProbe::read(self.api, &self.bytes).ok()
@@ -63,7 +63,7 @@ impl ChatFrame {
     /// The `type` of the event, if its API has typed events: what an `event:` line names.
     #[must_use]
     pub fn event_type(&self) -> Option<Cow<'_, str>> {
-        if self.form != FrameKind::Chunk || !self.is_typed() {
+        if self.kind() != FrameKind::Chunk || !self.is_typed() {
             return None;
         }
         raw_member(&self.bytes, "type").and_then(text).map(Text::to_str)

@@ -13,7 +13,7 @@ use crate::bounds::cut_cow;
 use openrouter_wire::{
     document::Document,
     json::{Text, json_string, raw_member, text},
-    request::{RequestFacts, unbounded_tool},
+    request::{RequestFacts, alternatives, unbounded_tool},
 };
 
 /// In which fields the requests of one API say what layers ask.
@@ -159,20 +159,9 @@ impl RequestBody {
         found.flatten()
     }
 
-    /// The models that the upstream may try by itself, also those of `fallbacks`, as Anthropic's API has them; none if they cannot be read.
+    /// The models that the upstream may try by itself, also those of `fallbacks`, as Anthropic's API has them.
     pub(crate) fn models(&self) -> Vec<String> {
-        #[derive(serde::Deserialize)]
-        struct Fallback {
-            model: String,
-        }
-        let mut models: Vec<String> = self.list("models");
-        models.extend(self.list("fallbacks").into_iter().map(|Fallback { model }| model));
-        models
-    }
-
-    fn list<T: serde::de::DeserializeOwned>(&self, key: &str) -> Vec<T> {
-        let list = self.document().get(key).map(serde_json::from_slice::<Option<Vec<T>>>);
-        list.and_then(Result::ok).flatten().unwrap_or_default()
+        alternatives(self.document())
     }
 
     pub(crate) fn document(&self) -> &Document {

@@ -56,8 +56,8 @@ impl ChatRequest {
     ///
     /// # Errors
     ///
-    /// If it is not a JSON object, has nothing to answer, or if `model`, `models`, `stream`, `max_tokens` or `max_completion_tokens` is not what
-    /// it must be. Nothing else is checked: upstream knows its fields better.
+    /// If it is not a JSON object, has nothing to answer, or if `model`, `models`, `fallbacks`, `stream`, `max_tokens` or
+    /// `max_completion_tokens` is not what it must be. Nothing else is checked: upstream knows its fields better.
     pub fn from_json(body: impl Into<Bytes>) -> Result<Self, RequestError> {
         let document = Document::parse(body.into())?;
         check(&document)?;

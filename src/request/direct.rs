@@ -60,6 +60,18 @@ impl ChatRequest {
         self.body.take(other);
     }
 
+    /// Whether the body for such a provider requests the usage of a stream, and the request itself does not.
+    pub(crate) fn adds_usage(&self, words: ChatCompatibility) -> bool {
+        let includes = |field: &str, option: &str| {
+            let raw = self.read_raw(field).and_then(|raw| raw_member(raw, option));
+            raw.is_some_and(|raw| raw == b"true")
+        };
+        words.stream_options
+            && self.is_streaming()
+            && !includes("stream_options", "include_usage")
+            && !includes("usage", "include")
+    }
+
     fn ask_for_usage(&mut self) {
         let others = self
             .read_raw("stream_options")

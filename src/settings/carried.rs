@@ -17,8 +17,8 @@ use tower_llm_layers::{
 use super::{KeySettings, Settings, SettingsProblem, UpstreamSettings, WrongSetting};
 use crate::stack::{ChatCache, ChatIdempotency, IntoCandidate, TenantKey};
 
-/// The handles of all state but the budgets' accounts. A part whose settings have changed begins again; all others are shared with the stack
-/// before.
+/// The handles of all state but the budgets' accounts. A part whose settings have changed begins again, apart from what rate limits have counted;
+/// all others are shared with the stack before.
 #[derive(Clone)]
 pub(super) struct Carried {
     pub(super) retry_budget: RetryBudget,
@@ -34,6 +34,8 @@ pub(super) struct Carried {
     pub(super) pauses: Pauses,
     /// The upstreams, by name.
     upstreams: BTreeMap<Box<str>, Known>,
+    /// Those that are gone, new, or have other keys or another base URL than before.
+    changed: Vec<Box<str>>,
 }
 
 /// What is known of an upstream.
@@ -147,18 +149,44 @@ impl Carried {
             }),
             tenant_limits: tenant_limits.unwrap_or_else(|| {
                 let tenants = settings.tenant_limits.as_ref()?;
-                RateLimitLayer::new(tenants.limits().ok()?, tenants.tenant.key()).ok()
+                let layer = RateLimitLayer::new(tenants.limits().ok()?, tenants.tenant.key()).ok()?;
+                // What the same tenants have used under other limits stays used.
+                let before = before.and_then(|(settings, carried)| {
+                    let is_same = settings.tenant_limits.as_ref()?.tenant == tenants.tenant;
+                    carried.tenant_limits.as_ref().filter(|_| is_same)
+                });
+                Some(match before {
+                    Some(before) => layer.taking_over(before),
+                    None => layer,
+                })
             }),
             upstream_limits: upstream_limits.unwrap_or_else(|| {
-                RateLimitLayer::new(settings.upstream_limits.as_ref()?.limits().ok()?, PerCandidate).ok()
+                let limits = settings.upstream_limits.as_ref()?.limits().ok()?;
+                let layer = RateLimitLayer::new(limits, PerCandidate).ok()?;
+                let before = before.and_then(|(_, carried)| carried.upstream_limits.as_ref());
+                Some(match before {
+                    Some(before) => layer.taking_over(before),
+                    None => layer,
+                })
             }),
-            pauses: pauses(settings, before),
+            pauses: before
+                .map(|(_, carried)| carried.pauses.successor())
+                .unwrap_or_default(),
             upstreams: upstreams(settings, before),
+            changed: gone(settings, before),
         }
     }
 
-    /// The keys of an upstream, read now. A pool of the same keys as before keeps what is known of them. Other keys, or another base URL, end all
-    /// pauses: a pause is of the place and the account that requested it.
+    /// Ends the pauses of the upstreams that have changed: a pause is of the place and the account that requested it. What calls of the stacks before
+    /// meet there pauses nothing any more. For settings that are accepted: those before share the pauses, and keep them if these are refused.
+    pub(super) fn end_pauses(&self) {
+        for name in &self.changed {
+            self.pauses.restart_upstream(name);
+        }
+    }
+
+    /// The keys of an upstream, read now. A pool of the same keys as before keeps what is known of them. An upstream with other keys, or another base
+    /// URL, has changed.
     pub(super) fn keys(&mut self, upstream: &UpstreamSettings, wrong: impl FnMut(usize, String)) -> KeySource {
         let mut wrong = wrong;
         let secrets = upstream.secrets().iter().enumerate();
@@ -170,14 +198,13 @@ impl Carried {
             keys,
             pool: None,
         };
-        if let Some(before) = self.upstreams.get(&*upstream.name) {
-            let has_same_keys = before.has(&known.keys);
-            if has_same_keys {
-                known.pool.clone_from(&before.pool);
-            }
-            if !has_same_keys || before.base_url != known.base_url {
-                self.pauses = Pauses::new();
-            }
+        let before = self.upstreams.get(&*upstream.name);
+        let before = before.filter(|before| before.has(&known.keys));
+        if let Some(before) = before {
+            known.pool.clone_from(&before.pool);
+        }
+        if before.is_none_or(|before| before.base_url != known.base_url) {
+            self.changed.push(upstream.name.trim().into());
         }
         let source = Self::source(upstream, &mut known, wrong);
         self.upstreams.insert(upstream.name.as_str().into(), known);
@@ -217,13 +244,13 @@ fn is_there(settings: &Settings, name: &str) -> bool {
     settings.upstream.iter().any(|upstream| upstream.name == name)
 }
 
-/// The pauses before, unless an upstream is gone: one of its name may come back with other keys.
-fn pauses(settings: &Settings, before: Before<'_>) -> Pauses {
-    let (_, carried) = before.unzip();
-    carried
-        .filter(|carried| carried.upstreams.keys().all(|name| is_there(settings, name)))
-        .map(|carried| carried.pauses.clone())
-        .unwrap_or_default()
+/// The upstreams before that are not there any more.
+fn gone(settings: &Settings, before: Before<'_>) -> Vec<Box<str>> {
+    let known = before.into_iter().flat_map(|(_, carried)| carried.upstreams.keys());
+    known
+        .filter(|name| !is_there(settings, name))
+        .map(|name| name.trim().into())
+        .collect()
 }
 
 impl Carried {

@@ -31,8 +31,10 @@ type Extend = dyn Fn(StackBuilder) -> StackBuilder + Send + Sync;
 ///
 /// * What the **budgets** have spent and reserved, under their names and tags: a cap that is lowered below what is spent refuses at once, one that is
 ///   raised has room at once. A budget whose tags have changed begins empty; so does one whose new window began later than its old one.
-/// * What upstreams asked for in **pauses**, if each of them is still there with the same keys and base URL.
-/// * **Circuits**, learned **concurrency limits**, **rate limits**, **idempotency keys** and their answers, the **health of providers**, the **retry ratio**, what a **hedge** has measured, **cached responses** and the state of
+/// * What an upstream asked for in **pauses**, if it is still there with the same keys and base URL.
+/// * What **rate limits** have counted, as a number of requests and tokens, also if they are changed: a raised limit has room for the difference. A
+///   tenant's, if `tenant` is the same.
+/// * **Circuits**, learned **concurrency limits**, **idempotency keys** and their answers, the **health of providers**, the **retry ratio**, what a **hedge** has measured, **cached responses** and the state of
 ///   **key pools**: each if its own settings are the same. If they are not, it begins again. Cached responses are kept only if the chain, the
 ///   upstreams and the finish reasons that fail are the same, too.
 /// * **Connections**, if the upstreams and the settings of connections are the same.
@@ -187,6 +189,8 @@ impl SettingsHandle {
         let before = std::mem::replace(&mut *in_force, new);
         // Before the first call is counted on them, so that its late bill is, too.
         in_force.budgets.activate();
+        // Before the first call with the new keys. Calls of the stacks before still have the old keys, and what those meet pauses nothing any more.
+        in_force.carried.end_pauses();
         // Under the lock, so that the stack in force is that of the settings in force.
         self.service.replace(stack);
         before.carried.hide_circuits(&before.settings, &in_force.settings);

@@ -160,7 +160,14 @@ impl fmt::Display for SettingsProblem {
             WrongSetting::Unreadable(message) | WrongSetting::Syntax(message) => f.write_str(message),
             WrongSetting::UnknownKey {
                 nearest: Some(nearest), ..
-            } => write!(f, "unknown key `{key}`; did you mean `{nearest}`?"),
+            } => {
+                write!(f, "unknown key `{key}`; did you mean `{nearest}`?")?;
+                let is_below = |path: &str| path.contains(['.', '[']);
+                if is_below(&key) && !is_below(nearest) {
+                    f.write_str(" It belongs to the top level: in TOML, write it above the first `[…]` or `[[…]]`")?;
+                }
+                Ok(())
+            }
             WrongSetting::UnknownKey { nearest: None, known } => {
                 write!(f, "unknown key `{key}`; known here: {}", known.join(", "))
             }

@@ -211,6 +211,7 @@ impl Transport {
             outgoing,
             in_flight,
             line,
+            adds_usage: body.adds_usage_for(upstream),
             watch: self.0.observed.begin(|| exchange(request, upstream)),
         })
     }
@@ -243,6 +244,8 @@ struct Prepared {
     in_flight: Option<InFlight>,
     /// The line of the attempt, if its body tells when it is sent.
     line: Option<AttemptHandle>,
+    /// The request of a stream was given the option by which it reports its usage.
+    adds_usage: bool,
     watch: Option<Box<dyn ExchangeWatch>>,
 }
 
@@ -316,6 +319,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
                 mut outgoing,
                 mut in_flight,
                 line,
+                adds_usage,
                 mut watch,
             } = prepared?;
             trace(&mut outgoing);
@@ -363,6 +367,7 @@ impl<R: WireRequest> Service<Request<R>> for Transport {
             }
             let body = ChatBody::of_response(body, &parts, reader, key)
                 .holding(in_flight)
+                .adding_usage(adds_usage)
                 .no_charge_on_failure(!is_direct)
                 .watched(watch);
             Ok(Response::from_parts(parts, body))

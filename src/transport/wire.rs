@@ -45,6 +45,12 @@ pub trait WireRequest: LlmRequest {
         None
     }
 
+    /// Whether its body for this upstream has the option by which a stream reports its usage, and the request itself does not. An endpoint then
+    /// leaves out the chunk that has usage and no choice: its client does not expect one. `false` is the default.
+    fn adds_usage_for(&self, _upstream: &Upstream) -> bool {
+        false
+    }
+
     /// What no upstream that understands this dialect takes: the call is not sent there.
     ///
     /// # Errors

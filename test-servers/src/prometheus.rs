@@ -58,18 +58,13 @@ impl Prometheus {
     /// What its own checker says against a file of rules; `None`, and a warning, if the program is missing.
     #[must_use]
     pub fn check_rules(rules: &Path) -> Option<Result<(), String>> {
-        let output = Command::new(program("promtool")?)
-            .args(["check", "rules", "--lint=all", "--lint-fatal"])
-            .arg(rules)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-        Some(if output.status.success() {
-            Ok(())
-        } else {
-            Err(said.concat())
-        })
+        promtool(&["check", "rules", "--lint=all", "--lint-fatal"], rules)
+    }
+
+    /// The same of a file of tests of rules.
+    #[must_use]
+    pub fn test_rules(tests: &Path) -> Option<Result<(), String>> {
+        promtool(&["test", "rules"], tests)
     }
 
     /// Its address.
@@ -77,6 +72,21 @@ impl Prometheus {
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
+}
+
+fn promtool(arguments: &[&str], file: &Path) -> Option<Result<(), String>> {
+    let output = Command::new(program("promtool")?)
+        .args(arguments)
+        .arg(file)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    Some(if output.status.success() {
+        Ok(())
+    } else {
+        Err(said.concat())
+    })
 }
 
 impl Drop for Prometheus {

@@ -135,6 +135,14 @@ async fn every_query_gives_a_series_after_a_load() {
     assert!(empty.is_empty(), "without a series: {empty:#?}");
 }
 
+#[test]
+fn alerts_fire_and_stay_silent_as_their_tests_say() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dashboards/alerts.yml");
+    if let Some(passed) = Prometheus::test_rules(&tests) {
+        passed.unwrap();
+    }
+}
+
 /// The name of a heading's anchor.
 fn anchors(page: &str) -> BTreeSet<String> {
     let titles = page.lines().filter_map(|line| line.strip_prefix("### "));

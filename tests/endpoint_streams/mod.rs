@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tower_openrouter::{Api, ChatServiceExt, endpoint::Envelope};
+use tower_openrouter::{
+    Api, ApiKey, Candidate, ChatServiceExt, Stack,
+    endpoint::Envelope,
+    transport::{Dialect, Upstream},
+};
 
 use crate::support::{
     FIRST,
@@ -156,6 +160,43 @@ async fn a_stream_goes_out_as_it_came_with_the_names_of_its_events() {
                 );
             }
         }
+    }
+}
+
+/// OpenAI sends a chunk with usage and no choice only to a client that requested it. The stack requests it of each provider, and OpenRouter always sends it.
+#[tokio::test(start_paused = true)]
+async fn usage_that_only_the_stack_requested_is_left_out() {
+    let usage = r#"{"id":"gen-1","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#;
+    let upstream = format!("{}data: {usage}\n\ndata: [DONE]\n\n", written(&whole(Api::Chat), false));
+    for (dialect, options, is_there) in [
+        (Dialect::OpenAi, None, false),
+        (Dialect::OpenAi, Some(json!({"include_usage": false})), false),
+        (Dialect::OpenAi, Some(json!({"include_usage": true})), true),
+        (Dialect::OpenRouter, None, true),
+    ] {
+        let raw = Raw::always(vec![events(), sent(upstream.clone())]).await;
+        let stack = Stack::builder()
+            .upstream(
+                Upstream::new("direct", raw.url(), dialect).unwrap(),
+                ApiKey::new(raw::KEY).unwrap(),
+            )
+            .chain([Candidate::new("direct", FIRST).unwrap()])
+            .build()
+            .unwrap();
+        let mut body: Value = serde_json::from_str(&body(Api::Chat)).unwrap();
+        if let Some(options) = options {
+            body["stream_options"] = options;
+        }
+        let (_, text) = send(stack.into_endpoint(Api::Chat), post("/", body.to_string())).await;
+        let usage = if is_there {
+            format!("data: {usage}\n\n")
+        } else {
+            String::new()
+        };
+        let expected = format!("{}{usage}data: [DONE]\n\n", written(&whole(Api::Chat), false));
+        assert_eq!(text, expected, "{dialect:?}: {body}");
+        let is_requested = raw.seen().concat().contains("\"include_usage\":true");
+        assert_eq!(is_requested, dialect == Dialect::OpenAi, "{dialect:?}: {body}");
     }
 }
 

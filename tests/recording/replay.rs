@@ -107,6 +107,17 @@ async fn the_same_settings_give_the_same_outcome_for_each_call() {
         replayed.unknown.is_empty() && replayed.outlasted_silences > 0,
         "{replayed:?}"
     );
+    assert_eq!(replayed.shortened_prompts, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prompt_that_is_shorter_than_the_recorded_one_is_counted() {
+    let place = Place::new();
+    let mut recording = recorded_run(&place).await;
+    recording.calls.truncate(3);
+    recording.calls[1].prompt_bytes = u64::MAX;
+    let replayed = replay(&recording, alone(settings())).await;
+    assert_eq!((replayed.calls.len(), replayed.shortened_prompts), (3, 1));
 }
 
 #[tokio::test(start_paused = true)]

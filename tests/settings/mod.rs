@@ -1,5 +1,6 @@
 //! Settings from a file: each key has an effect, everything that is wrong is reported with its place, and nothing is lost when they are replaced.
 
+mod accounts;
 mod attempts;
 mod elsewhere;
 mod keys;

@@ -34,6 +34,11 @@ fn an_unknown_key_is_reported_with_its_place_and_the_nearest_one() {
             "line 1, column 32: unknown key `chain[1].timeout`; did you mean `chain[1].timeouts`?",
         ),
         (
+            "[[upstream]]\nname = \"openrouter\"\nchain = [\"openai/gpt-5\"]",
+            "line 3, column 1: unknown key `upstream[0].chain`; did you mean `chain`? It belongs to the top level: in TOML, write it above \
+             the first `[…]` or `[[…]]`",
+        ),
+        (
             "resume.colour = 1",
             "line 1, column 8: unknown key `resume.colour`; known here: times",
         ),

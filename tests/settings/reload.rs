@@ -1,6 +1,13 @@
 //! Settings that are replaced while calls are in progress.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use http_body_util::BodyExt;
 use openrouter_simulator::Simulator;
@@ -12,7 +19,11 @@ use tower_openrouter::{
 };
 
 use super::{file, key};
-use crate::support::{FIRST, SECOND, TEXT, World, ask, call, ledger::Kept};
+use crate::support::{
+    FIRST, SECOND, TEXT, World, ask, call,
+    ledger::Kept,
+    raw::{self, Raw},
+};
 
 /// Settings over this simulator, with these lines before its upstream.
 fn over(simulator: &Simulator, lines: &str) -> String {
@@ -244,6 +255,83 @@ async fn pauses_end_with_the_keys_or_the_base_url_that_met_them() {
     fs::remove_file(path).unwrap();
 }
 
+/// Also if the attempt that is refused begins after the change, as a retry.
+#[tokio::test(start_paused = true)]
+async fn a_call_with_the_key_before_pauses_nothing_for_the_next_one() {
+    let after_5_s = |status: &str, code: u16| {
+        vec![
+            raw::Step::Wait(Duration::from_secs(5)),
+            raw::send(format!(
+                "HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n\
+                 {{\"error\":{{\"code\":{code},\"message\":\"no\"}}}}"
+            )),
+        ]
+    };
+    for is_retried in [false, true] {
+        let is_limited = AtomicBool::new(!is_retried);
+        let raw = Raw::start(move |request| {
+            if !request.contains("sk-or-v1-before") {
+                vec![raw::events(), raw::chunk("Oslo.", "\"stop\""), raw::done()]
+            } else if is_limited.swap(true, Ordering::Relaxed) {
+                after_5_s("429 Too Many Requests\r\nretry-after: 600", 429)
+            } else {
+                after_5_s("500 Internal Server Error", 500)
+            }
+        })
+        .await;
+        let path = file("replaced-in-flight.key", "sk-or-v1-before\n");
+        let text = format!(
+            "{}\nupstream = [{{ name = 'openrouter', key = 'file:{}', base_url = '{}' }}]\n",
+            chain(&[FIRST]),
+            path.display(),
+            raw.url()
+        );
+        let read = || Settings::from_toml(&text).unwrap();
+        let handle = SettingsHandle::builder(read()).build().unwrap();
+        let service = handle.service();
+        let rotation = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            fs::write(&path, "sk-or-v1-after\n").unwrap();
+            handle.replace(read()).unwrap();
+        };
+        let (of_before, ()) = tokio::join!(call(&service, true, ask()), rotation);
+        assert_eq!(of_before.kind(), Some(K::RateLimited), "{of_before:?}");
+        let got = call(&service, true, ask()).await;
+        assert!(got.error.is_none(), "{got:?}");
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_outlive_other_keys_of_another_upstream_and_settings_that_are_refused() {
+    let world = World::new("429;retry-after=600").await;
+    let path = file("rotated-of-one.key", "");
+    let base_url = world.simulator.base_url();
+    let upstream = |name: &str, key: &str| {
+        format!("{{ name = '{name}', dialect = 'openrouter', base_url = '{base_url}', key = '{key}' }}")
+    };
+    let rotated = format!("file:{}", path.display());
+    for (of_limited, of_other, asked) in [
+        (key(), rotated.clone(), &[SECOND][..]),
+        (rotated, key(), &[FIRST, SECOND]),
+    ] {
+        let (limited, other) = (upstream("limited", &of_limited), upstream("other", &of_other));
+        let text = format!("chain = ['limited:{FIRST}', 'other:{SECOND}']\nupstream = [{limited}, {other}]\n");
+        fs::write(&path, "sk-or-v1-0123456789abcdef0123456789abtest\n").unwrap();
+        let handle = SettingsHandle::builder(Settings::from_toml(&text).unwrap())
+            .build()
+            .unwrap();
+        assert_eq!(call(&handle.service(), true, ask()).await.asked(), [FIRST, SECOND]);
+        fs::write(&path, "sk-or-v1-1123456789abcdef0123456789abtest\n").unwrap();
+        let refused = Settings::from_toml(&format!("attempts = 0\n{text}")).unwrap();
+        handle.replace(refused).unwrap_err();
+        assert_eq!(call(&handle.service(), true, ask()).await.asked(), [SECOND]);
+        handle.replace(Settings::from_toml(&text).unwrap()).unwrap();
+        assert_eq!(call(&handle.service(), true, ask()).await.asked(), asked);
+    }
+    fs::remove_file(path).unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_would_fail_now_is_not_kept_in_the_cache() {
     let world = World::new("GOOD").await;
@@ -302,11 +390,42 @@ async fn what_has_the_same_settings_is_carried_over_and_the_rest_begins_again() 
     handle.replace(of(4, "2h", 200_000, 7)).unwrap();
     circuits(false);
     assert!(concurrency() > 0);
+    let limited = call(&service, true, ask()).await;
     assert_eq!(
-        call(&service, true, ask()).await.asked(),
-        [FIRST, SECOND],
-        "not cached any more, and the limits are new"
+        limited.kind(),
+        Some(K::RateLimited),
+        "not cached any more, and what the limits have counted stays"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_raised_rate_limit_has_room_for_the_difference() {
+    let world = World::new("GOOD").await;
+    for (limits, end) in [
+        ("upstream_limits = { requests = ", "}"),
+        ("tenant_limits = { tenant = 'global', requests = ", "}"),
+    ] {
+        let of = |burst: u32| {
+            let lines = format!(
+                "{}\n{limits}{{ amount = 10, burst = {burst}, per = '1h' }} {end}",
+                chain(&[FIRST])
+            );
+            settings(&world.simulator, &lines)
+        };
+        let handle = SettingsHandle::builder(of(2)).build().unwrap();
+        let answered = async || {
+            let mut answered = 0;
+            while call(&handle.service(), true, ask()).await.error.is_none() {
+                answered += 1;
+            }
+            answered
+        };
+        assert_eq!(answered().await, 2, "{limits}");
+        for (burst, more) in [(5, 3), (4, 0)] {
+            handle.replace(of(burst)).unwrap();
+            assert_eq!(answered().await, more, "{limits}: {burst}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,6 +73,11 @@ impl Filter {
         key && model && recent && self.takes_tag(call) && self.takes_outcome(call)
     }
 
+    /// Whether it may want a call in progress.
+    pub(super) fn takes_running(&self) -> bool {
+        matches!(&*self.outcome, "" | "running" | "degraded" | "cached")
+    }
+
     fn takes_tag(&self, call: &CallRecord) -> bool {
         let (name, value) = match self.tag.split_once('=') {
             Some((name, value)) => (name, Some(value)),
@@ -139,6 +144,22 @@ impl std::error::Error for FilterError {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_in_progress_are_looked_at_only_for_an_outcome_that_they_may_have() {
+        let running = CallRecord {
+            degraded: Some("error".into()),
+            cached: Some("shared".into()),
+            ..CallRecord::at(UtcTime::now(), CallOutcome::Running)
+        };
+        for outcome in OUTCOMES.iter().chain([&""]) {
+            let filter = Filter {
+                outcome: (*outcome).to_owned(),
+                ..Filter::default()
+            };
+            assert_eq!(filter.takes_running(), filter.takes(&running), "{outcome}");
+        }
+    }
 
     #[test]
     fn times_are_read_or_refused() {

@@ -46,7 +46,7 @@ impl<S: Service<Request<ApiRequest>>> Service<Request<ApiRequest>> for Inside<S>
     }
 }
 
-/// Entries give their call its tokens, its estimate and its bill. Bills that come later are the ledger's alone.
+/// Entries give their call its tokens, its estimate and its bill; a bill that comes later takes the place of the estimate.
 impl Ledger for Calls {
     fn record(&self, entry: &Entry) {
         let late = self.store().entry(entry);
@@ -55,5 +55,10 @@ impl Ledger for Calls {
         }
     }
 
-    fn correct(&self, _: &Correction) {}
+    fn correct(&self, correction: &Correction) {
+        let corrected = self.store().correct(correction);
+        if let Some(call) = corrected {
+            self.publish(|| call);
+        }
+    }
 }

@@ -62,6 +62,9 @@ where
     fn call(&mut self, mut request: Request<R>) -> Self::Future {
         let api = api_of(request.method(), request.uri().path());
         let call = api.map(|api| OpenCall::begin(&self.calls, api, request.extensions().get::<Tags>()));
+        if let Some(id) = call.as_ref().and_then(OpenCall::id) {
+            tracing::Span::current().record("call", id);
+        }
         if let Some(mark) = call.as_ref().and_then(OpenCall::mark) {
             request.extensions_mut().insert(mark);
         }

@@ -22,6 +22,9 @@
 //!
 //! # Bounds
 //!
+//! A bill that comes later corrects its call if the reconciler's ledger is, among others, these calls: they are a
+//! [`Ledger`](tower_openrouter::layers::ledger::Ledger).
+//!
 //! What is kept is bounded in calls and in bytes; names and reasons are cut. Counts by minute are kept for a day, whatever is evicted.
 //!
 //! # Cancellation
@@ -33,11 +36,13 @@ mod answer;
 mod body;
 mod filter;
 mod inside;
+mod late;
 mod layer;
 mod open;
 mod record;
 mod store;
 mod totals;
+mod waiting;
 
 use std::{
     fmt,
@@ -56,6 +61,7 @@ pub use layer::{CallsFuture, CallsLayer, CallsService};
 pub use record::{AttemptRecord, CallOutcome, CallRecord, Tokens};
 pub(crate) use record::{dollars, name};
 pub use totals::{Times, Totals};
+pub(crate) use waiting::{LongWaits, Waiting};
 
 use inside::InsideLayer;
 use store::Store;
@@ -74,6 +80,8 @@ pub struct Calls(Arc<Inner>);
 struct Inner {
     /// The numbers of calls begin again with another one.
     run: Box<str>,
+    /// Since when calls are recorded.
+    began: UtcTime,
     /// The number of the last call.
     last: AtomicU64,
     store: Mutex<Store>,
@@ -92,6 +100,7 @@ impl Calls {
     pub fn with_room(calls: usize, bytes: usize) -> Self {
         Self(Arc::new(Inner {
             run: format!("{:016x}", RandomState::new().build_hasher().finish()).into(),
+            began: UtcTime::now(),
             last: AtomicU64::new(0),
             store: Mutex::new(Store::new(calls, bytes)),
             updates: broadcast::channel(UPDATES).0,
@@ -102,6 +111,11 @@ impl Calls {
     #[must_use]
     pub fn run(&self) -> &str {
         &self.0.run
+    }
+
+    /// Since when calls are recorded: the start of the process.
+    pub(crate) fn began(&self) -> UtcTime {
+        self.0.began
     }
 
     /// The layer around the library's endpoints. It records their `POST` calls, and passes all else through.
@@ -127,9 +141,21 @@ impl Calls {
     /// The calls in progress, the latest first.
     #[must_use]
     pub fn in_progress(&self, filter: &Filter, most: usize) -> Vec<CallRecord> {
+        if !filter.takes_running() {
+            return Vec::new();
+        }
         let open = self.store().open();
         let records = open.into_iter().rev().map(|facts| facts.running());
         records.filter(|call| filter.takes(call)).take(most).collect()
+    }
+
+    /// The calls in progress whose answer is long in coming.
+    pub(crate) fn waiting(&self, waits: LongWaits) -> Waiting {
+        let Some(least) = waits.least() else {
+            return Waiting::default();
+        };
+        let open = self.store().open_for(least);
+        waits.count(open.iter().map(|facts| &**facts))
     }
 
     /// How many calls are in progress.

@@ -1,6 +1,9 @@
 //! A call in progress: what is known of it, and its end.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    time::Duration,
+};
 
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::time::Instant;
@@ -53,6 +56,14 @@ pub(super) struct CallMark {
     facts: Arc<Facts>,
 }
 
+impl Head {
+    /// Whether the answer began with it, although no attempt of this call gave that answer. The head of a stream whose answer takes long is sent
+    /// before the answer begins, and has none of this.
+    fn brings_answer(&self) -> bool {
+        self.status.is_success() && (self.cached.is_some() || self.degraded.is_some())
+    }
+}
+
 impl CallMark {
     /// The call has reached the stack's chain.
     pub(super) fn reached(&self, request: &ApiRequest) {
@@ -99,6 +110,11 @@ impl OpenCall {
         Self(Some(CallMark { calls, facts }))
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.0.as_ref().map(|mark| mark.facts.id)
+    }
+
     pub(super) fn mark(&self) -> Option<CallMark> {
         self.0.clone()
     }
@@ -141,6 +157,18 @@ impl Facts {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How long it has been in progress.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// Whether a call whose answer has not begun waits for a stream; `None` if its answer has begun, or if the call has not reached the chain.
+    pub(super) fn is_waiting_stream(&self) -> Option<bool> {
+        let found = self.found();
+        let log = found.log.as_ref()?;
+        (!log.has_answer()).then_some(found.streamed)
+    }
+
     /// The record of the call as it stands.
     pub(super) fn running(&self) -> CallRecord {
         self.record(None)
@@ -152,7 +180,8 @@ impl Facts {
         let head = found.head.as_ref();
         let answer = lines.iter().rev().find(|line| line.has_answered());
         let candidate = answer.and_then(|line| line.candidate.as_ref());
-        let (outcome, told) = outcome(head, end, &lines);
+        let has_begun = found.log.is_none() || has_begun(head, &lines);
+        let (outcome, told) = outcome(head, end, &lines, has_begun);
         let model = candidate.map(|candidate| name(candidate.model()));
         let provider = answer.and_then(|line| line.provider.as_deref().map(name));
         let cost = found.log.as_ref().and_then(AttemptLog::cost);
@@ -169,9 +198,9 @@ impl Facts {
             outcome,
             status: head.map(|head| head.status.as_u16()),
             reason: told.failure.as_deref().map(reason),
-            first_token_ms: answer
-                .and_then(|line| line.first_token.map(|first| millis(line.started + first)))
-                .or_else(|| Some(head.filter(|head| head.status.is_success() && found.streamed)?.after_ms)),
+            first_token_ms: first_token(&lines)
+                .or_else(|| Some(head.filter(|head| head.brings_answer())?.after_ms))
+                .filter(|_| found.streamed),
             duration_ms: millis(self.started.elapsed()),
             tokens: None,
             estimate: None,
@@ -181,13 +210,32 @@ impl Facts {
             cached: head.and_then(|head| head.cached.clone()),
             rescued: outcome == CallOutcome::Answered && answer.is_some_and(|answer| is_rescued(answer, &lines)),
             ledger_id: found.log.as_ref().and_then(AttemptLog::call_id),
+            estimates: 0,
             attempts: lines.iter().map(AttemptRecord::new).collect(),
         }
     }
 }
 
+/// When the first token came, in milliseconds after the beginning of the call: of a resumed answer, that of its first part.
+fn first_token(lines: &[Attempt]) -> Option<u64> {
+    let begun = lines.iter().filter(|line| line.outcome != Outcome::Dropped);
+    // A client that leaves ends its attempt as a hedge that has lost does.
+    let first = |line: &Attempt| Some(millis(line.started + line.first_token?));
+    begun
+        .filter_map(first)
+        .min()
+        .or_else(|| lines.iter().filter_map(first).min())
+}
+
+/// Whether the client has got the beginning of an answer.
+fn has_begun(head: Option<&Head>, lines: &[Attempt]) -> bool {
+    let begun =
+        |line: &Attempt| line.has_answered() || (line.first_token.is_some() && line.outcome != Outcome::Dropped);
+    head.is_some_and(Head::brings_answer) || lines.iter().any(begun)
+}
+
 /// How a call ended, and what its last bytes say.
-fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOutcome, TailFacts) {
+fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt], has_begun: bool) -> (CallOutcome, TailFacts) {
     let told = match end {
         None => return (CallOutcome::Running, TailFacts::default()),
         Some(End::Dropped) => return (CallOutcome::Left, TailFacts::default()),
@@ -198,8 +246,15 @@ fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOut
         CallOutcome::Refused
     } else if status.is_client_error() || status.is_server_error() {
         CallOutcome::Failed
-    } else if told.failure.is_some() {
+    } else if told.failure.is_some() && has_begun {
         CallOutcome::Interrupted
+    } else if told.failure.is_some() {
+        // The head went out before the answer began, which it never did.
+        if is_by_client(lines) {
+            CallOutcome::Refused
+        } else {
+            CallOutcome::Failed
+        }
     } else {
         CallOutcome::Answered
     };
@@ -208,6 +263,16 @@ fn outcome(head: Option<&Head>, end: Option<End>, lines: &[Attempt]) -> (CallOut
 
 /// Whether what the client sent is the cause of its error: the last attempt says so, or none was made although no candidate was down.
 fn is_refused(lines: &[Attempt]) -> bool {
+    let is_made = lines.iter().any(|line| line.number > 0);
+    if is_made {
+        is_by_client(lines)
+    } else {
+        !lines.iter().any(is_down)
+    }
+}
+
+/// Whether the last attempt failed by what the client sent, or by its budget.
+fn is_by_client(lines: &[Attempt]) -> bool {
     let own = |kind| {
         matches!(
             kind,
@@ -217,10 +282,8 @@ fn is_refused(lines: &[Attempt]) -> bool {
                 | FailureKind::ContextLengthExceeded
         )
     };
-    match lines.iter().rev().find(|line| line.number > 0) {
-        Some(last) => matches!(last.outcome, Outcome::Failed(kind) if own(kind)),
-        None => !lines.iter().any(is_down),
-    }
+    let last = lines.iter().rev().find(|line| line.number > 0);
+    last.is_some_and(|last| matches!(last.outcome, Outcome::Failed(kind) if own(kind)))
 }
 
 /// Whether its candidate was passed over while it was down.
@@ -254,8 +317,6 @@ const fn api(api: Api) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tower_openrouter::layers::LayerError;
 
     use super::*;

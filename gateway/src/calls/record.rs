@@ -71,6 +71,8 @@ pub struct AttemptRecord {
     pub provider: Option<Box<str>>,
     /// `answered`, `dropped`, `skipped`, `waiting`, `answering`, or the name of the failure.
     pub outcome: &'static str,
+    /// Whether it was passed on to the upstream. What a budget, a limit or a missing key refused was not.
+    pub is_sent: bool,
     /// HTTP status of a failure.
     pub status: Option<u16>,
     /// What happened, in words.
@@ -103,6 +105,7 @@ impl AttemptRecord {
             upstream: name(candidate.map_or("", |candidate| candidate.upstream())),
             provider: line.provider.as_deref().map(name),
             outcome: outcome(line.outcome),
+            is_sent: line.is_sent,
             status: line.status,
             reason: (!reason.is_empty()).then(|| text(&reason, LONGEST_REASON)),
             started_ms: millis(line.started),
@@ -156,7 +159,7 @@ pub struct CallRecord {
     pub reason: Option<Box<str>>,
     /// Each attempt, in order.
     pub attempts: Box<[AttemptRecord]>,
-    /// From the beginning of the call to the first token, in milliseconds.
+    /// From the beginning of the call to the first token, in milliseconds; `None` for a plain response, which comes whole.
     pub first_token_ms: Option<u64>,
     /// From the beginning to the end, in milliseconds; of a call in progress, so far.
     pub duration_ms: u64,
@@ -178,6 +181,9 @@ pub struct CallRecord {
     pub rescued: bool,
     #[serde(skip)]
     pub(super) ledger_id: Option<CallId>,
+    /// Of the ledger's entries, those whose cost is an estimate.
+    #[serde(skip)]
+    pub(super) estimates: u32,
 }
 
 impl CallRecord {
@@ -254,4 +260,60 @@ fn members<S: Serializer>(tags: &Tags, serializer: S) -> Result<S::Ok, S::Error>
         map.serialize_entry(name, value)?;
     }
     map.end()
+}
+
+#[cfg(test)]
+impl CallRecord {
+    /// One that began then, and took no time and no attempt.
+    pub(crate) fn at(at: UtcTime, outcome: CallOutcome) -> Self {
+        Self {
+            id: 1,
+            at,
+            key: None,
+            tags: Tags::default(),
+            api: "chat",
+            streamed: false,
+            requested: None,
+            model: None,
+            provider: None,
+            outcome,
+            status: None,
+            reason: None,
+            attempts: Box::default(),
+            first_token_ms: None,
+            duration_ms: 0,
+            tokens: None,
+            estimate: None,
+            cost: None,
+            cost_is_estimate: false,
+            degraded: None,
+            cached: None,
+            rescued: false,
+            ledger_id: None,
+            estimates: 0,
+        }
+    }
+
+    /// The same with one attempt that was sent.
+    pub(crate) fn attempted(self, outcome: &'static str, reason: &str) -> Self {
+        let attempt = AttemptRecord {
+            number: 1,
+            model: "a/b".into(),
+            upstream: "openrouter".into(),
+            provider: None,
+            outcome,
+            is_sent: true,
+            status: None,
+            reason: Some(reason.into()),
+            started_ms: 0,
+            first_token_ms: None,
+            duration_ms: None,
+            cost: None,
+            cost_is_estimate: false,
+        };
+        Self {
+            attempts: [attempt].into(),
+            ..self
+        }
+    }
 }

@@ -79,10 +79,16 @@ impl Totals {
 
     fn money(&mut self, call: &CallRecord) {
         self.cost = self.cost.saturating_add(call.cost.unwrap_or(UsdAmount::ZERO));
-        if let (Some(estimate), Some(bill), false) = (call.estimate, call.cost, call.cost_is_estimate) {
-            let (estimates, bills) = self.estimate_and_bill;
-            self.estimate_and_bill = (estimates.saturating_add(estimate), bills.saturating_add(bill));
-        }
+        let ((estimates, bills), (estimate, bill)) = (self.estimate_and_bill, estimate_and_bill(call));
+        self.estimate_and_bill = (estimates.saturating_add(estimate), bills.saturating_add(bill));
+    }
+
+    /// The money of a call that was counted is another one now.
+    fn change_money(&mut self, before: &CallRecord, after: &CallRecord) {
+        let ((estimate, bill), (estimates, bills)) = (estimate_and_bill(before), self.estimate_and_bill);
+        self.estimate_and_bill = (estimates.saturating_sub(estimate), bills.saturating_sub(bill));
+        self.cost = self.cost.saturating_sub(before.cost.unwrap_or(UsdAmount::ZERO));
+        self.money(after);
     }
 
     fn merge(&mut self, other: &Self) {
@@ -99,6 +105,14 @@ impl Totals {
         self.estimate_and_bill.0 = self.estimate_and_bill.0.saturating_add(estimate);
         self.estimate_and_bill.1 = self.estimate_and_bill.1.saturating_add(bill);
         self.first_token.merge(&other.first_token);
+    }
+}
+
+/// What the price list says of a call and what its bill was, if the whole call is billed.
+fn estimate_and_bill(call: &CallRecord) -> (UsdAmount, UsdAmount) {
+    match (call.estimate, call.cost) {
+        (Some(estimate), Some(bill)) if !call.cost_is_estimate => (estimate, bill),
+        _ => (UsdAmount::ZERO, UsdAmount::ZERO),
     }
 }
 
@@ -181,12 +195,26 @@ impl Minutes {
         }
     }
 
-    /// A call that was counted costs more than was known then.
+    /// A call that was counted costs more than was known then, or less.
     pub(super) fn add_money(&mut self, before: &CallRecord, after: &CallRecord) {
-        let by = |call: &CallRecord| call.cost.unwrap_or(UsdAmount::ZERO);
-        if let Some((_, totals)) = self.0.back_mut() {
-            totals.cost = totals.cost.saturating_add(by(after).saturating_sub(by(before)));
+        let ended = after.at.after(Duration::from_millis(after.duration_ms));
+        if let Some(totals) = self.at(ended) {
+            totals.change_money(before, after);
         }
+    }
+
+    /// The same of a call that ended then and is not kept.
+    pub(super) fn add_cost(&mut self, ended: UtcTime, by: UsdAmount) {
+        if let Some(totals) = self.at(ended) {
+            totals.cost = totals.cost.saturating_add(by);
+        }
+    }
+
+    /// The minute in which a call was counted that ended then.
+    fn at(&mut self, ended: UtcTime) -> Option<&mut Totals> {
+        let minute = ended.millis() / MINUTE;
+        let newer = self.0.partition_point(|(known, _)| *known <= minute);
+        self.0.get_mut(newer.saturating_sub(1)).map(|(_, totals)| totals)
     }
 
     pub(super) fn since(&self, now: UtcTime, window: Duration) -> Totals {

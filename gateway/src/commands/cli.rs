@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -18,7 +18,7 @@ pub(super) enum Command {
     Serve(Serve),
     /// Checks a settings file, and prints the stack that it makes.
     Check(Check),
-    /// Makes, lists and revokes client keys.
+    /// Makes, changes, lists and revokes client keys.
     #[command(subcommand)]
     Keys(Keys),
     /// Shows what was spent.
@@ -51,6 +51,8 @@ pub(super) struct Check {
 pub(super) enum Keys {
     /// Makes a key, and prints it: it is shown this once.
     New(NewKey),
+    /// Changes what a key of the database may do: what is given is in force within a second, and the rest stays as it was.
+    Set(SetKey),
     /// Lists the keys of the settings file and of the database.
     List(Check),
     /// Revokes a key of the database: all gateways over the database refuse it within a second.
@@ -64,10 +66,11 @@ pub(super) struct NewKey {
     /// The settings file, which names the database.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// A model that its requests may name, such as `openai/gpt-5` or `openai/*`; may be given several times. All by default.
+    /// A model that its requests may name, such as `openai/gpt-5` or `openai/*`; may be given several times. All by default,
+    /// and with `all`.
     #[arg(long, value_name = "MODEL")]
     pub(super) model: Vec<String>,
-    /// The most that may be spent: an amount and a window, such as `5.00/day`, `20/month`, `100`; may be given several times.
+    /// The most that may be spent: an amount and a window, such as `5.00/day`, `20/month`, or `100` without one; may be given several times.
     #[arg(long, value_name = "USD[/WINDOW]")]
     pub(super) budget: Vec<String>,
     /// The most requests in a minute.
@@ -88,6 +91,50 @@ pub(super) struct NewKey {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct SetKey {
+    /// Its name.
+    pub(super) name: String,
+    /// The settings file, which names the database.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The models that its requests may name from now on, as for `keys new`; may be given several times. `all` for all.
+    #[arg(long, value_name = "MODEL")]
+    pub(super) model: Vec<String>,
+    /// The budget of a window, such as `5.00/day`, in the place of the one of this window; may be given several times. What was spent stays
+    /// counted. `off/day` takes the one of a window away, `off` all of them.
+    #[arg(long, value_name = "USD[/WINDOW]")]
+    pub(super) budget: Vec<String>,
+    /// The most requests in a minute, or `off`.
+    #[arg(long, value_name = "N")]
+    pub(super) requests_per_minute: Option<MostOrOff>,
+    /// The most tokens in a minute, of prompts and answers together, or `off`.
+    #[arg(long, value_name = "N")]
+    pub(super) tokens_per_minute: Option<MostOrOff>,
+    /// The most calls at once, or `off`.
+    #[arg(long, value_name = "N")]
+    pub(super) concurrency: Option<MostOrOff>,
+    /// When it expires: a date such as `2027-01-31`, a time in UTC, or `never`.
+    #[arg(long, value_name = "DATE")]
+    pub(super) expires: Option<String>,
+}
+
+/// A limit, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct MostOrOff(pub(super) Option<u32>);
+
+impl FromStr for MostOrOff {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let most = text.parse().map_err(|_| "write a whole number, or `off`".to_owned())?;
+        Ok(Self(Some(most)))
+    }
+}
+
+#[derive(Debug, Args)]
 pub(super) struct Revoke {
     /// Its name.
     pub(super) name: String,
@@ -104,7 +151,7 @@ pub(super) struct Spend {
     /// The groups: `key`, `model`, `provider`, `upstream`, `day`, or `tag:NAME`.
     #[arg(long, value_name = "GROUP", default_value = "model")]
     pub(super) by: String,
-    /// From when: a date, a time in UTC, or a length of time before now, such as `7days`.
+    /// From when: a date, a time in UTC such as `2026-11-01T19:00:00Z`, or a length of time before now, such as `7days`.
     #[arg(long, value_name = "TIME")]
     pub(super) since: Option<String>,
 }

@@ -2,13 +2,16 @@
 
 use std::collections::HashSet;
 
-use tower_openrouter::{layers::UtcTime, settings::OrOff};
+use tower_openrouter::{
+    layers::UtcTime,
+    settings::{OrOff, RateSettings},
+};
 
 use super::print::{Failed, say};
 use crate::{
     OpenError,
     gateway::key_database,
-    keys::StoredKey,
+    keys::StoredKeys,
     settings::{Config, KeyRules, utc_time},
 };
 
@@ -25,7 +28,7 @@ struct Line<'a> {
 pub(super) async fn show(config: &Config) -> Result<(), Failed> {
     let of_file: Vec<_> = config.own.key.iter().map(|key| (&*key.name, key.rules())).collect();
     let stored = match &config.own.storage {
-        OrOff::Off => Ok((None, Vec::new())),
+        OrOff::Off => Ok((None, StoredKeys::default())),
         OrOff::On(_) => stored(config).await.map(|(place, keys)| (Some(place), keys)),
     };
     let mut lines: Vec<_> = of_file
@@ -41,14 +44,14 @@ pub(super) async fn show(config: &Config) -> Result<(), Failed> {
     let names: HashSet<_> = of_file.iter().map(|(name, _)| *name).collect();
     let (place, stored, failed) = match stored {
         Ok((place, keys)) => (place, keys, None),
-        Err(error) => (None, Vec::new(), Some(error)),
+        Err(error) => (None, StoredKeys::default(), Some(error)),
     };
-    lines.extend(stored.iter().map(|key| Line {
+    lines.extend(stored.keys.iter().map(|key| Line {
         name: &key.name,
         made: key.created.to_string().chars().take(10).collect(),
         state: match key.revoked {
             Some(_) => "revoked",
-            None if names.contains(&*key.name) => "left out",
+            None if names.contains(&*key.name) || !key.rules.problems(&key.name).is_empty() => "left out",
             None => state(&key.rules),
         },
         place: "database",
@@ -57,13 +60,16 @@ pub(super) async fn show(config: &Config) -> Result<(), Failed> {
     if let Some(place) = place {
         say(format!("database: {place}"))?;
     }
-    if lines.is_empty() && failed.is_none() {
+    for wrong in &stored.unreadable {
+        say(format!("left out, since it cannot be read: {wrong}"))?;
+    }
+    if lines.is_empty() && stored.unreadable.is_empty() && failed.is_none() {
         return say("there are no client keys");
     }
     if !lines.is_empty() {
         say(format!(
-            "{:<24} {:<11} {:<9} {:<9} {:<22} {:<12} models",
-            "name", "made", "state", "place", "budgets", "expires"
+            "{:<24} {:<11} {:<9} {:<9} {:<22} {:<32} {:<12} models",
+            "name", "made", "state", "place", "budgets", "limits", "expires"
         ))?;
     }
     for line in &lines {
@@ -72,10 +78,10 @@ pub(super) async fn show(config: &Config) -> Result<(), Failed> {
     failed.map_or(Ok(()), |error| Err(Failed::new(error)))
 }
 
-async fn stored(config: &Config) -> Result<(String, Vec<StoredKey>), OpenError> {
+async fn stored(config: &Config) -> Result<(String, StoredKeys), OpenError> {
     let database = key_database(config)?.existing();
     database.prepare().await?;
-    Ok((database.place(), database.all().await?))
+    Ok((database.place(), database.read().await?))
 }
 
 fn state(rules: &KeyRules) -> &'static str {
@@ -89,28 +95,62 @@ fn state(rules: &KeyRules) -> &'static str {
 
 impl Line<'_> {
     fn printed(&self) -> String {
-        let budgets: Vec<_> = self
-            .rules
-            .budgets(self.name)
-            .iter()
-            .map(|budget| {
-                let window = budget.name.rsplit('/').next().unwrap_or_default();
-                format!("{}/{window}", budget.usd)
-            })
-            .collect();
-        let models = if self.rules.models.is_empty() {
-            "all".to_owned()
-        } else {
-            self.rules.models.join(" ")
-        };
         format!(
-            "{:<24} {:<11} {:<9} {:<9} {:<22} {:<12} {models}",
+            "{:<24} {:<11} {:<9} {:<9} {:<22} {:<32} {:<12} {}",
             self.name,
             self.made,
             self.state,
             self.place,
-            budgets.join(" "),
-            self.rules.expires.as_deref().unwrap_or("never"),
+            budgets(self.name, self.rules),
+            limits(self.rules),
+            expires(self.rules),
+            models(self.rules),
         )
     }
+}
+
+/// What the key of this name may do: a line each.
+pub(super) fn described(name: &str, rules: &KeyRules) -> String {
+    format!(
+        "state    {}\nbudgets  {}\nlimits   {}\nexpires  {}\nmodels   {}",
+        state(rules),
+        budgets(name, rules),
+        limits(rules),
+        expires(rules),
+        models(rules),
+    )
+}
+
+fn budgets(name: &str, rules: &KeyRules) -> String {
+    let budgets = rules.budgets(name).into_iter().map(|budget| {
+        let window = budget.name.rsplit('/').next().unwrap_or_default();
+        format!("{}/{window}", budget.usd)
+    });
+    or_none(budgets.collect::<Vec<_>>().join(" "))
+}
+
+fn limits(rules: &KeyRules) -> String {
+    let rate = |what: &str, rate: &RateSettings| format!("{} {what}/{}", rate.amount, rate.per);
+    let limits = [
+        rules.requests.as_ref().map(|requests| rate("requests", requests)),
+        rules.tokens.as_ref().map(|tokens| rate("tokens", tokens)),
+        rules.concurrency.map(|calls| format!("{calls} at once")),
+    ];
+    or_none(limits.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
+fn expires(rules: &KeyRules) -> &str {
+    rules.expires.as_deref().unwrap_or("never")
+}
+
+fn models(rules: &KeyRules) -> String {
+    if rules.models.is_empty() {
+        "all".to_owned()
+    } else {
+        rules.models.join(" ")
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { "-".to_owned() } else { text }
 }

@@ -1,13 +1,13 @@
-//! `keys`: makes and revokes client keys.
+//! `keys`: makes, changes and revokes client keys.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use secrecy::ExposeSecret;
-use tower_openrouter::settings::{RateSettings, WindowSettings};
 
 use super::{
-    cli::{Keys, NewKey, Revoke},
+    cli::{Keys, NewKey, Revoke, SetKey},
     key_list,
+    key_rules::{self, Changes},
     print::{Failed, say},
     storage_config,
 };
@@ -15,25 +15,20 @@ use crate::{
     OpenError,
     gateway::key_database,
     keys::{KeyHash, new_key},
-    settings::{Config, KeyBudget, KeyEntry, KeyRules},
+    settings::{Config, KeyEntry},
 };
-
-const MINUTE: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(keys: Keys) -> Result<(), Failed> {
     match keys {
         Keys::New(new) => add(new).await,
+        Keys::Set(asked) => set(asked).await,
         Keys::List(list) => key_list::show(&storage_config(list.config.as_deref())?).await,
         Keys::Revoke(asked) => revoke(asked).await,
     }
 }
 
 async fn add(new: NewKey) -> Result<(), Failed> {
-    let rules = rules(&new)?;
-    if let Some((member, message)) = rules.problems(&new.name).first() {
-        let colon = if member.is_empty() { "" } else { ": " };
-        return Err(Failed::new(format!("{member}{colon}{message}")));
-    }
+    let rules = key_rules::of_new(&new)?;
     let key = new_key().map_err(Failed::new)?;
     let hash = KeyHash::of(key.expose_secret().as_bytes());
     if new.print_hash {
@@ -68,6 +63,28 @@ fn file_with(config: &Config, name: &str) -> Option<String> {
     has_it.then(|| file.display().to_string())
 }
 
+async fn set(asked: SetKey) -> Result<(), Failed> {
+    let changes = Changes::of(&asked)?;
+    let config = storage_config(asked.config.as_deref())?;
+    let name = &asked.name;
+    if let Some(file) = file_with(&config, name) {
+        return Err(Failed::new(format!(
+            "the key `{name}` stands in {file}: change its `[[key]]` there, which is in force as soon as the file is saved"
+        )));
+    }
+    let changed = async {
+        let database = key_database(&config)?.existing();
+        database.prepare().await?;
+        let rules = database.change(name, |rules| changes.apply(rules)).await?;
+        Ok::<_, OpenError>((database.place(), rules))
+    };
+    let (place, rules) = changed.await.map_err(Failed::new)?;
+    say(format!(
+        "the key `{name}` is changed: all gateways over {place} follow within a second\n\n{}",
+        key_list::described(name, &rules)
+    ))
+}
+
 async fn revoke(asked: Revoke) -> Result<(), Failed> {
     let (config, name) = (storage_config(asked.config.as_deref())?, asked.name);
     let file = file_with(&config, &name);
@@ -87,33 +104,4 @@ async fn revoke(asked: Revoke) -> Result<(), Failed> {
         )),
         (Err(error), None) => Err(Failed::new(error)),
     }
-}
-
-fn rules(new: &NewKey) -> Result<KeyRules, Failed> {
-    let budget = new.budget.iter().map(|text| budget(text));
-    Ok(KeyRules {
-        models: new.model.clone(),
-        requests: new.requests_per_minute.map(|amount| RateSettings::new(amount, MINUTE)),
-        tokens: new.tokens_per_minute.map(|amount| RateSettings::new(amount, MINUTE)),
-        concurrency: new.concurrency,
-        budget: budget.collect::<Result<_, _>>()?,
-        expires: new.expires.clone(),
-    })
-}
-
-/// An amount and a window: `5.00/day`.
-fn budget(text: &str) -> Result<KeyBudget, Failed> {
-    let (usd, per) = match text.split_once('/') {
-        Some((usd, "day")) => (usd, WindowSettings::Day),
-        Some((usd, "week")) => (usd, WindowSettings::Week),
-        Some((usd, "month")) => (usd, WindowSettings::Month),
-        None | Some((_, "ever")) => (text.trim_end_matches("/ever"), WindowSettings::Ever),
-        Some(_) => {
-            return Err(Failed::new(
-                "--budget: the window is `day`, `week`, `month` or `ever`, e.g. `5.00/day`",
-            ));
-        }
-    };
-    let usd = usd.parse().map_err(|error| Failed::new(format!("--budget: {error}")))?;
-    Ok(KeyBudget { usd, per })
 }

@@ -6,7 +6,9 @@ mod demo;
 #[cfg(feature = "otlp")]
 mod exporter;
 mod key_list;
+mod key_rules;
 mod keys;
+mod lines;
 mod log;
 mod print;
 mod replay;

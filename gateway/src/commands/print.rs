@@ -31,8 +31,10 @@ impl From<io::Error> for Failed {
     }
 }
 
-/// Prints a line to standard output. A reader that has gone is no failure.
+/// Prints a line to standard output. A reader that has gone is no failure. A name that an upstream or a client chose moves no cursor of a terminal.
 pub(super) fn say(line: impl fmt::Display) -> Result<(), Failed> {
+    let is_hidden = |letter: char| letter.is_control() && letter != '\n';
+    let line = line.to_string().replace(is_hidden, "\u{fffd}");
     match writeln!(io::stdout().lock(), "{line}") {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),

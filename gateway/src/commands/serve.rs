@@ -18,8 +18,8 @@ use super::{
 use crate::{
     OpenError,
     gateway::{Gateway, forget_entries, tidy_metrics, watch_file, watch_idempotency, watch_keys},
-    routes::Routes,
-    server::{Connections, Limits, Stage, bind, serve},
+    routes::{Front, Routes},
+    server::{Connections, Limits, Stage, Stages, bind, serve},
     settings::{AdminSide, Config},
 };
 
@@ -45,7 +45,19 @@ pub struct Running {
     telemetry: Option<Telemetry>,
 }
 
-/// Opens a gateway, and begins to accept connections.
+/// Ends the connections of a start that fails, or is dropped.
+struct Starting(Option<Stages>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(stages) = &self.0 {
+            stages.enter(Stage::Ended);
+        }
+    }
+}
+
+/// Opens a gateway. It accepts connections from the first moment: until it is open, `/healthz` answers that the process lives, `/readyz` that it takes no
+/// calls, and calls are refused.
 ///
 /// # Errors
 ///
@@ -65,7 +77,34 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
     let settings = config.own.server.clone();
     let keep = config.own.storage.on().and_then(|storage| storage.keep);
     let shares = config.own.shared.is_some();
-    let gateway = Gateway::open(config.clone()).await.map_err(Failed::new)?;
+    let stages = Stages::default();
+    let mut starting = Starting(Some(stages.clone()));
+    let connections = Connections::new(settings.max_connections);
+    let limits = Limits::new(&settings);
+    let reason = match config.own.storage.on() {
+        Some(_) => "it is starting: what budgets have spent is read from the ledger",
+        None => "it is starting",
+    };
+    let (main, own) = (Front::starting(reason), Front::starting(reason));
+    let mut tasks = vec![tokio::spawn(serve(
+        listener,
+        main.clone(),
+        limits.clone(),
+        connections.clone(),
+        stages.clone(),
+    ))];
+    if let Some(listener) = admin_listener {
+        // Its connections do not count: a full gateway can still be looked at.
+        let connections = Connections::new(settings.max_connections);
+        tasks.push(tokio::spawn(serve(
+            listener,
+            own.clone(),
+            limits,
+            connections,
+            stages.clone(),
+        )));
+    }
+    let gateway = Gateway::open_in(config.clone(), stages).await.map_err(Failed::new)?;
     let routes = {
         let (gateway, config) = (gateway.clone(), config);
         // The admin's token may be in a file.
@@ -74,25 +113,8 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
     let routes = routes
         .map_err(Failed::new)?
         .map_err(|error: OpenError| Failed::new(error))?;
-    let connections = Connections::new(settings.max_connections);
-    let limits = Limits::new(&settings);
-    let stages = gateway.stages();
-    let mut tasks = vec![
-        tokio::spawn(serve(
-            listener,
-            routes.main,
-            limits.clone(),
-            connections.clone(),
-            stages.clone(),
-        )),
-        tokio::spawn(watch_keys(gateway.clone())),
-        tokio::spawn(tidy_metrics(gateway.clone())),
-    ];
-    if let (Some(listener), Some(routes)) = (admin_listener, routes.admin) {
-        // Its connections do not count: a full gateway can still be looked at.
-        let own = Connections::new(settings.max_connections);
-        tasks.push(tokio::spawn(serve(listener, routes, limits, own, stages.clone())));
-    }
+    tasks.push(tokio::spawn(watch_keys(gateway.clone())));
+    tasks.push(tokio::spawn(tidy_metrics(gateway.clone())));
     if let Some(keep) = keep {
         tasks.push(tokio::spawn(forget_entries(gateway.clone(), keep.0)));
     }
@@ -102,6 +124,11 @@ pub async fn start(config: Config) -> Result<Running, Failed> {
     if let Some(file) = &file {
         tasks.push(tokio::spawn(watch_file(gateway.clone(), file.clone())));
     }
+    main.open(routes.main);
+    if let Some(routes) = routes.admin {
+        own.open(routes);
+    }
+    starting.0 = None;
     Ok(Running {
         gateway,
         address,

@@ -78,7 +78,7 @@ fn group(name: &str) -> Result<GroupBy, Failed> {
 fn time(text: &str) -> Result<UtcTime, Failed> {
     let before = || text.parse::<Time>().ok().map(|span| UtcTime::now().before(span.0));
     utc_time(text).or_else(before).ok_or_else(|| {
-        Failed::new("--since: write a date, e.g. `2026-11-01`, a time in UTC, or a length of time, e.g. `7days`")
+        Failed::new("--since: write a date, e.g. `2026-11-01`, a time in UTC, e.g. `2026-11-01T19:00:00Z`, or a length of time, e.g. `7days`")
     })
 }
 

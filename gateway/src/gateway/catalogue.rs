@@ -10,12 +10,13 @@ use std::{
 
 use tokio::{runtime::Handle, time::timeout};
 use tower_openrouter::{
-    Account, Catalogue,
+    Catalogue,
     catalogue::{CatalogueRefresh, Refreshing},
     layers::PriceList,
     stack::StackBuilder,
 };
 
+use super::account::{Origin, OwnAccount};
 use crate::settings::Config;
 
 /// How long prices are waited for if there are budgets: without a price a budget refuses.
@@ -27,7 +28,15 @@ pub(super) struct Refreshed {
     catalogue: Catalogue,
     is_used: Arc<AtomicBool>,
     /// Reads it from the account of the settings in force, while they use it.
-    refreshing: Arc<Mutex<Option<Refreshing>>>,
+    followed: Arc<Mutex<Option<Followed>>>,
+}
+
+/// The account that it is read from.
+struct Followed {
+    origin: Origin,
+    /// Those whose endpoints are read with it.
+    models: Vec<String>,
+    _refreshing: Refreshing,
 }
 
 impl Refreshed {
@@ -50,7 +59,7 @@ impl Refreshed {
     }
 
     /// Waits for the first prices, if it is used and was never read: before settings with budgets are in force.
-    pub(super) async fn first_prices(&self, config: &Config, account: Option<&(String, Account)>) {
+    pub(super) async fn first_prices(&self, config: &Config, account: Option<&OwnAccount>) {
         let is_awaited = self.is_used() && self.catalogue.read_at().is_none();
         let Some(account) = account.filter(|_| is_awaited) else {
             return;
@@ -58,7 +67,7 @@ impl Refreshed {
         match timeout(FIRST, self.refresh_from(config, account).once()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::warn!(target: "gateway", %error, "prices are not known yet: budgets that do not only warn refuse until they are");
+                tracing::warn!(target: "gateway", base_url = account.account.base_url(), %error, "prices are not known yet: budgets that do not only warn refuse until they are");
             }
             Err(_) => {
                 tracing::warn!(target: "gateway", "prices did not come in {FIRST:?}: budgets that do not only warn refuse until they do");
@@ -66,17 +75,31 @@ impl Refreshed {
         }
     }
 
-    /// Reads it from this account from now on, the first time at once, if it is used; and from no account before.
-    pub(super) fn follow(&self, config: &Config, account: Option<&(String, Account)>) {
-        let account = account.filter(|_| self.is_used());
-        let refreshing = account.map(|account| self.refresh_from(config, account).spawn_on(&Handle::current()));
-        *self.refreshing.lock().unwrap_or_else(PoisonError::into_inner) = refreshing;
+    /// Reads it from this account from now on, the first time at once, if it is used; and from no account before. If the account and the models are those
+    /// that are followed already, nothing changes: it was read within the hour, or is tried again soon.
+    pub(super) fn follow(&self, config: &Config, account: Option<&OwnAccount>) {
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(account) = account.filter(|_| self.is_used()) else {
+            *followed = None;
+            return;
+        };
+        let models = models_of(config, account);
+        if followed
+            .as_ref()
+            .is_some_and(|known| known.origin == account.origin && known.models == models)
+        {
+            return;
+        }
+        let refresh = self.refresh_from(config, account);
+        *followed = Some(Followed {
+            origin: account.origin.clone(),
+            models,
+            _refreshing: refresh.spawn_on(&Handle::current()),
+        });
     }
 
-    fn refresh_from(&self, config: &Config, (name, account): &(String, Account)) -> CatalogueRefresh {
-        let candidates = config.stack.chain.iter().chain(&config.stack.cheaper);
-        let models = candidates.filter(|candidate| candidate.upstream == *name);
-        CatalogueRefresh::new(self.catalogue.clone(), account.clone()).endpoints_of(models.map(|model| &*model.model))
+    fn refresh_from(&self, config: &Config, own: &OwnAccount) -> CatalogueRefresh {
+        CatalogueRefresh::new(self.catalogue.clone(), own.account.clone()).endpoints_of(models_of(config, own))
     }
 
     /// Its prices, if it is used.
@@ -92,4 +115,11 @@ impl Refreshed {
         }
         builder
     }
+}
+
+/// The models of the chain at the upstream of this account.
+fn models_of(config: &Config, account: &OwnAccount) -> Vec<String> {
+    let candidates = config.stack.chain.iter().chain(&config.stack.cheaper);
+    let models = candidates.filter(|candidate| candidate.upstream == account.name);
+    models.map(|candidate| candidate.model.clone()).collect()
 }

@@ -82,6 +82,13 @@ pub(super) fn of_budgets(accounts: &[AccountState]) -> String {
     text
 }
 
+/// Whether the settings file was refused that was read last, as Prometheus reads it.
+pub(super) fn of_settings(are_refused: bool) -> String {
+    let (gauge, value) = ("gateway_settings_refused", u8::from(are_refused));
+    let help = "1 if the settings file was refused that was read last, and the settings before stay in force.";
+    format!("# HELP {gauge} {help}\n# TYPE {gauge} gauge\n{gauge} {value}\n")
+}
+
 /// Which part of its cap an account has left; none of a cap of zero.
 fn part_left(account: &AccountState) -> f64 {
     let (free, cap) = (account.free().pico(), account.budget.cap().pico());

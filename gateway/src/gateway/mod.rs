@@ -3,12 +3,14 @@
 mod account;
 mod backoff;
 mod catalogue;
+mod client_keys;
 mod error;
 mod idempotency;
 mod metrics;
 mod open;
 mod outage;
 mod places;
+mod readiness;
 mod refill;
 mod reload;
 mod sums;
@@ -16,14 +18,13 @@ mod upkeep;
 mod watch;
 
 use std::{
-    sync::{Arc, Mutex as StdMutex, PoisonError},
+    sync::{Arc, Mutex as StdMutex},
     time::Duration,
 };
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 use tower_openrouter::{
-    Tags,
     account::Bills,
     layers::observe,
     ledger::DatabaseLedger,
@@ -33,21 +34,24 @@ use tower_openrouter::{
 };
 
 use backoff::Backoff;
+use client_keys::ClientKeys;
 pub use error::OpenError;
 use idempotency::SharedIdempotency;
 pub(crate) use open::{check, key_database, ledger_to_read};
 use outage::Outage;
 pub(crate) use places::admin_token;
+pub use readiness::Readiness;
+use readiness::{Kept, Refused};
 pub use upkeep::forget_entries;
 pub use watch::{RELOAD_EVERY, tidy_metrics, watch_file, watch_idempotency, watch_keys};
 
 use crate::{
     accounts::Accounts,
     calls::Calls,
-    keys::{KeyDatabase, KeyRing, StoredKey},
-    page::View,
-    server::{Stage, Stages},
-    settings::Config,
+    keys::{KeyDatabase, KeyRing},
+    page::{ConditionSource, View},
+    server::Stages,
+    settings::{Config, GatewaySettings},
 };
 
 /// How long the last calls are written to the recording at the end.
@@ -59,7 +63,7 @@ pub struct Gateway(Arc<Inner>);
 
 struct Inner {
     handle: SettingsHandle,
-    ring: KeyRing,
+    client_keys: ClientKeys,
     ledger: Option<DatabaseLedger>,
     keys: Option<KeyDatabase>,
     accounts: Accounts,
@@ -75,29 +79,22 @@ struct Inner {
     bills: Option<Bills>,
     in_force: Mutex<InForce>,
     /// Whether the database of client keys fails.
-    keys_outage: StdMutex<Outage>,
+    keys_unread: StdMutex<Outage>,
+    /// Whether the settings with the budgets of its keys are refused.
+    keys_refused: StdMutex<Outage>,
+    /// Whether the settings file was refused.
+    refused: Refused,
+    passes_without_store: Kept,
     /// What runs in the background, and ends with it.
     _tasks: JoinSet<()>,
-}
-
-/// How long the database of client keys may fail before the gateway says so: a revoked key stays in force meanwhile.
-const KEYS_MAY_FAIL: Duration = Duration::from_secs(3);
-
-/// Whether a gateway takes calls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Readiness {
-    /// It does.
-    Ready,
-    /// It takes calls, some of which it refuses or does not count.
-    Degraded(&'static str),
-    /// It refuses all of them.
-    Unready(&'static str),
 }
 
 /// What is reloaded.
 struct InForce {
     config: Config,
-    stored: Vec<StoredKey>,
+    /// The gateway's own settings at the start: some of them stay as they were then.
+    started: GatewaySettings,
+    /// The version of the client keys that are in force, or are to be.
     version: i64,
     /// When the keys of the database are tried again, if not all of them are in force.
     pending: Option<Backoff>,
@@ -119,7 +116,7 @@ impl Gateway {
     /// The client keys in force.
     #[must_use]
     pub fn ring(&self) -> &KeyRing {
-        &self.0.ring
+        self.0.client_keys.ring()
     }
 
     /// The ledger, if there is a storage.
@@ -143,11 +140,13 @@ impl Gateway {
     /// What the page shows.
     #[must_use]
     pub fn view(&self) -> View {
+        let gateway = self.clone();
         View {
             calls: self.0.calls.clone(),
             ledger: self.0.ledger.clone(),
             settings: self.0.handle.clone(),
             accounts: self.0.accounts.clone(),
+            condition: ConditionSource::new(move || gateway.condition()),
         }
     }
 
@@ -166,44 +165,8 @@ impl Gateway {
             observe::record_ledger(ledger.waiting(), ledger.lost());
         }
         handle.run_upkeep();
-        Some(handle.render() + &metrics::of_budgets(&accounts))
-    }
-
-    /// Whether it takes calls now.
-    #[must_use]
-    pub fn readiness(&self) -> Readiness {
-        if self.0.stages.now() != Stage::Serving {
-            return Readiness::Unready("it is shutting down");
-        }
-        let lasts = self
-            .0
-            .keys_outage
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .lasts();
-        if !self.0.store.as_ref().is_some_and(redis::Store::is_down) {
-            return match lasts {
-                Some(lasts) if lasts >= KEYS_MAY_FAIL => Readiness::Degraded(
-                    "the client keys are not those of the database: new ones are not known, and revoked ones stay in force",
-                ),
-                _ => Readiness::Ready,
-            };
-        }
-        // Limits let calls pass uncounted then, and so do budgets that only warn; the others refuse them.
-        let budgets = self.0.handle.budgets();
-        let passes = |tags: &Tags| budgets.lines(tags, "", "").iter().all(|line| line.budget.is_soft());
-        let some_pass = if self.0.ring.is_required() {
-            self.0.ring.any_in_force(|key| passes(key.tags()))
-        } else {
-            passes(&Tags::default())
-        };
-        if some_pass {
-            Readiness::Degraded(
-                "the shared store does not answer: limits are not counted, and calls with a budget that refuses are refused",
-            )
-        } else {
-            Readiness::Unready("the shared store does not answer, and all calls have a budget that refuses")
-        }
+        let settings = metrics::of_settings(self.reload_error().is_some());
+        Some(handle.render() + &metrics::of_budgets(&accounts) + &settings)
     }
 
     /// The longest that is waited at the end until what is waiting is written.
@@ -240,7 +203,7 @@ impl Gateway {
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway")
-            .field("ring", &self.0.ring)
+            .field("ring", self.ring())
             .field("ledger", &self.0.ledger)
             .finish_non_exhaustive()
     }

@@ -10,7 +10,13 @@ use tokio::{
 use tower_openrouter::{
     Stack,
     account::Bills,
-    layers::{UtcTime, budget::Budgets, budget::InMemoryBudgetStore, rate_limit::LimitStore, reconcile::Reconciler},
+    layers::{
+        UtcTime,
+        budget::{Budgets, InMemoryBudgetStore},
+        ledger::{Ledger, Tee},
+        rate_limit::LimitStore,
+        reconcile::Reconciler,
+    },
     ledger::{DatabaseLedger, LedgerError, LedgerReader},
     recording::{DEFAULT_MAX_BYTES, Recorder},
     settings::{OrOff, SettingsHandle},
@@ -18,19 +24,20 @@ use tower_openrouter::{
 
 use super::{
     Gateway, InForce, Inner, OpenError,
-    account::{account_of, has_budgets},
+    account::{accounts_of, has_budgets},
     catalogue::Refreshed,
+    client_keys::{ClientKeys, Keys},
     idempotency::SharedIdempotency,
     metrics::recorder,
     places::{self, Places, problem},
+    readiness::{Kept, Refused},
     refill::refill_all,
-    reload,
     upkeep::claim_bills,
 };
 use crate::{
     accounts::{Accounts, SharedAccounts},
     calls::Calls,
-    keys::{KeyDatabase, KeyLimitsLayer, KeyRing},
+    keys::{KeyDatabase, KeyLimitsLayer, KeyRing, StoredKeys},
     server::Stages,
     settings::{Config, StorageSettings},
 };
@@ -46,6 +53,11 @@ impl Gateway {
     ///
     /// What was opened is closed.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
+        Self::open_in(config, Stages::default()).await
+    }
+
+    /// The same with stages that connections follow already.
+    pub(crate) async fn open_in(config: Config, stages: Stages) -> Result<Self, OpenError> {
         let places = {
             let config = config.clone();
             spawn_blocking(move || Places::load(&config)).await
@@ -60,8 +72,8 @@ impl Gateway {
             None => (None, None),
         };
         let (version, stored) = match &keys {
-            Some(keys) => (keys.version().await?, keys.all().await?),
-            None => (0, Vec::new()),
+            Some(keys) => (keys.version().await?, keys.read().await?),
+            None => (0, StoredKeys::default()),
         };
         let store = match places.shared {
             Some(store) => Some(store.connect().await?),
@@ -75,23 +87,23 @@ impl Gateway {
             .as_ref()
             .map(|store| Arc::new(store.limits()) as Arc<dyn LimitStore>);
         let ring = KeyRing::new(!config.listen.is_loopback(), limits.clone());
-        let on_ring = reload::keys_of(&config, &stored);
-        if !config.listen.is_loopback() && !on_ring.iter().any(|key| !key.is_revoked) {
+        let on_ring = Keys::of(&config, &stored.keys);
+        if !config.listen.is_loopback() && !on_ring.any_in_force() {
             return Err(OpenError::NoKeys(config.listen));
         }
-        let settings = reload::with_key_budgets(&config, &on_ring);
+        let settings = on_ring.with_budgets(&config);
         let accounts = match &store {
             Some(store) => Accounts::Redis(SharedAccounts::new(store.budgets())),
             None => Accounts::InMemory(InMemoryBudgetStore::new()),
         };
         let budgets = Budgets::in_store(settings.budgets()?, accounts.store())?;
-        let account = account_of(&config.stack).await?;
+        let upstreams = accounts_of(&config.stack).await?;
         let catalogue = Refreshed::default();
-        catalogue.use_by(&config, account.is_some());
+        catalogue.use_by(&config, !upstreams.is_empty());
         if has_budgets(&settings) {
-            catalogue.first_prices(&config, account.as_ref()).await;
+            catalogue.first_prices(&config, upstreams.first()).await;
         }
-        catalogue.follow(&config, account.as_ref());
+        catalogue.follow(&config, upstreams.first());
         if let Some(prices) = catalogue.prices() {
             // What was spent before is counted under the names that the calls to come are.
             budgets.use_model_names_of(prices);
@@ -99,11 +111,15 @@ impl Gateway {
         if let Some(ledger) = &ledger {
             refill_all(ledger, &budgets, &accounts, catalogue.prices()).await?;
         }
-        let bills = account.filter(|_| ledger.is_some());
-        let bills = bills.map(|(name, account)| Bills::default().upstream(&name, account));
+        let bills = (ledger.is_some() && !upstreams.is_empty()).then(|| {
+            let own = upstreams.into_iter();
+            own.fold(Bills::default(), |bills, own| bills.upstream(&own.name, own.account))
+        });
+        let calls = Calls::new();
         let reconciler = bills.clone().zip(ledger.clone()).map(|(bills, ledger)| {
+            let corrected: [Arc<dyn Ledger>; 2] = [Arc::new(ledger), Arc::new(calls.clone())];
             Reconciler::builder(Arc::new(bills))
-                .ledger(Arc::new(ledger))
+                .ledger(Arc::new(Tee::new(corrected)))
                 // Those that come later are put in force over the same accounts.
                 .budgets(budgets.clone())
                 .spawn_on(Handle::current())
@@ -120,7 +136,6 @@ impl Gateway {
             }
             tasks.spawn(claim_bills(ledger.clone(), reconciler.clone(), since));
         }
-        let calls = Calls::new();
         let recording = recorder_of(&config).await?;
         let builder = SettingsHandle::builder(settings).budgets(budgets);
         let added = Added {
@@ -138,14 +153,14 @@ impl Gateway {
             Ok(built) => built?,
             Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
         };
-        ring.replace(on_ring);
+        let client_keys = ClientKeys::new(ring, version, stored, on_ring);
         let close_timeout = match &config.own.storage {
             OrOff::On(storage) => storage.close_timeout.0,
             OrOff::Off => StorageSettings::default().close_timeout.0,
         };
         Ok(Self(Arc::new(Inner {
             handle,
-            ring,
+            client_keys,
             ledger,
             keys,
             accounts,
@@ -153,18 +168,21 @@ impl Gateway {
             recorder: recording,
             store,
             idempotency,
-            stages: Stages::default(),
+            stages,
             close_timeout,
             metrics: recorder(),
             catalogue,
             bills,
             in_force: Mutex::new(InForce {
+                started: config.own.clone(),
                 config,
-                stored,
                 version,
                 pending: None,
             }),
-            keys_outage: std::sync::Mutex::default(),
+            keys_unread: std::sync::Mutex::default(),
+            keys_refused: std::sync::Mutex::default(),
+            refused: Refused::default(),
+            passes_without_store: Kept::default(),
             _tasks: tasks,
         })))
     }
@@ -216,10 +234,10 @@ impl Added {
 /// Those of [`Gateway::open`] that do not depend on another server.
 pub(crate) fn check(config: &Config) -> Result<Stack, OpenError> {
     drop(Places::load(config)?);
-    let settings = reload::with_key_budgets(config, &reload::keys_of(config, &[]));
-    let account = settings.account()?;
+    let settings = Keys::of(config, &[]).with_budgets(config);
+    let has_account = !settings.accounts()?.is_empty();
     let catalogue = Refreshed::default();
-    catalogue.use_by(config, account.is_some());
+    catalogue.use_by(config, has_account);
     let added = Added {
         ledger: None,
         reconciler: None,

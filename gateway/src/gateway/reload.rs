@@ -1,68 +1,19 @@
 //! Puts other settings and other client keys in force, without ending a call.
 
-use std::{collections::HashSet, path::Path};
+use std::path::Path;
 
 use tokio::task::spawn_blocking;
 use tower_openrouter::settings::Settings;
 
-use super::{Backoff, Gateway, InForce, OpenError, account::has_budgets};
-use crate::{
-    keys::{KeyOnRing, StoredKey},
-    settings::{Config, ConfigError, Stamp},
+use super::{
+    Backoff, Gateway, InForce, OpenError,
+    account::has_budgets,
+    client_keys::{Keys, keys_have_budgets},
 };
-
-/// The keys of the file and of the database. One of the file goes before one of the same name.
-pub(super) fn keys_of(config: &Config, stored: &[StoredKey]) -> Vec<KeyOnRing> {
-    let mut names = HashSet::new();
-    let mut keys = Vec::new();
-    for entry in &config.own.key {
-        // The file was checked.
-        let Ok(hash) = entry.hash.parse() else { continue };
-        names.insert(entry.name.as_str());
-        keys.push(KeyOnRing {
-            name: entry.name.clone(),
-            hash,
-            rules: entry.rules(),
-            is_revoked: false,
-        });
-    }
-    for key in stored {
-        if names.contains(key.name.as_str()) {
-            tracing::warn!(target: "gateway::keys", key = key.name, "this key of the database is left out: the settings file has one of its name");
-            continue;
-        }
-        if let Some((member, message)) = key.rules.problems(&key.name).first() {
-            tracing::error!(target: "gateway::keys", key = key.name, member, message, "this key of the database is left out");
-            continue;
-        }
-        keys.push(KeyOnRing {
-            name: key.name.clone(),
-            hash: key.hash,
-            rules: key.rules.clone(),
-            is_revoked: key.revoked.is_some(),
-        });
-    }
-    keys
-}
-
-/// Whether a key of the file or of the database has a budget.
-fn keys_have_budgets(config: &Config, stored: &[StoredKey]) -> bool {
-    let of_database = stored.iter().filter(|key| key.revoked.is_none());
-    let mut budgets = of_database
-        .map(|key| &key.rules.budget)
-        .chain(config.own.key.iter().map(|key| &key.budget));
-    budgets.any(|budgets| !budgets.is_empty())
-}
-
-/// The settings of the stack with the budgets of these keys.
-pub(super) fn with_key_budgets(config: &Config, keys: &[KeyOnRing]) -> Settings {
-    let mut settings = config.stack.clone();
-    let in_force = keys.iter().filter(|key| !key.is_revoked);
-    settings
-        .budget
-        .extend(in_force.flat_map(|key| key.rules.budgets(&key.name)));
-    settings
-}
+use crate::{
+    keys::{KeyDatabaseError, KeyOnRing},
+    settings::{Config, ConfigError, GatewaySettings, Stamp},
+};
 
 impl Gateway {
     /// Reads the settings file again, and puts it in force. What only a start can change is logged.
@@ -76,6 +27,12 @@ impl Gateway {
 
     /// The same; what was refused before is not logged again.
     pub(super) async fn reload_file(&self, path: &Path, is_again: bool) -> Result<(), OpenError> {
+        let reloaded = self.put_file(path, is_again).await;
+        self.0.refused.note(reloaded.as_ref().err());
+        reloaded
+    }
+
+    async fn put_file(&self, path: &Path, is_again: bool) -> Result<(), OpenError> {
         let read = {
             let path = path.to_owned();
             spawn_blocking(move || {
@@ -96,46 +53,58 @@ impl Gateway {
             }
             Ok(Err(ConfigError::NoKey)) | Err(_) => return Ok(()),
         };
-        // Without the lock: prices may be waited for, and a revoked key is not.
-        let has_budgets =
-            has_budgets(&config.stack) || keys_have_budgets(&config, &self.0.in_force.lock().await.stored);
-        let account = self.next_account(&config, has_budgets).await;
+        // Without the lock: prices may be waited for, and new keys are not.
+        let has_budgets = has_budgets(&config.stack) || keys_have_budgets(&config, &self.0.client_keys.stored().1);
+        let accounts = self.next_accounts(&config, has_budgets).await;
         let mut in_force = self.0.in_force.lock().await;
         let config = Config {
             listen: in_force.config.listen,
             ..config
         };
-        let keys = keys_of(&config, &in_force.stored);
-        let settings = with_key_budgets(&config, &keys);
-        if let Err(error) = self.replace(settings).await {
-            self.keep_account(&account);
+        let (version, stored) = self.0.client_keys.stored();
+        let keys = Keys::of(&config, &stored);
+        if let Err(error) = self.replace(keys.with_budgets(&config)).await {
+            self.keep_accounts(&accounts);
             // The stack logs what is wrong with its settings.
             if !is_again && !matches!(error, OpenError::Settings(_)) {
                 tracing::error!(target: "gateway", %error, "settings refused: the old ones stay in force");
             }
             return Err(error);
         }
-        self.follow_account(&config, account);
-        fixed(&in_force.config, &config);
-        self.0.ring.replace(keys);
+        self.follow_accounts(&config, accounts);
+        for key in fixed(&in_force.started, &in_force.config.own, &config.own) {
+            tracing::warn!(target: "gateway", key, "this setting changes with the next start");
+        }
+        self.0.client_keys.put(keys);
         in_force.config = config;
+        in_force.version = version;
         in_force.pending = None;
         Ok(())
     }
 
-    /// Looks whether the keys of the database have changed, and puts those in force that it has.
+    /// Looks whether the keys of the database have changed. Those that it has revoked are refused at once, and what it allows the others, but for their
+    /// budgets, is in force at once: it waits for the database alone.
+    pub(super) async fn read_keys(&self) -> Result<(), KeyDatabaseError> {
+        let Some(database) = &self.0.keys else { return Ok(()) };
+        let version = database.version().await?;
+        if version != self.0.client_keys.version() {
+            // Read after the version: what changes in between is read again.
+            self.0.client_keys.read(version, database.read().await?);
+        }
+        Ok(())
+    }
+
+    /// Puts the keys in force that were read last, with their budgets: it waits for what their windows have spent, and for other settings that are
+    /// being put in force.
     ///
     /// # Errors
     ///
-    /// If the database does not answer; then the old keys stay in force. If the settings with the budgets of new keys are refused: then those keys are
-    /// not in force, and tried again, while all others are as the database says.
-    pub async fn reload_keys(&self) -> Result<(), OpenError> {
-        let Some(database) = &self.0.keys else { return Ok(()) };
+    /// If the settings with the budgets of new keys are refused: then those keys are not in force, and tried again, while all others are as the
+    /// database says.
+    pub(super) async fn put_keys(&self) -> Result<(), OpenError> {
         let mut in_force = self.0.in_force.lock().await;
-        let version = database.version().await?;
+        let (version, stored) = self.0.client_keys.stored();
         if version != in_force.version {
-            // Read after the version: what changes in between is read again.
-            in_force.stored = database.all().await?;
             in_force.version = version;
             in_force.pending = Some(Backoff::now());
         }
@@ -145,9 +114,9 @@ impl Gateway {
         if !backoff.is_due() {
             return Err(OpenError::KeysPending);
         }
-        let InForce { config, stored, .. } = &*in_force;
-        let keys = keys_of(config, stored);
-        let settings = with_key_budgets(config, &keys);
+        let InForce { config, .. } = &*in_force;
+        let mut keys = Keys::of(config, &stored);
+        let settings = keys.with_budgets(config);
         let replaced = if settings == self.0.handle.settings() {
             Ok(())
         } else if backoff.is_again() && !is_readable(config.stamp.clone()).await {
@@ -158,15 +127,16 @@ impl Gateway {
         };
         if let Err(error) = replaced {
             // Revoked is revoked; a key whose budgets are not in force is not in force either.
-            let known = |key: &KeyOnRing| key.rules.budget.is_empty() || self.0.ring.has(&key.name);
-            self.0.ring.replace(keys.into_iter().filter(known).collect::<Vec<_>>());
+            let ring = self.ring();
+            keys.retain(|key: &KeyOnRing| key.rules.budget.is_empty() || ring.has(&key.name));
+            self.0.client_keys.put(keys);
             backoff.refused();
             in_force.pending = Some(backoff);
             return Err(error);
         }
-        self.0.ring.replace(keys);
+        self.0.client_keys.put(keys);
         in_force.pending = None;
-        tracing::info!(target: "gateway::keys", keys = self.0.ring.len(), "client keys replaced");
+        tracing::info!(target: "gateway::keys", keys = self.ring().len(), "client keys replaced");
         Ok(())
     }
 
@@ -208,10 +178,17 @@ async fn is_readable(stamp: Stamp) -> bool {
     spawn_blocking(move || stamp.is_readable()).await.unwrap_or(false)
 }
 
-/// Logs which of the new settings wait for a start.
-fn fixed(before: &Config, after: &Config) {
-    let (old, new) = (&before.own, &after.own);
-    for (key, is_changed) in [
+/// Which of the new settings wait for a start: those that have changed, and are not as they were at the last one.
+fn fixed(started: &GatewaySettings, before: &GatewaySettings, after: &GatewaySettings) -> Vec<&'static str> {
+    let both = changed(before, after).into_iter().zip(changed(started, after));
+    both.filter(|((_, is_new), (_, is_waiting))| *is_new && *is_waiting)
+        .map(|((key, _), _)| key)
+        .collect()
+}
+
+/// What only a start changes, and whether it is different.
+fn changed(old: &GatewaySettings, new: &GatewaySettings) -> [(&'static str, bool); 9] {
+    [
         ("listen", old.listen != new.listen),
         ("admin", old.admin != new.admin),
         ("storage", old.storage != new.storage),
@@ -221,9 +198,22 @@ fn fixed(before: &Config, after: &Config) {
         ("telemetry", old.telemetry != new.telemetry),
         ("record", old.record != new.record),
         ("record_max_bytes", old.record_max_bytes != new.record_max_bytes),
-    ] {
-        if is_changed {
-            tracing::warn!(target: "gateway", key, "this setting changes with the next start");
-        }
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_that_is_as_it_runs_waits_for_no_start() {
+        let listening = |address: &str| GatewaySettings {
+            listen: address.to_owned(),
+            ..GatewaySettings::default()
+        };
+        let (running, other) = (listening("127.0.0.1:8080"), listening("127.0.0.1:9090"));
+        assert_eq!(fixed(&running, &running, &other), ["listen"]);
+        assert!(fixed(&running, &other, &other).is_empty(), "it was logged");
+        assert!(fixed(&running, &other, &running).is_empty(), "it is in force");
     }
 }

@@ -12,7 +12,7 @@ use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
-        budget::{AccountRef, Budget, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, Window},
+        budget::{AccountRef, Budget, BudgetStore, Budgets, Decision, InMemoryBudgetStore, ReserveRequest, Window},
     },
     redis::RedisBudgets,
 };
@@ -38,18 +38,24 @@ struct Sum {
 }
 
 impl Sums {
-    fn take(&self) -> HashMap<Box<str>, Sum> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Takes them out, each with its account as these budgets have it: the account follows those that are put in force in their place later.
+    fn take(&self, budgets: &Budgets) -> Vec<(AccountRef, BTreeMap<UtcTime, UsdAmount>)> {
+        let sums = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let with_line = |(account, Sum { budget, spent }): (Box<str>, Sum)| {
+            let line = budgets.line(&account);
+            (line.unwrap_or_else(|| AccountRef::new(budget, account)), spent)
+        };
+        sums.into_iter().map(with_line).collect()
     }
 
-    /// Makes what was spent on the accounts in the shared store at least this, however many gateways do so.
-    pub(super) async fn refill_to(&self, store: &RedisBudgets) {
+    /// Makes what was spent on the accounts of these budgets in the shared store at least this, however many gateways do so.
+    pub(super) async fn refill_to(&self, store: &RedisBudgets, budgets: &Budgets) {
         let until = Instant::now() + TAKEN;
-        let mut sums = self.take().into_iter().peekable();
+        let mut sums = self.take(budgets).into_iter().peekable();
         let mut is_late = false;
         while sums.peek().is_some() {
-            for (account, Sum { budget, spent }) in sums.by_ref().take(AT_ONCE) {
-                store.refill_to(&AccountRef::new(budget, account), spent);
+            for (line, spent) in sums.by_ref().take(AT_ONCE) {
+                store.refill_to(&line, spent);
             }
             if !is_late && timeout_at(until, store.flush()).await.is_err() {
                 is_late = true;
@@ -58,10 +64,9 @@ impl Sums {
         }
     }
 
-    /// Spends all of it on the accounts in this store.
-    pub(super) fn spend_in(&self, store: &InMemoryBudgetStore) {
-        for (account, Sum { budget, spent }) in self.take() {
-            let line = AccountRef::new(budget, account);
+    /// Spends all of it on the accounts of these budgets in this store.
+    pub(super) fn spend_in(&self, store: &InMemoryBudgetStore, budgets: &Budgets) {
+        for (line, spent) in self.take(budgets) {
             for (at, amount) in spent {
                 store.refill(from_ref(&line), amount, at);
             }
@@ -94,7 +99,7 @@ impl BudgetStore for Sums {
 
 #[cfg(test)]
 mod tests {
-    use tower_openrouter::{Tags, layers::budget::Budgets};
+    use tower_openrouter::Tags;
 
     use super::*;
 
@@ -111,7 +116,7 @@ mod tests {
             for at in [now, now, now.before(second / 1_000), now.before(100_000 * second)] {
                 sums.adjust(&lines, UsdAmount::from_pico(1), at);
             }
-            sums.spend_in(&store);
+            sums.spend_in(&store, &budgets);
             let spent = store.account(lines.first().unwrap()).unwrap().settled;
             assert_eq!(spent, UsdAmount::from_pico(most), "{window:?}");
         }

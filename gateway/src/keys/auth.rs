@@ -86,6 +86,8 @@ impl<S> Auth<S> {
             Some(Presented::Unknown) => return Err(Refused::Unknown),
             None => return Err(Refused::Missing),
         };
+        // Of the request's own span: each line of the call has it.
+        tracing::Span::current().record("key", &*key.name);
         let extensions = request.extensions_mut();
         extensions.insert(key.tags().clone());
         extensions.insert(key);
@@ -160,7 +162,7 @@ where
                     .map_ok((|response: Response<C>| response.map(Body::new)) as _),
             ),
             Err(refused) => {
-                self.log.refused(refused.word(), request.uri().path());
+                self.log.refused(refused.word(), refused.key(), request.uri().path());
                 let response = refused.refusal().into_response(request.uri().path());
                 Either::Left(ready(Ok(response.map(Body::new))))
             }

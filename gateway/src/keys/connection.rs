@@ -112,15 +112,19 @@ impl KeyConnection {
         if !self.creates && !path.exists() {
             return Err(KeyDatabaseError::Missing(path.clone()));
         }
+        if let Some(folder) = path.parent().filter(|folder| !folder.exists()) {
+            return Err(KeyDatabaseError::NoFolder(folder.to_owned()));
+        }
+        let failed = |cause| KeyDatabaseError::Open(path.clone(), cause);
         let mode = if self.creates { "rwc" } else { "rw" };
         let url = format!("sqlite://{}?mode={mode}", escape(path));
-        let mut connection = AnyConnection::connect(&url).await?;
+        let mut connection = AnyConnection::connect(&url).await.map_err(failed)?;
         let until = Instant::now() + LOCKED;
         loop {
             match set_up(&mut connection, self.creates).await {
                 Ok(()) => return Ok(connection),
                 Err(cause) if is_locked(&cause) && Instant::now() < until => sleep(AGAIN).await,
-                Err(cause) => return Err(cause.into()),
+                Err(cause) => return Err(failed(cause)),
             }
         }
     }

@@ -7,12 +7,13 @@ use std::{
 };
 
 use secrecy::SecretString;
-use sqlx::{Row, any::AnyRow};
+use sqlx::Row;
 use tower_openrouter::layers::UtcTime;
 
 use super::{
-    KeyHash,
+    KeyHash, StoredKey,
     connection::{KeyConnection, Place, QUESTION, statement},
+    stored::{StoredKeys, read, unknown_member},
 };
 use crate::settings::KeyRules;
 
@@ -35,21 +36,6 @@ const LOCK: i64 = 0x6761_7465_6b65_7973;
 /// Client keys in a database.
 #[derive(Debug)]
 pub struct KeyDatabase(KeyConnection);
-
-/// A key as it is stored.
-#[derive(Debug, Clone)]
-pub struct StoredKey {
-    /// Its name.
-    pub name: String,
-    /// Its hash.
-    pub hash: KeyHash,
-    /// What it may do.
-    pub rules: KeyRules,
-    /// When it was made.
-    pub created: UtcTime,
-    /// When it was revoked.
-    pub revoked: Option<UtcTime>,
-}
 
 /// What a database of keys does not do.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +62,21 @@ pub enum KeyDatabaseError {
         .0.display()
     )]
     Missing(PathBuf),
+    /// The folder of the file is not there.
+    #[error(
+        "there is no folder {}: make it, or name another file in `storage.sqlite`, as an absolute path",
+        .0.display()
+    )]
+    NoFolder(PathBuf),
+    /// The file cannot be opened.
+    #[error("the database of client keys at {} cannot be opened: {}", .0.display(), .1)]
+    Open(PathBuf, #[source] sqlx::Error),
+    /// The key was revoked.
+    #[error("the client key `{0}` was revoked, which is final: make one with another name")]
+    Revoked(String),
+    /// A key cannot be allowed this.
+    #[error("{0}")]
+    Rules(String),
     /// There are no keys in it, and never were.
     #[error("{0} is not the database of a gateway: it has no table of client keys")]
     NoTables(String),
@@ -167,20 +168,16 @@ impl KeyDatabase {
     ///
     /// If the database does not answer.
     pub async fn all(&self) -> Result<Vec<StoredKey>, KeyDatabaseError> {
+        Ok(self.read().await?.keys)
+    }
+
+    /// The same, with what is wrong with those that cannot be read.
+    pub(crate) async fn read(&self) -> Result<StoredKeys, KeyDatabaseError> {
         self.0
             .ask(async |connection| {
                 let sql = "SELECT name, hash, rules, created, revoked FROM gateway_keys ORDER BY name";
                 let rows = statement(sql).fetch_all(connection).await?;
-                let mut keys = Vec::with_capacity(rows.len());
-                for row in &rows {
-                    match read(row) {
-                        Ok(key) => keys.push(key),
-                        Err(error) => {
-                            tracing::error!(target: "gateway::keys", error, "a client key of the database is left out");
-                        }
-                    }
-                }
-                Ok(keys)
+                Ok(StoredKeys::of(&rows))
             })
             .await
     }
@@ -194,6 +191,7 @@ impl KeyDatabase {
         let rules = serde_json::to_string(rules).unwrap_or_default();
         self.0.ask(async |connection| {
             let mut transaction = self.0.place.begin(connection).await?;
+            statement(CHANGED).execute(&mut *transaction).await?;
             let sql = "INSERT INTO gateway_keys (name, hash, rules, created) VALUES ($1, $2, $3, $4) ON CONFLICT (name) DO NOTHING";
             let added = statement(sql)
                 .bind(name)
@@ -205,10 +203,50 @@ impl KeyDatabase {
             if added.rows_affected() == 0 {
                 return Err(KeyDatabaseError::Twice(name.to_owned()));
             }
-            statement(CHANGED).execute(&mut *transaction).await?;
             Ok(transaction.commit().await?)
         })
         .await
+    }
+
+    /// Changes what a key may do. Gives what it may do from then on.
+    ///
+    /// # Errors
+    ///
+    /// If there is none of this name, it was revoked, it has rules that this version does not have, or it cannot be allowed this; or if the database does
+    /// not answer. Then nothing is changed.
+    pub async fn change(&self, name: &str, change: impl FnOnce(&mut KeyRules)) -> Result<KeyRules, KeyDatabaseError> {
+        self.0
+            .ask(async |connection| {
+                let mut transaction = self.0.place.begin(connection).await?;
+                statement(CHANGED).execute(&mut *transaction).await?;
+                let sql = "SELECT name, hash, rules, created, revoked FROM gateway_keys WHERE name = $1";
+                let row = statement(sql).bind(name).fetch_optional(&mut *transaction).await?;
+                let row = row.ok_or_else(|| KeyDatabaseError::Unknown(name.to_owned()))?;
+                let key = read(&row).map_err(KeyDatabaseError::Rules)?;
+                if key.revoked.is_some() {
+                    return Err(KeyDatabaseError::Revoked(name.to_owned()));
+                }
+                if let Some(unknown) = unknown_member(&row) {
+                    return Err(KeyDatabaseError::Rules(format!(
+                        "`{name}` has a rule that this version of the gateway does not have ({unknown}) and would remove: change it with the version \
+                         that has it"
+                    )));
+                }
+                let mut rules = key.rules;
+                change(&mut rules);
+                if let Some(problem) = problem_of(name, &rules) {
+                    return Err(KeyDatabaseError::Rules(problem));
+                }
+                let text = serde_json::to_string(&rules).unwrap_or_default();
+                statement("UPDATE gateway_keys SET rules = $1 WHERE name = $2")
+                    .bind(&text)
+                    .bind(name)
+                    .execute(&mut *transaction)
+                    .await?;
+                transaction.commit().await?;
+                Ok(rules)
+            })
+            .await
     }
 
     /// Revokes a key.
@@ -220,6 +258,7 @@ impl KeyDatabase {
         self.0
             .ask(async |connection| {
                 let mut transaction = self.0.place.begin(connection).await?;
+                statement(CHANGED).execute(&mut *transaction).await?;
                 let sql = "UPDATE gateway_keys SET revoked = COALESCE(revoked, $1) WHERE name = $2";
                 let revoked = statement(sql)
                     .bind(millis(UtcTime::now()))
@@ -229,40 +268,66 @@ impl KeyDatabase {
                 if revoked.rows_affected() == 0 {
                     return Err(KeyDatabaseError::Unknown(name.to_owned()));
                 }
-                statement(CHANGED).execute(&mut *transaction).await?;
                 Ok(transaction.commit().await?)
             })
             .await
     }
 }
 
-/// The row of the version is locked by it, so no two changes have one number.
+/// The first that is wrong with what a key of this name is to be allowed.
+pub(crate) fn problem_of(name: &str, rules: &KeyRules) -> Option<String> {
+    let problem = rules.problems(name).into_iter().next();
+    problem.map(|(member, message)| match &*member {
+        "" => message,
+        member => format!("{member}: {message}"),
+    })
+}
+
+/// The first statement of each change, since it locks the row of the version: no two changes have one number, none comes between the reading and the
+/// writing of another, and of two on one key none holds what the other waits for. A change that fails is rolled back, and so is this.
 const CHANGED: &str = "UPDATE gateway_keys_version SET version = version + 1 WHERE id = 1";
 
 fn millis(time: UtcTime) -> i64 {
     i64::try_from(time.millis()).unwrap_or(i64::MAX)
 }
 
-fn read(row: &AnyRow) -> Result<StoredKey, String> {
-    let told = |error: sqlx::Error| error.to_string();
-    let time = |millis: i64| UtcTime::from_millis(u64::try_from(millis).unwrap_or(0));
-    let name: String = row.try_get("name").map_err(told)?;
-    let hash: String = row.try_get("hash").map_err(told)?;
-    let rules: String = row.try_get("rules").map_err(told)?;
-    Ok(StoredKey {
-        hash: hash.parse().map_err(|_| format!("`{name}` has no hash"))?,
-        rules: serde_json::from_str(&rules).map_err(|error| format!("`{name}`: {error}"))?,
-        created: time(row.try_get("created").map_err(told)?),
-        revoked: row.try_get::<Option<i64>, _>("revoked").map_err(told)?.map(time),
-        name,
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use sqlx::{AnyConnection, Connection};
     use test_servers::Postgres;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_key_is_revoked_while_another_process_changes_it() {
+        let Some(server) = Postgres::start() else { return };
+        let database = KeyDatabase::postgres(server.url().into());
+        database.prepare().await.unwrap();
+        let hash = KeyHash::of(b"acme");
+        database.add("acme", &hash, &KeyRules::default()).await.unwrap();
+        let mut other = AnyConnection::connect(&server.url()).await.unwrap();
+        let mut looking = AnyConnection::connect(&server.url()).await.unwrap();
+        let mut changing = other.begin().await.unwrap();
+        statement(CHANGED).execute(&mut *changing).await.unwrap();
+        let changed = async {
+            let waiting = "SELECT COUNT(*) AS waiting FROM pg_locks WHERE NOT granted";
+            loop {
+                let row = statement(waiting).fetch_one(&mut looking).await.unwrap();
+                if row.try_get::<i64, _>("waiting").unwrap() > 0 {
+                    break;
+                }
+            }
+            let sql = "UPDATE gateway_keys SET rules = '{}' WHERE name = 'acme'";
+            statement(sql).execute(&mut *changing).await.unwrap();
+            changing.commit().await.unwrap();
+        };
+        let (revoked, ()) = tokio::join!(database.revoke("acme"), changed);
+        revoked.unwrap();
+        assert!(database.all().await.unwrap()[0].revoked.is_some());
+        let version = database.version().await.unwrap();
+        assert!(database.revoke("unknown").await.is_err());
+        assert_eq!(database.version().await.unwrap(), version);
+    }
 
     #[tokio::test]
     async fn no_statement_stays_prepared_in_a_session() {

@@ -9,7 +9,10 @@ use std::{
 
 use futures_util::future::Either;
 use http::Request;
-use tower_openrouter::{ApiRequest, Error, FailureKind, layers::LlmRequest};
+use tower_openrouter::{
+    ApiRequest, ChatRequest, EmbeddingRequest, Error, FailureKind, MessagesRequest, ResponsesRequest,
+    layers::LlmRequest, request::Document,
+};
 use tower_service::Service;
 
 use super::{ClientKey, choosers, refusal_log::cut};
@@ -51,21 +54,26 @@ fn forbidden<'a>(key: &ClientKey, request: &'a ApiRequest) -> Option<Cow<'a, str
     if let Some(model) = alternatives.find(|model| !choosers::allows(key, model)) {
         return Some(model.into());
     }
-    let of_list = |name: &&str| choosers::forbidden(key, name, raw(request, name)?);
-    if let Some(model) = LISTS.iter().find_map(of_list) {
-        return Some(model.into());
+    // A member that is written twice is looked at twice: an upstream may read either.
+    for (name, _, raw) in document(request)?.written() {
+        if LISTS.contains(&name)
+            && let Some(model) = choosers::forbidden(key, name, raw)
+        {
+            return Some(model.into());
+        }
+        if CHOOSERS.contains(&name) {
+            return Some(format!("of `{name}`").into());
+        }
     }
-    let chooser = CHOOSERS.iter().find(|name| raw(request, name).is_some());
-    chooser.map(|name| format!("of `{name}`").into())
+    None
 }
 
-fn raw<'a>(request: &'a ApiRequest, name: &str) -> Option<&'a [u8]> {
-    request
-        .as_chat()
-        .and_then(|chat| chat.read_raw(name))
-        .or_else(|| request.as_responses().and_then(|response| response.read_raw(name)))
-        .or_else(|| request.as_messages().and_then(|messages| messages.read_raw(name)))
-        .or_else(|| request.as_embedding().and_then(|embedding| embedding.read_raw(name)))
+fn document(request: &ApiRequest) -> Option<&Document> {
+    let chat = request.as_chat().map(ChatRequest::document);
+    let response = || request.as_responses().map(ResponsesRequest::document);
+    let message = || request.as_messages().map(MessagesRequest::document);
+    let embedding = || request.as_embedding().map(EmbeddingRequest::document);
+    chat.or_else(response).or_else(message).or_else(embedding)
 }
 
 fn refusal(key: &ClientKey, model: &str) -> Error {

@@ -25,6 +25,14 @@ impl Refused {
         }
     }
 
+    /// The name of the client key, if it is one that was in force.
+    pub(super) fn key(&self) -> Option<&str> {
+        match self {
+            Self::Expired(name, _) | Self::Revoked(name) => Some(name),
+            Self::Missing | Self::Unknown | Self::CrossSite => None,
+        }
+    }
+
     pub(super) fn refusal(&self) -> Refusal {
         let message = match self {
             Self::Missing => {

@@ -174,11 +174,16 @@ impl ClientKey {
         let kept = known.and_then(|known| known.limits.clone());
         let limits = match (limits, kept) {
             (Some(limits), Some((before, layer))) if limits == before => Some((limits, layer)),
-            (Some(limits), _) => {
+            (Some(limits), kept) => {
                 let layer = RateLimitLayer::new(limits, KeyName(format!("key/{name}").into()));
                 let layer = layer.map_err(|error| format!("`{name}`: {error}"))?;
                 let layer = match store {
                     Some(store) => layer.store(Arc::clone(store)),
+                    None => layer,
+                };
+                // What the key has used under other limits stays used.
+                let layer = match &kept {
+                    Some((_, before)) => layer.taking_over(before),
                     None => layer,
                 };
                 Some((limits, layer))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::{IntoResponse, Response},
 };
 use http::StatusCode;
@@ -46,7 +46,11 @@ struct CallsAnswer {
 }
 
 /// Those in progress first, then the ended ones, the latest first.
-pub(super) async fn calls(State(app): State<Arc<App>>, Query(query): Query<CallsQuery>) -> Response {
+pub(super) async fn calls(State(app): State<Arc<App>>, query: Result<Query<CallsQuery>, QueryRejection>) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => return wrong(&error.body_text()),
+    };
     let limit = query.limit.unwrap_or(100).min(MOST);
     let filter = Filter {
         key: query.key,
@@ -61,7 +65,7 @@ pub(super) async fn calls(State(app): State<Arc<App>>, Query(query): Query<Calls
     };
     let running = app.view.calls.in_progress(&filter, limit);
     let mut calls: Vec<_> = running.into_iter().map(Arc::new).collect();
-    calls.extend(app.view.calls.recent(&filter, limit - calls.len()));
+    calls.extend(app.view.calls.recent(&filter, limit.saturating_sub(calls.len())));
     Json(CallsAnswer { calls }).into_response()
 }
 
@@ -120,7 +124,11 @@ struct SpendAnswer {
 }
 
 /// The spend of the last day by model, unless the query says otherwise.
-pub(super) async fn spend(State(app): State<Arc<App>>, Query(query): Query<SpendQuery>) -> Response {
+pub(super) async fn spend(State(app): State<Arc<App>>, query: Result<Query<SpendQuery>, QueryRejection>) -> Response {
+    let query = match query {
+        Ok(Query(query)) => query,
+        Err(error) => return wrong(&error.body_text()),
+    };
     let by = if query.by.is_empty() { "model" } else { &query.by };
     let Some(group) = group_by(by) else {
         return wrong("unknown `by`: use `key`, `model`, `provider`, `upstream`, `day`, `hour` or `tag:NAME`");

@@ -45,6 +45,10 @@ pub(super) struct Chart {
     pub(super) width: usize,
     pub(super) parts: Vec<Part>,
     pub(super) bars: Vec<Bar>,
+    /// Under the bars, evenly: each begins under its own bar.
+    pub(super) labels: Vec<String>,
+    /// What a bar is.
+    pub(super) unit: &'static str,
     pub(super) groups: Vec<Group>,
     /// The largest bar.
     pub(super) most: String,
@@ -95,6 +99,8 @@ impl Chart {
         Self {
             width: timeline.bars.len() * 10,
             parts,
+            labels: labels(&bars),
+            unit: if is_hourly { "per hour, UTC" } else { "per day, UTC" },
             bars,
             groups: groups(timeline),
             most: show::usd(most),
@@ -102,6 +108,15 @@ impl Chart {
             description,
         }
     }
+}
+
+/// Those of some bars: of 24 every third one, of 7 each, of 30 every fifth.
+fn labels(bars: &[Bar]) -> Vec<String> {
+    let step = [1, 2, 3, 4, 5]
+        .into_iter()
+        .find(|step| bars.len().is_multiple_of(*step) && bars.len() / step <= 8);
+    let shown = bars.iter().step_by(step.unwrap_or(usize::MAX));
+    shown.map(|bar| bar.label.clone()).collect()
 }
 
 fn groups(timeline: &Timeline) -> Vec<Group> {
@@ -214,7 +229,25 @@ mod tests {
         assert_eq!(chart.parts[2].title, "01:00: (others) $1.50");
         assert_eq!((chart.bars[1].label.as_str(), chart.most.as_str()), ("01:00", "$4.00"));
         assert!(chart.description.contains("largest part is a"));
+        assert_eq!(
+            (&*chart.labels, chart.unit),
+            (&["00:00".to_owned(), "01:00".to_owned()][..], "per hour, UTC")
+        );
         let days = Chart::new(&timeline, false);
         assert_eq!(days.bars[0].label, "29 Feb");
+    }
+
+    #[test]
+    fn labels_stand_evenly_under_their_bars() {
+        for (bars, shown) in [(24, 8), (7, 7), (30, 6), (1, 1), (11, 1)] {
+            let bars: Vec<_> = (0..bars)
+                .map(|bar| Bar {
+                    label: bar.to_string(),
+                    total: String::new(),
+                })
+                .collect();
+            let labels = labels(&bars);
+            assert_eq!((labels.len(), labels[0].as_str()), (shown, "0"));
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a budget will have spent when it is full again, at its present pace.
+//! What a budget will have spent when it is full again, at its pace of late.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -66,19 +66,11 @@ fn note(readings: &mut VecDeque<(UtcTime, i128)>, now: UtcTime, spent: i128) {
     }
 }
 
-/// What was spent in how many milliseconds: lately, or else since the window began.
+/// What was spent in how many milliseconds, lately. The pace since the window began would count hours in which nothing ran.
 fn pace(state: &AccountState, readings: &VecDeque<(UtcTime, i128)>, now: UtcTime) -> Option<(i128, i128)> {
-    let spent = state.settled.pico();
-    let lately = readings.front().filter(|(at, _)| now.since(*at) >= LEAST);
-    let (from, before) = match lately {
-        Some(reading) => *reading,
-        None => {
-            state.resets?;
-            (state.budget.window_start(now), 0)
-        }
-    };
-    let millis = i128::try_from(now.since(from).max(LEAST).as_millis()).ok()?;
-    Some((spent - before, millis))
+    let (from, before) = *readings.front().filter(|(at, _)| now.since(*at) >= LEAST)?;
+    let millis = i128::try_from(now.since(from).as_millis()).ok()?;
+    Some((state.settled.pico() - before, millis))
 }
 
 fn forecast(state: &AccountState, readings: &VecDeque<(UtcTime, i128)>, now: UtcTime) -> Forecast {
@@ -124,17 +116,11 @@ mod tests {
     }
 
     #[test]
-    fn the_pace_is_the_windows_until_there_is_one_of_late() {
+    fn there_is_a_forecast_once_there_is_a_pace_of_late() {
         let noon = UtcTime::from_millis(1_709_164_800_000 + 12 * 3_600_000);
         let paces = Paces::default();
         let first = paces.look(&[state("2", noon)], noon);
-        assert_eq!(
-            first,
-            [Forecast {
-                at_reset: Some(usd("4")),
-                runs_out: None
-            }]
-        );
+        assert_eq!(first, [Forecast::default()]);
         // A dollar a minute from then on: 8 dollars last for 8 minutes.
         let later = noon.after(Duration::from_secs(60));
         let forecast = paces.look(&[state("3", later)], later)[0];
@@ -143,12 +129,6 @@ mod tests {
         // The next window begins empty.
         let next = later.after(Duration::from_secs(86_400));
         let fresh = paces.look(&[state("0", next)], next)[0];
-        assert_eq!(
-            fresh,
-            Forecast {
-                at_reset: Some(usd("0")),
-                runs_out: None
-            }
-        );
+        assert_eq!(fresh, Forecast::default());
     }
 }

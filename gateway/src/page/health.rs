@@ -18,6 +18,8 @@ use crate::calls::name;
 
 /// Accounts that are shown: the fullest ones.
 const MOST_ACCOUNTS: usize = 100;
+/// Pauses that are over sooner are not shown on the page, in milliseconds: they come and go all the time.
+const SHORT_PAUSE: u64 = 5_000;
 
 #[derive(Debug, Serialize)]
 pub(super) struct Health {
@@ -169,9 +171,23 @@ impl BudgetRow {
         (spent, share(self.reserved).min(1_000 - spent))
     }
 
+    /// How a refusal names it.
+    pub(super) fn in_refusals(&self) -> String {
+        if self.account.is_empty() {
+            return format!("`{}`", self.name);
+        }
+        format!("`{}` of {}", self.name, self.account)
+    }
+
     /// Its name with its account.
     pub(super) fn title(&self) -> String {
-        if self.account.is_empty() {
+        // The name of a key's own budget has the key: `key/acme/day`.
+        let has_account = self.account.split_once('=').is_some_and(|(tag, key)| {
+            let rest = self.name.strip_prefix(tag).and_then(|rest| rest.strip_prefix('/'));
+            let rest = rest.and_then(|rest| rest.strip_prefix(key));
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        });
+        if self.account.is_empty() || has_account {
             return self.name.clone();
         }
         format!("{} of {}", self.name, self.account)
@@ -199,7 +215,28 @@ impl CircuitRow {
     }
 }
 
+impl CircuitRow {
+    /// How many of the attempts that the circuit counts have failed.
+    pub(super) fn counts(&self) -> String {
+        let ending = show::plural(u64::from(self.attempts));
+        format!("{} of {} attempt{ending} failed lately", self.failed, self.attempts)
+    }
+
+    /// When an open one is probed.
+    pub(super) fn probe(&self) -> Option<String> {
+        Some(match self.probes_in_ms? {
+            0 => "the next call probes it".to_owned(),
+            millis => format!("it is probed in {}", show::millis(millis)),
+        })
+    }
+}
+
 impl PauseRow {
+    /// Whether the page shows it.
+    pub(super) const fn lasts(&self) -> bool {
+        self.ends_in_ms >= SHORT_PAUSE
+    }
+
     fn new(report: &PauseReport) -> Self {
         use tower_openrouter::layers::FailureScope;
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

@@ -1,7 +1,7 @@
 //! What the page shows, as it changes: server-sent events with the parts of the page that are new, rendered and escaped by the server.
 
 use std::{
-    collections::{BTreeMap, hash_map::DefaultHasher},
+    collections::{BTreeMap, HashMap, hash_map::DefaultHasher},
     convert::Infallible,
     hash::{Hash, Hasher},
     sync::Arc,
@@ -30,9 +30,9 @@ use tower_openrouter::endpoint::set_event_stream_headers;
 
 use super::{
     App,
-    call_view::CallView,
+    call_view::{CallView, elapsed, state},
     overview::overview,
-    render::{Choice, MOST_CALLS, calls, spend},
+    render::{Choice, calls, spend},
 };
 use crate::calls::{CallRecord, Filter};
 
@@ -40,6 +40,8 @@ use crate::calls::{CallRecord, Filter};
 const TICK: Duration = Duration::from_millis(250);
 /// The summary is looked at this often.
 const SUMMARY: Duration = Duration::from_secs(2);
+/// The calls in progress are looked at this often.
+const RUNNING: Duration = Duration::from_secs(2);
 /// The spend is looked at this often.
 const SPEND: Duration = Duration::from_secs(15);
 
@@ -51,8 +53,12 @@ struct Viewer {
     is_greeted: bool,
     /// Whether the viewer may have missed a call's end: at first, and after a gap.
     is_behind: bool,
+    /// Whether the last event was one of calls: the rest has the next turn.
+    is_after_calls: bool,
     updates: Receiver<Arc<CallRecord>>,
     tick: Interval,
+    /// When the calls in progress were looked at, and what was shown of each.
+    running: (Option<Instant>, HashMap<u64, u64>),
     /// When each part was looked at, and what it was then.
     summary: (Option<Instant>, u64),
     spend: (Option<Instant>, u64),
@@ -69,6 +75,13 @@ struct Hello<'a> {
 struct NewCall {
     id: u64,
     html: String,
+}
+
+/// The calls in progress: those of which there is more to show than before, and how long each has taken.
+#[derive(Serialize)]
+struct Running {
+    changed: Vec<NewCall>,
+    elapsed: Vec<(u64, String)>,
 }
 
 #[derive(Serialize)]
@@ -92,8 +105,10 @@ pub(super) async fn events(State(app): State<Arc<App>>, Query(choice): Query<Cho
         filter: choice.filter(),
         is_greeted: false,
         is_behind: true,
+        is_after_calls: false,
         choice,
         tick,
+        running: (Some(Instant::now()), HashMap::new()),
         summary: (None, 0),
         spend: (Some(Instant::now()), 0),
         _place: place,
@@ -123,20 +138,37 @@ impl Viewer {
         }
         loop {
             self.tick.tick().await;
+            // Calls that come all the time do not keep the rest back.
+            let is_after_calls = std::mem::take(&mut self.is_after_calls);
+            if is_after_calls && let Some(event) = self.rest().await {
+                return event;
+            }
             if let Some(event) = self.calls() {
+                self.is_after_calls = true;
                 return event;
             }
-            if is_due(self.summary.0, SUMMARY)
-                && let Some(event) = self.summary().await
-            {
-                return event;
-            }
-            if is_due(self.spend.0, SPEND)
-                && let Some(event) = self.spend().await
-            {
+            if !is_after_calls && let Some(event) = self.rest().await {
                 return event;
             }
         }
+    }
+
+    /// What is due beside new calls.
+    async fn rest(&mut self) -> Option<Event> {
+        if is_due(self.running.0, RUNNING)
+            && let Some(event) = self.running()
+        {
+            return Some(event);
+        }
+        if is_due(self.summary.0, SUMMARY)
+            && let Some(event) = self.summary().await
+        {
+            return Some(event);
+        }
+        if is_due(self.spend.0, SPEND) {
+            return self.spend().await;
+        }
+        None
     }
 
     /// The calls that came since the last tick, each as it is by now; all that the page shows, if there may be a gap or there are more than it shows.
@@ -144,10 +176,13 @@ impl Viewer {
         let mut new = BTreeMap::new();
         loop {
             match self.updates.try_recv() {
-                Ok(call) if self.is_behind || !self.filter.takes(&call) => {}
+                // Its end may be why the filter does not take it any more.
+                Ok(call) if self.is_behind || !self.filter.takes(&call) => {
+                    new.remove(&call.id);
+                }
                 Ok(call) => {
                     new.insert(call.id, call);
-                    self.is_behind = new.len() > MOST_CALLS;
+                    self.is_behind = new.len() > self.choice.most_calls();
                 }
                 Err(TryRecvError::Lagged(_)) => self.is_behind = true,
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
@@ -156,10 +191,49 @@ impl Viewer {
         if self.is_behind {
             // What ends from here on is among the updates.
             self.is_behind = false;
-            return event("list", &rendered(calls(&self.app, &self.filter)));
+            return self.list();
         }
+        self.note_shown(new.keys().copied());
         let new = rendered(new.values().map(|call| CallView::new(call)));
         (!new.is_empty()).then(|| event("calls", &new)).flatten()
+    }
+
+    /// All that the list shows.
+    fn list(&mut self) -> Option<Event> {
+        let calls = calls(&self.app, &self.filter, self.choice.most_calls());
+        self.note_shown(calls.iter().map(CallView::id));
+        event("list", &rendered(calls))
+    }
+
+    /// Notes calls that the list of those in progress shows from now on: they leave it, even if they end before the next look.
+    fn note_shown(&mut self, ids: impl Iterator<Item = u64>) {
+        if self.filter.outcome == "running" {
+            for id in ids {
+                self.running.1.entry(id).or_insert(0);
+            }
+        }
+    }
+
+    /// The calls in progress. Their times are sent as texts, not as rows: a row is replaced only if there is more to show in it.
+    fn running(&mut self) -> Option<Event> {
+        let running = self.app.view.calls.in_progress(&self.filter, self.choice.most_calls());
+        let states = running.iter().map(|call| (call.id, state(call))).collect();
+        let before = std::mem::replace(&mut self.running, (Some(Instant::now()), states)).1;
+        // The list is that of the calls in progress: what has ended leaves it.
+        if self.filter.outcome == "running" && before.keys().any(|id| !self.running.1.contains_key(id)) {
+            return self.list();
+        }
+        if running.is_empty() {
+            return None;
+        }
+        let changed = running
+            .iter()
+            .filter(|call| before.get(&call.id) != self.running.1.get(&call.id));
+        let running = Running {
+            changed: rendered(changed.map(CallView::new)),
+            elapsed: running.iter().map(|call| (call.id, elapsed(call))).collect(),
+        };
+        event("running", &running)
     }
 
     async fn summary(&mut self) -> Option<Event> {

@@ -15,20 +15,26 @@ mod api;
 mod assets;
 mod call_view;
 mod chart;
+mod condition;
 mod forecast;
 mod health;
+mod known;
+mod lately;
 mod live;
 mod overview;
 mod problems;
 mod render;
 mod show;
 mod spend;
+mod verdict;
 
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
 use tokio::sync::Semaphore;
 use tower_openrouter::{ledger::DatabaseLedger, settings::SettingsHandle};
+
+pub use condition::{Condition, ConditionSource};
 
 use crate::{accounts::Accounts, calls::Calls};
 
@@ -46,12 +52,15 @@ pub struct View {
     pub settings: SettingsHandle,
     /// How the accounts of the budgets are read.
     pub accounts: Accounts,
+    /// How the condition of the gateway is read.
+    pub condition: ConditionSource,
 }
 
 /// What the handlers share.
 struct App {
     view: View,
     paces: forecast::Paces,
+    known: known::Cached,
     spend: spend::Cached,
     viewers: Arc<Semaphore>,
 }
@@ -61,6 +70,7 @@ pub fn router(view: View) -> Router {
     let app = Arc::new(App {
         view,
         paces: forecast::Paces::default(),
+        known: known::Cached::default(),
         spend: spend::Cached::default(),
         viewers: Arc::new(Semaphore::new(MOST_VIEWERS)),
     });

@@ -1,4 +1,4 @@
-//! The headline: how many calls were answered and what they cost, then what is wrong now.
+//! The verdict and the headline, how many calls were answered and what they cost, then what is wrong now.
 
 use std::time::Duration;
 
@@ -7,9 +7,10 @@ use tower_openrouter::{UsdAmount, layers::UtcTime};
 
 use super::{
     App,
-    health::{BudgetRow, Health},
-    problems::{Level, Problem, problems},
-    show,
+    health::{BudgetRow, CircuitRow, Health},
+    lately::{LATELY, Lately},
+    problems::{Problem, Sources},
+    show, verdict,
 };
 use crate::calls::Totals;
 
@@ -34,9 +35,9 @@ impl Span {
 
     const fn words(self) -> &'static str {
         match self {
-            Self::Quarter => "the last 15 minutes",
-            Self::Hour => "the last hour",
-            Self::Day => "the last 24 hours",
+            Self::Quarter => "in the last 15 minutes",
+            Self::Hour => "in the last hour",
+            Self::Day => "in the last 24 hours",
         }
     }
 
@@ -70,6 +71,8 @@ pub(super) struct Summary {
     sub: String,
     tiles: Vec<Tile>,
     problems: Vec<Problem>,
+    /// In which time no call has failed, if nothing is wrong.
+    quiet: String,
 }
 
 /// Budgets, circuits and pauses.
@@ -106,45 +109,41 @@ struct CircuitView {
 pub(super) async fn overview(app: &App, span: Span) -> (Summary, HealthView) {
     let now = UtcTime::now();
     let health = Health::read(app, now).await;
-    let totals = app.view.calls.totals(span.length());
-    let problems = problems(&health, &app.view.calls, now);
-    let summary = Summary::new(&totals, span, problems, app.view.calls.count_in_progress());
-    (summary, HealthView::new(&health, now))
-}
-
-impl Summary {
-    fn new(totals: &Totals, span: Span, problems: Vec<Problem>, in_progress: usize) -> Self {
-        let success = totals.success_per_mille();
-        let is_bad = problems.iter().any(|problem| problem.level == Level::Bad);
-        let (verdict, class) = match success {
-            None if problems.is_empty() => ("Idle", "quiet"),
-            // A few failures among a few calls are no outage.
-            Some(..950) if totals.failed + totals.interrupted >= 3 => ("Failing", "bad"),
-            Some(..995) => ("Degraded", "warn"),
-            _ if is_bad => ("Degraded", "warn"),
-            _ if problems.is_empty() => ("Healthy", "ok"),
-            _ => ("Healthy, with warnings", "ok"),
-        };
-        let counted = totals.answered + totals.failed + totals.interrupted;
-        let headline = match success {
+    let calls = &app.view.calls;
+    let known = app.known.read(&app.view.settings);
+    let condition = app.view.condition.read();
+    let sources = Sources {
+        condition: &condition,
+        lately: &Lately::read(calls, now),
+        waiting: calls.waiting(known.long_waits),
+        health: &health,
+        known: &known,
+    };
+    let problems = sources.problems(now);
+    let (verdict, class) = verdict::verdict(&calls.totals(verdict::SPAN), &problems, &condition);
+    let totals = calls.totals(span.length());
+    let counted = totals.answered + totals.failed + totals.interrupted;
+    let in_progress = calls.count_in_progress();
+    let summary = Summary {
+        verdict,
+        class,
+        headline: match totals.success_per_mille() {
             Some(share) => format!("{} answered", show::percent(share)),
+            None if in_progress > 0 => "None answered yet".to_owned(),
             None => "No calls".to_owned(),
-        };
-        Self {
-            verdict,
-            class,
-            headline,
-            spent: show::usd(totals.cost),
-            sub: format!(
-                "{} call{} in {}, {in_progress} in progress",
-                show::grouped(counted),
-                show::plural(counted),
-                span.words()
-            ),
-            tiles: tiles(totals),
-            problems,
-        }
-    }
+        },
+        spent: show::usd(totals.cost),
+        sub: format!(
+            "{} call{} {}, {in_progress} in progress",
+            show::grouped(counted),
+            show::plural(counted),
+            show::span(span.words(), span.length(), calls.began(), now)
+        ),
+        tiles: tiles(&totals),
+        problems,
+        quiet: show::span("in the last 15 minutes", LATELY, calls.began(), now),
+    };
+    (summary, HealthView::new(&health, now))
 }
 
 fn tiles(totals: &Totals) -> Vec<Tile> {
@@ -184,11 +183,7 @@ fn tiles(totals: &Totals) -> Vec<Tile> {
         count(
             "Refused",
             totals.refused,
-            &format!(
-                "and {} client{} left",
-                show::grouped(totals.left),
-                show::plural(totals.left)
-            ),
+            &format!("{} left by the client", show::grouped(totals.left)),
             "",
             "refused",
         ),
@@ -235,6 +230,7 @@ impl HealthView {
             .circuits
             .iter()
             .filter(|circuit| circuit.attempts > 0 || circuit.state != "closed");
+        let pauses = health.pauses.iter().filter(|pause| pause.lasts());
         Self {
             budgets: health
                 .budgets
@@ -243,34 +239,28 @@ impl HealthView {
                 .map(|budget| BudgetView::new(budget, now))
                 .collect(),
             budgets_error: health.budgets_error.clone().unwrap_or_default(),
-            circuits: shown
-                .take(30)
-                .map(|circuit| {
-                    let (word, class) = match circuit.state {
-                        "open" => ("open", "bad"),
-                        "half_open" => ("probing", "warn"),
-                        "returning" => ("recovering", "warn"),
-                        _ => ("closed", "ok"),
-                    };
-                    let probe = circuit
-                        .probes_in_ms
-                        .map(|millis| format!(", probed in {}", show::millis(millis)));
-                    let pinned = if circuit.is_pinned { ", of a pinned route" } else { "" };
-                    CircuitView {
-                        model: circuit.model.clone(),
-                        upstream: circuit.upstream.clone(),
-                        word,
-                        class,
-                        notes: format!(
-                            "{} of {} attempts failed{}{pinned}",
-                            circuit.failed,
-                            circuit.attempts,
-                            probe.unwrap_or_default()
-                        ),
-                    }
-                })
-                .collect(),
-            pauses: health.pauses.iter().take(30).map(|pause| pause.text.clone()).collect(),
+            circuits: shown.take(30).map(CircuitView::new).collect(),
+            pauses: pauses.take(30).map(|pause| pause.text.clone()).collect(),
+        }
+    }
+}
+
+impl CircuitView {
+    fn new(circuit: &CircuitRow) -> Self {
+        let (word, class) = match circuit.state {
+            "open" => ("open", "bad"),
+            "half_open" => ("probing", "warn"),
+            "returning" => ("returning", "warn"),
+            _ => ("closed", "ok"),
+        };
+        let pinned = circuit.is_pinned.then(|| "of a pinned route".to_owned());
+        let notes = [Some(circuit.counts()), circuit.probe(), pinned];
+        Self {
+            model: circuit.model.clone(),
+            upstream: circuit.upstream.clone(),
+            word,
+            class,
+            notes: notes.into_iter().flatten().collect::<Vec<_>>().join(", "),
         }
     }
 }

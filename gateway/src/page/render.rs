@@ -1,6 +1,6 @@
 //! The page itself.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{
@@ -20,8 +20,9 @@ use super::{
 };
 use crate::calls::Filter;
 
-/// Calls on the page.
-pub(super) const MOST_CALLS: usize = 50;
+/// Calls on the page: few, so that they are found at a glance, or many.
+const FEW_CALLS: usize = 20;
+const MANY_CALLS: usize = 100;
 /// How long the page waits for the ledger.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -38,6 +39,8 @@ pub(super) struct Choice {
     /// The groups and the span of the chart.
     by: String,
     range: String,
+    /// How many calls are listed.
+    rows: String,
 }
 
 impl Choice {
@@ -56,6 +59,15 @@ impl Choice {
     pub(super) fn span(&self) -> Span {
         let named = Span::ALL.into_iter().find(|span| span.as_str() == self.span);
         named.unwrap_or(Span::Hour)
+    }
+
+    /// Calls in the list, at most.
+    pub(super) fn most_calls(&self) -> usize {
+        if self.rows == MANY_CALLS.to_string() {
+            MANY_CALLS
+        } else {
+            FEW_CALLS
+        }
     }
 
     fn range(&self) -> Range {
@@ -81,6 +93,7 @@ impl Choice {
             ("span", &self.span),
             ("by", &self.by),
             ("range", &self.range),
+            ("rows", &self.rows),
         ];
         let pairs: Vec<_> = values
             .into_iter()
@@ -136,6 +149,11 @@ struct Page {
     is_filtered: bool,
     spans: Vec<Link>,
     outcomes: Vec<Link>,
+    most_calls: usize,
+    /// To the other length of the list.
+    more: Link,
+    /// Whether there may be more calls than the short list shows.
+    has_more: bool,
     version: &'static str,
     run: String,
 }
@@ -144,11 +162,15 @@ pub(super) async fn page(State(app): State<Arc<App>>, Query(choice): Query<Choic
     let (summary, health) = overview(&app, choice.span()).await;
     let spend = spend(&app, &choice).await;
     let filter = choice.filter();
+    let calls = calls(&app, &filter, choice.most_calls());
     let page = Page {
         summary,
         health,
         spend,
-        calls: calls(&app, &filter),
+        has_more: calls.len() >= FEW_CALLS || choice.most_calls() > FEW_CALLS,
+        calls,
+        most_calls: choice.most_calls(),
+        more: more(&choice),
         is_filtered: !filter.is_empty(),
         spans: links(
             &choice,
@@ -192,13 +214,31 @@ fn outcomes(chosen: &str) -> Vec<Link> {
     known.into_iter().map(option).collect()
 }
 
-/// Those in progress, then the last ones that ended.
-pub(super) fn calls(app: &App, filter: &Filter) -> Vec<CallView> {
-    let running = app.view.calls.in_progress(filter, MOST_CALLS);
-    let mut views: Vec<_> = running.iter().map(CallView::new).collect();
-    let ended = app.view.calls.recent(filter, MOST_CALLS - views.len().min(MOST_CALLS));
-    views.extend(ended.iter().map(|call| CallView::new(call)));
-    views
+/// The link to the other length of the list.
+fn more(choice: &Choice) -> Link {
+    let (text, rows) = if choice.most_calls() == FEW_CALLS {
+        (format!("Show {MANY_CALLS} calls"), MANY_CALLS.to_string())
+    } else {
+        (format!("Show {FEW_CALLS} calls"), String::new())
+    };
+    Link {
+        text,
+        address: choice.with("rows", &rows),
+        is_chosen: false,
+    }
+}
+
+/// The calls that began last, in progress or ended, the latest first.
+pub(super) fn calls(app: &App, filter: &Filter, most: usize) -> Vec<CallView> {
+    let running = app.view.calls.in_progress(filter, most);
+    // They are kept in the order of their ends.
+    let mut calls = app.view.calls.recent(filter, usize::MAX);
+    calls.extend(running.into_iter().map(Arc::new));
+    calls.sort_by_key(|call| Reverse(call.id));
+    // One that ended meanwhile is in both, and stands there as ended first.
+    calls.dedup_by_key(|call| call.id);
+    calls.truncate(most);
+    calls.iter().map(|call| CallView::new(call)).collect()
 }
 
 pub(super) async fn spend(app: &App, choice: &Choice) -> SpendView {

@@ -6,16 +6,30 @@ use tower_openrouter::{UsdAmount, layers::UtcTime};
 
 /// Dollars with as many digits as say something: `$12.40`, `$0.0312`, `$0.000042`.
 pub(super) fn usd(amount: UsdAmount) -> String {
-    let pico = amount.pico();
-    let digits: u32 = match pico.unsigned_abs() {
+    usd_to(amount, digits(amount))
+}
+
+/// How many digits after the point say something.
+pub(super) fn digits(amount: UsdAmount) -> u32 {
+    match amount.pico().unsigned_abs() {
         0 => 2,
         1_000_000_000_000.. => 2,
         10_000_000_000.. => 4,
         _ => 6,
-    };
+    }
+}
+
+/// Rounded to so many digits after the point, 12 at most.
+pub(super) fn rounded(amount: UsdAmount, digits: u32) -> UsdAmount {
     let unit = 10_i128.pow(12 - digits);
-    let rounded = pico.saturating_add(unit / 2).div_euclid(unit);
-    if rounded == 0 && pico > 0 {
+    let units = amount.pico().saturating_add(unit / 2).div_euclid(unit);
+    UsdAmount::from_pico(units.saturating_mul(unit))
+}
+
+/// Dollars with so many digits after the point, from 2 to 12, but without zeros at the end.
+pub(super) fn usd_to(amount: UsdAmount, digits: u32) -> String {
+    let rounded = rounded(amount, digits).pico() / 10_i128.pow(12 - digits);
+    if rounded == 0 && amount.pico() > 0 {
         return "<$0.000001".to_owned();
     }
     let one = 10_i128.pow(digits);
@@ -92,6 +106,35 @@ pub(super) fn moment(at: UtcTime, now: UtcTime) -> String {
     format!("{day} {month} {minute}")
 }
 
+/// A text whose times are written as `2026-11-25T14:32:07.000Z`, with these as [`moment`] shows them.
+pub(super) fn with_moments(text: &str, now: UtcTime) -> String {
+    let shown = |word: &str| {
+        let time = word.trim_end_matches([',', ';', '.', ')']);
+        let at: Option<UtcTime> = time.ends_with('Z').then(|| time.parse().ok()).flatten();
+        let end = word.strip_prefix(time).unwrap_or_default();
+        at.map_or_else(|| word.to_owned(), |at| format!("{} UTC{end}", moment(at, now)))
+    };
+    text.split(' ').map(shown).collect::<Vec<_>>().join(" ")
+}
+
+/// The second in UTC: `14:32:07`; of another day its day and minute.
+pub(super) fn second(at: UtcTime, now: UtcTime) -> String {
+    if at.day_start() == now.day_start() {
+        clock(at)
+    } else {
+        moment(at, now)
+    }
+}
+
+/// A time up to now in words; `since the start at …` if the process began later.
+pub(super) fn span(words: &str, length: Duration, began: UtcTime, now: UtcTime) -> String {
+    if now.since(began) < length {
+        format!("since the start at {} UTC", moment(began, now))
+    } else {
+        words.to_owned()
+    }
+}
+
 /// How large a part is of a whole, in thousandths, at most all of it.
 pub(super) fn per_mille(part: UsdAmount, whole: UsdAmount) -> u64 {
     if whole <= UsdAmount::ZERO || part <= UsdAmount::ZERO {
@@ -134,5 +177,17 @@ mod tests {
         let at = UtcTime::from_millis(1_709_164_800_000);
         assert_eq!(moment(at, at), "00:00");
         assert_eq!(moment(at, at.after(Duration::from_secs(90_000))), "29 Feb 00:00");
+        assert_eq!(second(at, at), "00:00:00");
+        assert_eq!(
+            with_moments("Z,  or at 2024-02-29T00:00:00.000Z; then", at),
+            "Z,  or at 00:00 UTC; then"
+        );
+        let hour = Duration::from_secs(3_600);
+        assert_eq!(span("in the last hour", hour, at, at.after(hour)), "in the last hour");
+        let young = at.after(Duration::from_secs(20));
+        assert_eq!(
+            span("in the last hour", hour, at, young),
+            "since the start at 00:00 UTC"
+        );
     }
 }

@@ -11,7 +11,7 @@ use tower_openrouter::{
     UsdAmount,
     layers::{
         UtcTime,
-        ledger::{GroupBy, Spend},
+        ledger::{GroupBy, NONE, Spend},
     },
     ledger::Filter as Entries,
 };
@@ -30,8 +30,6 @@ const MOST_ROWS: usize = 200;
 const FRESH: Duration = Duration::from_secs(5);
 /// Answers that are kept.
 const MOST_KEPT: usize = 32;
-/// The group of what has none.
-const NONE: &str = "(none)";
 /// The group of what fits into no other.
 pub(super) const OTHERS: &str = "(others)";
 
@@ -162,7 +160,7 @@ fn of_calls(view: &View, by: &GroupBy, from: UtcTime, until: Option<UtcTime>) ->
         let spend = groups.entry(group(by, &call)).or_default();
         let cost = call.cost.unwrap_or(UsdAmount::ZERO);
         let tokens = call.tokens.unwrap_or_default();
-        spend.attempts += call.attempts.iter().filter(|attempt| attempt.number > 0).count() as u64;
+        spend.attempts += call.attempts.iter().filter(|attempt| attempt.is_sent).count() as u64;
         spend.cost = spend.cost.saturating_add(cost);
         if call.cost_is_estimate {
             spend.estimated = spend.estimated.saturating_add(cost);

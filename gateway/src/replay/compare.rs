@@ -1,5 +1,7 @@
 //! A replay beside its recording: the figures of both, and the calls whose outcome changed.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use tower_openrouter::{
     FailureKind, UsdAmount,
@@ -17,6 +19,8 @@ pub struct Comparison {
     pub recording: Recording,
     /// What came of it under the other settings.
     pub replayed: ReplayReport,
+    /// The settings file that it was replayed against; `None` for the settings of the environment.
+    pub settings: Option<PathBuf>,
     /// Settings that a replay cannot apply, and that were set.
     pub set_aside: Vec<&'static str>,
     /// The figures of the recording.
@@ -78,12 +82,18 @@ impl<'a> Side<'a> {
 }
 
 impl Comparison {
-    pub(super) fn new(recording: Recording, replayed: ReplayReport, set_aside: Vec<&'static str>) -> Self {
+    pub(super) fn new(
+        recording: Recording,
+        replayed: ReplayReport,
+        settings: Option<PathBuf>,
+        set_aside: Vec<&'static str>,
+    ) -> Self {
         Self {
             before: Figures::of(recording.calls.iter().map(Counted::from)),
             after: Figures::of(replayed.calls.iter().map(Counted::from)),
             recording,
             replayed,
+            settings,
             set_aside,
         }
     }

@@ -30,6 +30,8 @@ impl Comparison {
             "unknown_models": replayed.unknown,
             "estimated_attempts": replayed.estimated,
             "outlived_attempts": replayed.outlasted_silences,
+            "shortened_prompts": replayed.shortened_prompts,
+            "settings": self.settings.as_deref().map(|file| file.display().to_string()),
             "set_aside": self.set_aside,
             "recording": {
                 "lost_calls": recording.lost,

@@ -61,5 +61,5 @@ pub fn replay(file: &Path, config: &Config) -> Result<Comparison, ReplayError> {
         .build()
         .map_err(ReplayError::Runtime)?;
     let replayed = runtime.block_on(replay.run());
-    Ok(Comparison::new(recording, replayed, set_aside))
+    Ok(Comparison::new(recording, replayed, config.file.clone(), set_aside))
 }

@@ -1,6 +1,9 @@
 //! A replay as people read it.
 
-use std::fmt::{self, Write as _};
+use std::{
+    fmt::{self, Write as _},
+    path::Path,
+};
 
 use tower_openrouter::{UsdAmount, recording::RecordedOutcome};
 
@@ -8,6 +11,8 @@ use super::{
     compare::{Changed, Comparison, Side},
     figures::Figures,
 };
+// Names of a recording move no cursor of a terminal, and begin no line.
+use crate::calls::name as plain;
 
 /// What is assumed: one line each.
 pub(super) const ASSUMPTIONS: [&str; 8] = [
@@ -64,7 +69,11 @@ impl Comparison {
 
     fn write_figures(&self, to: &mut String) -> fmt::Result {
         let (before, after) = (&self.before, &self.after);
-        writeln!(to, "recording from {}, {} calls\n", self.recording.began, before.calls)?;
+        writeln!(to, "recording from {}, {} calls", self.recording.began, before.calls)?;
+        match self.settings.as_deref().map(Path::display) {
+            Some(file) => writeln!(to, "replayed against the settings of {file}\n")?,
+            None => writeln!(to, "replayed against the settings of the environment\n")?,
+        }
         writeln!(to, "{:<22} {:>14} {:>14}", "", "recorded", "replayed")?;
         let mut row = |name: &str, value: &dyn Fn(&Figures) -> String| {
             writeln!(to, "{name:<22} {:>14} {:>14}", value(before), value(after))
@@ -84,7 +93,7 @@ impl Comparison {
         writeln!(to, "\nanswered by")?;
         for model in models {
             let count = |side: &Figures| side.answered_by.get(model).copied().unwrap_or(0);
-            writeln!(to, "  {model:<42} {:>8} {:>8}", count(before), count(after))?;
+            writeln!(to, "  {:<42} {:>8} {:>8}", plain(model), count(before), count(after))?;
         }
         Ok(())
     }
@@ -94,12 +103,13 @@ impl Comparison {
         let (replayed, recording) = (&self.replayed, &self.recording);
         writeln!(to, "\nattempts on models (recorded, replayed)")?;
         for (name, load) in &replayed.load {
-            writeln!(to, "  {name:<42} {:>8} {:>8}", load.recorded, load.replayed)?;
+            writeln!(to, "  {:<42} {:>8} {:>8}", plain(name), load.recorded, load.replayed)?;
         }
         for (name, attempts) in &replayed.unknown {
             writeln!(
                 to,
-                "  {name}: unknown model in this recording, {attempts} attempts failed for that"
+                "  {}: unknown model in this recording, {attempts} attempts failed for that",
+                plain(name)
             )?;
         }
         let sent: u64 = replayed.load.values().map(|load| load.replayed).sum();
@@ -116,6 +126,9 @@ impl Comparison {
                 "{} attempts waited as long as the recorded silence, or longer",
                 replayed.outlasted_silences
             )?;
+        }
+        if replayed.shortened_prompts > 0 {
+            writeln!(to, "{} prompts were shortened", replayed.shortened_prompts)?;
         }
         if !self.set_aside.is_empty() {
             writeln!(to, "settings that a replay cannot apply: {}", self.set_aside.join(", "))?;
@@ -147,7 +160,7 @@ impl fmt::Display for Changed<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (seconds, millis) = (self.at_ms / 1_000, self.at_ms % 1_000);
         let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        let requested = self.requested.unwrap_or("(the chain's)");
+        let requested = plain(self.requested.unwrap_or("(the chain's)"));
         write!(
             f,
             "{hours:02}:{minutes:02}:{seconds:02}.{millis:03}  {} {requested}: ",
@@ -160,7 +173,7 @@ impl fmt::Display for Changed<'_> {
 impl fmt::Display for Side<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.outcome, self.kind) {
-            (RecordedOutcome::Answered, _) => write!(f, "answered by {}", self.model.unwrap_or("(not named)"))?,
+            (RecordedOutcome::Answered, _) => write!(f, "answered by {}", plain(self.model.unwrap_or("(not named)")))?,
             (RecordedOutcome::Left, _) => f.write_str("left")?,
             (_, Some(kind)) => write!(f, "failed ({kind})")?,
             (_, None) => f.write_str("failed")?,
@@ -183,4 +196,29 @@ fn shown(cost: UsdAmount) -> String {
 
 fn seconds(millis: Option<u64>) -> String {
     millis.map_or_else(none, |millis| format!("{}.{:03} s", millis / 1_000, millis % 1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_openrouter::recording::{Recording, ReplayReport};
+
+    use super::*;
+
+    #[test]
+    fn a_name_of_a_recording_reaches_no_terminal_as_a_command() {
+        let name = "\u{1b}]0;owned\u{7}\nanswered 100 %\u{202e}";
+        let escaped = serde_json::to_string(name).unwrap();
+        let text = format!(
+            "{{\"recording\":{{\"version\":1,\"began_ms\":0}}}}\n{{\"call\":{{\"at_ms\":0,\"api\":\"chat\",\"models\":[{escaped}],\
+             \"prompt_bytes\":1,\"outcome\":\"answered\",\"whole_ms\":2,\"model\":{escaped}}}}}\n"
+        );
+        let recording = Recording::read(text.as_bytes()).unwrap();
+        let mut replayed = ReplayReport::default();
+        replayed.unknown.insert(name.to_owned(), 1);
+        let text = Comparison::new(recording, replayed, None, Vec::new()).text(9, true);
+        let is_hidden = |letter: char| letter.is_control() && letter != '\n' || letter == '\u{202e}';
+        assert!(!text.contains(is_hidden), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("answered 100 %")), "{text}");
+        assert!(text.contains("settings of the environment"), "{text}");
+    }
 }

@@ -23,6 +23,7 @@ pub(super) fn router(gateway: &Gateway, config: &Config) -> Router {
     let endpoints = Guarded::new(CutShort::new(gateway.stack(), gateway.stages().clone()))
         .into_endpoints()
         .max_body_bytes(config.own.server.max_body_bytes)
+        .max_total_body_bytes(config.own.server.max_total_body_bytes)
         .body_timeout(config.own.server.body_timeout.0);
     let models = |envelope| Models::new(gateway.stack().into_models_endpoint().envelope(envelope));
     let key = key::route(gateway);

@@ -52,20 +52,12 @@ async fn show(State(own): State<Own>, key: Option<Extension<Arc<ClientKey>>>, ur
             );
         }
     };
+    // What the key may do is known without the ledger.
     let summed = match gateway.ledger() {
-        Some(ledger) => match own.usages.of(ledger, key.name.as_ref()).await {
-            Ok(usage) => usage,
-            Err(error) => {
-                tracing::warn!(target: "gateway", error, "what was spent is not known");
-                return unknown(
-                    "the ledger does not answer, so what was spent is not known: try again",
-                    &uri,
-                );
-            }
-        },
-        None => Usage::default(),
+        Some(ledger) => own.usages.of(ledger, key.name.as_ref()).await.ok(),
+        None => Some(Usage::default()),
     };
-    let mut shown = openrouter(&key, &states, summed.with(&states));
+    let mut shown = openrouter(&key, &states, summed.map(|summed| summed.with(&states)));
     shown.extend(ours(&key, &states));
     let mut response = Json(json!({ "data": shown })).into_response();
     response
@@ -86,8 +78,10 @@ fn ours(key: &ClientKey, states: &[BudgetState]) -> Map<String, Value> {
     }))
 }
 
-/// The members that OpenRouter's SDKs cannot do without. The limit is that of the budget with the least left; several budgets are in `budgets`.
-fn openrouter(key: &ClientKey, states: &[BudgetState], usage: Usage) -> Map<String, Value> {
+/// The members that OpenRouter's SDKs cannot do without. The limit is that of the budget with the least left; several budgets are in `budgets`. The
+/// usage is `null` while the ledger does not answer.
+fn openrouter(key: &ClientKey, states: &[BudgetState], usage: Option<Usage>) -> Map<String, Value> {
+    let spent = |window: fn(&Usage) -> UsdAmount| usage.as_ref().map(|usage| dollars(window(usage)));
     let left = |state: &&BudgetState| state.free.parse().unwrap_or(UsdAmount::ZERO);
     let tightest = states.iter().min_by_key(left);
     members(json!({
@@ -101,10 +95,10 @@ fn openrouter(key: &ClientKey, states: &[BudgetState], usage: Usage) -> Map<Stri
             _ => None,
         }),
         "include_byok_in_limit": true,
-        "usage": dollars(usage.ever),
-        "usage_daily": dollars(usage.day),
-        "usage_weekly": dollars(usage.week),
-        "usage_monthly": dollars(usage.month),
+        "usage": spent(|usage| usage.ever),
+        "usage_daily": spent(|usage| usage.day),
+        "usage_weekly": spent(|usage| usage.week),
+        "usage_monthly": spent(|usage| usage.month),
         // What a provider bills itself is part of the usage.
         "byok_usage": 0,
         "byok_usage_daily": 0,

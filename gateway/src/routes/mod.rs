@@ -8,6 +8,7 @@
 //! | `/healthz`, `/readyz` | everyone | whether the process lives; whether it takes calls |
 //! | `/metrics` | admin | metrics for Prometheus |
 //! | `/`, `/events`, `/api/calls`, `/api/spend`, `/api/health` | admin | [the page and its JSON](crate::page) |
+//! | `POST /api/pauses/lift` | admin | ends the pauses that upstreams have requested |
 //!
 //! The client's routes are also under `/api/v1`, with OpenRouter's errors.
 
@@ -17,6 +18,7 @@ mod caught;
 mod clients;
 mod cut;
 mod ending;
+mod front;
 mod health;
 mod key;
 mod models;
@@ -26,6 +28,7 @@ mod usage;
 use axum::Router;
 
 pub use admin::Admin;
+pub(crate) use front::Front;
 pub use outer::{Outer, OuterLayer};
 
 use crate::{gateway::Gateway, settings::Config};

@@ -1,4 +1,5 @@
-//! What surrounds every request: a panic in one call is that call's 500, or the end of its stream, and a request's id comes back with its response.
+//! What surrounds every request: a panic in one call is that call's 500, or the end of its stream; a request's id comes back with its response, and
+//! stands in each line of the log that is written for the request.
 
 use std::{
     convert::Infallible,
@@ -15,6 +16,7 @@ use pin_project::pin_project;
 use tower_layer::Layer;
 use tower_openrouter::endpoint::Refusal;
 use tower_service::Service;
+use tracing::{Instrument, Span, field::Empty, instrument::Instrumented};
 
 use super::caught::{caught, quietly};
 
@@ -24,6 +26,9 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const LONGEST_ID: usize = 256;
 
 /// Makes a panic in one request that request's 500, or the end of its body once the head is sent, and gives the client its `x-request-id` back.
+///
+/// The request and its body run in a span `request` at `info` with this id. Layers below record the name of the client key in its field `key`, and
+/// the number of the call in `call`, as the page and `/api/calls` have it.
 ///
 /// # Cancellation
 ///
@@ -62,11 +67,15 @@ where
             .filter(|id| id.len() <= LONGEST_ID)
             .cloned();
         let path = request.uri().path().into();
-        let called = catch_unwind(AssertUnwindSafe(|| self.0.call(request)));
+        let shown = id.as_ref().and_then(|id| id.to_str().ok());
+        let span = tracing::info_span!(target: "gateway", "request", id = shown, key = Empty, call = Empty);
+        let called = span.in_scope(|| catch_unwind(AssertUnwindSafe(|| self.0.call(request))));
+        let inner = called.ok().map(|called| AssertUnwindSafe(called).catch_unwind());
         OuterFuture {
-            inner: called.ok().map(|called| AssertUnwindSafe(called).catch_unwind()),
+            inner: inner.map(|inner| inner.instrument(span.clone())),
             id,
             path,
+            span,
         }
     }
 }
@@ -78,9 +87,10 @@ where
 pub struct OuterFuture<F> {
     /// There until it panics.
     #[pin]
-    inner: Option<CatchUnwind<AssertUnwindSafe<F>>>,
+    inner: Option<Instrumented<CatchUnwind<AssertUnwindSafe<F>>>>,
     id: Option<HeaderValue>,
     path: Box<str>,
+    span: Span,
 }
 
 impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFuture<F> {
@@ -97,7 +107,8 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFut
             None => {
                 quietly(|| this.inner.set(None));
                 // The panic hook has logged where.
-                tracing::error!(target: "gateway", path = &**this.path, "a request panicked");
+                this.span
+                    .in_scope(|| tracing::error!(target: "gateway", path = &**this.path, "a request panicked"));
                 let refusal = Refusal::new(
                     StatusCode::INTERNAL_SERVER_ERROR,
                     "internal",
@@ -107,7 +118,7 @@ impl<F: Future<Output = Result<Response<Body>, Infallible>>> Future for OuterFut
             }
         };
         Poll::Ready(response.map(|response| {
-            let mut response = response.map(|body| caught(body, this.path));
+            let mut response = response.map(|body| caught(body, this.path, this.span));
             if let Some(id) = this.id.take() {
                 response.headers_mut().insert(REQUEST_ID, id);
             }

@@ -15,7 +15,7 @@ use tower_openrouter::{
     },
 };
 
-use super::{Address, GatewaySettings, StorageSettings, origin, stamp::Stamp};
+use super::{Address, GatewaySettings, ServerSettings, StorageSettings, origin, stamp::Stamp};
 
 /// The settings of a gateway, checked.
 #[derive(Debug, Clone)]
@@ -145,6 +145,7 @@ impl Config {
                 "there is `storage.sqlite` already: keep one of them",
             ));
         }
+        wrong.extend(paths(&stack, &own));
         wrong.extend(keep(&stack, &own));
         wrong.extend(keys(&stack, &own));
         wrong.extend(limits(&stack, &own));
@@ -162,6 +163,18 @@ impl Config {
             stamp: Stamp::default(),
         })
     }
+}
+
+/// A path without a name is no file: SQLite would keep a database in memory for it.
+fn paths(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
+    let sqlite = own.storage.on().and_then(|storage| storage.sqlite.as_ref());
+    let paths = [("storage.sqlite", sqlite), ("record", own.record.as_ref())];
+    let empty = paths
+        .into_iter()
+        .filter(|(_, path)| path.is_some_and(|path| path.as_os_str().is_empty()));
+    empty
+        .map(|(key, _)| stack.problem(key, "names no file: write a path, or leave it out"))
+        .collect()
 }
 
 /// What a budget counts must not be forgotten while its window lasts: keys with budgets by the month may come at any time.
@@ -243,6 +256,12 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
             server.max_body_bytes == 0,
             "no request would be taken: write 1 or more",
         ),
+        (
+            "max_total_body_bytes",
+            server.max_total_body_bytes != ServerSettings::default().max_total_body_bytes
+                && server.max_total_body_bytes < server.max_body_bytes.saturating_mul(2),
+            "a compressed body would have no room with what it decompresses to: write at least twice `server.max_body_bytes`",
+        ),
         ("max_header_bytes", server.max_header_bytes < 8192, "write 8192 or more"),
         (
             "max_headers",
@@ -314,9 +333,14 @@ fn limits(stack: &Settings, own: &GatewaySettings) -> Vec<SettingsProblem> {
 
 /// An answer that is larger than all of the room is never kept. The shared store has bounds of its own.
 fn idempotency(stack: &Settings, own: &GatewaySettings) -> Option<SettingsProblem> {
-    let keys = stack.idempotency.as_ref().filter(|_| own.shared.is_none())?;
-    let usual = IdempotencySettings::new(keys.bytes, keys.tenant.clone()).largest;
-    let is_above = keys.largest != usual && u64::try_from(keys.largest).unwrap_or(u64::MAX) > keys.bytes;
+    let keys = stack.idempotency.as_ref()?;
+    let usual = IdempotencySettings::new(keys.bytes, keys.tenant.clone());
+    if own.shared.is_some() {
+        let message =
+            "without effect beside `shared`, whose store keeps as many keys as it has memory for: leave it out";
+        return (keys.max_keys != usual.max_keys).then(|| stack.problem("idempotency.max_keys", message));
+    }
+    let is_above = keys.largest != usual.largest && u64::try_from(keys.largest).unwrap_or(u64::MAX) > keys.bytes;
     let message = "more than all of the room: write at most `idempotency.bytes`, or more there";
     is_above.then(|| stack.problem("idempotency.largest", message))
 }

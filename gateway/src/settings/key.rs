@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_openrouter::{
+    UsdAmount,
     layers::{
         UtcTime,
         rate_limit::{Limits, LimitsError, Rate},
@@ -177,6 +178,10 @@ impl KeyRules {
                 let message = "a second budget for the same window: give one amount for each window";
                 wrong.push((format!("budget[{place}].per"), message.to_owned()));
             }
+            if budget.usd.0 <= UsdAmount::ZERO {
+                let message = "zero refuses every call: write an amount above zero, or leave the budget out";
+                wrong.push((format!("budget[{place}].usd"), message.to_owned()));
+            }
         }
         if self.expires.as_deref().is_some_and(|text| utc_time(text).is_none()) {
             let message = "not a date: write e.g. `2027-01-31`, or a time in UTC, e.g. `2027-01-31T12:00:00Z`";
@@ -217,6 +222,7 @@ fn inline(value: &Value) -> String {
 
 const fn window(window: WindowSettings) -> &'static str {
     match window {
+        WindowSettings::Hour => "hour",
         WindowSettings::Day => "day",
         WindowSettings::Week => "week",
         WindowSettings::Month => "month",
@@ -234,6 +240,21 @@ pub fn utc_time(text: &str) -> Option<UtcTime> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_budget_of_zero_is_wrong_and_each_window_has_a_name_of_its_own() {
+        let rules = |budget: &str| serde_json::from_str::<KeyRules>(&format!("{{\"budget\":{budget}}}")).unwrap();
+        for usd in ["0", "$0.00"] {
+            let budget = format!(r#"[{{"usd":"5"}},{{"usd":"{usd}","per":"day"}}]"#);
+            let wrong = rules(&budget).problems("acme");
+            assert_eq!(wrong.len(), 1, "{wrong:?}");
+            assert_eq!(wrong[0].0, "budget[1].usd");
+        }
+        let rules = rules(r#"[{"usd":"1","per":"hour"},{"usd":"9","per":"ever"}]"#);
+        assert!(rules.problems("acme").is_empty());
+        let names: Vec<_> = rules.budgets("acme").into_iter().map(|budget| budget.name).collect();
+        assert_eq!(names, ["key/acme/hour", "key/acme/ever"]);
+    }
 
     #[test]
     fn a_time_is_read_as_utc() {

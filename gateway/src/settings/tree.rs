@@ -56,8 +56,9 @@ pub struct StorageSettings {
     pub postgres: Option<Place>,
     /// The longest that the ledger and the shared store are written to at the end.
     pub close_timeout: Time,
-    /// How long entries of the ledger are kept, 32 days at least: older ones are forgotten once a day, but for the sums of what they spent. All by
-    /// default.
+    /// How long entries of the ledger are kept, 32 days at least: older ones are forgotten once a day, but for the sums of what they spent, by client key
+    /// and the tags that the gateway's budgets count by at that time. A budget without a window by another tag that is added later does not count them. All
+    /// by default.
     pub keep: Option<Time>,
 }
 
@@ -98,6 +99,9 @@ pub struct ServerSettings {
     pub max_connections: u32,
     /// The largest request body, in bytes, also once it is decompressed.
     pub max_body_bytes: usize,
+    /// The most bytes of all request bodies that are read or held at once, twice `max_body_bytes` at least. A client key has a quarter of them, or
+    /// twice `max_body_bytes` if that is more.
+    pub max_total_body_bytes: usize,
     /// The largest head of a request, in bytes.
     pub max_header_bytes: u32,
     /// The most headers of a request.
@@ -188,6 +192,7 @@ impl Default for ServerSettings {
         Self {
             max_connections: 20_000,
             max_body_bytes: 20 * 1024 * 1024,
+            max_total_body_bytes: 512 * 1024 * 1024,
             max_header_bytes: 64 * 1024,
             max_headers: 100,
             max_streams: 200,

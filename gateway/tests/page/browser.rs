@@ -98,7 +98,7 @@ fn the_page_in_a_browser() {
     let mut browser = Browser::start(&program, &profile);
     browser.scheme("light");
     browser.size(1280, 1000);
-    browser.open(&format!("{base}/"));
+    browser.open(&format!("{base}/?rows=100"));
     browser.until("document.getElementById('live-text').textContent === 'Live'");
     browser.until("document.querySelectorAll('#list .call').length > 10");
 

@@ -1,7 +1,11 @@
 //! The events that keep the page up to date.
 
+use std::time::Duration;
+
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::time::timeout;
+use tower::ServiceExt;
 
 use super::support::{FIRST, SECOND, World, chat, tagged};
 
@@ -83,5 +87,82 @@ async fn a_viewer_learns_the_run_and_what_ended_before_it_came_or_while_it_was_b
         .iter()
         .map(|call| call["id"].as_u64().unwrap())
         .collect();
-    assert_eq!(ids, (12..=61).rev().collect::<Vec<_>>());
+    assert_eq!(
+        ids,
+        (42..=61).rev().collect::<Vec<_>>(),
+        "in the order of their beginnings"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_in_progress_shows_what_it_waits_for_and_for_how_long() {
+    let world = World::new("hang").await;
+    let response = world.get("/events?outcome=running").await;
+    let (mut body, mut text) = (response.into_body(), String::new());
+    let pending = tokio::spawn(world.app.clone().oneshot(chat(FIRST, true)));
+    let html = loop {
+        let running = event(&mut body, &mut text, "running").await;
+        if let Some(row) = running["changed"].as_array().unwrap().last()
+            && row["html"]
+                .as_str()
+                .unwrap()
+                .contains("Waits for openai/gpt-5 at openrouter")
+        {
+            break row["html"].as_str().unwrap().to_owned();
+        }
+    };
+    assert!(!html.contains("No attempt was made"), "{html}");
+    // From then on the time alone is sent, until there is more to show.
+    let running = event(&mut body, &mut text, "running").await;
+    assert_eq!(running["changed"], serde_json::json!([]), "{running}");
+    assert_eq!(running["elapsed"][0][0], 1, "{running}");
+    let warned = loop {
+        let parts = event(&mut body, &mut text, "parts").await;
+        let summary = parts["summary"].as_str().unwrap().to_owned();
+        if summary.contains("1 stream waits for its first token") {
+            break summary;
+        }
+    };
+    assert!(
+        warned.contains("the longest for 1"),
+        "before the time limit of 20 s: {warned}"
+    );
+    // A list of the calls in progress is without those that have ended.
+    pending.abort();
+    assert!(pending.await.is_err());
+    loop {
+        if event(&mut body, &mut text, "list").await == serde_json::json!([]) {
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_between_two_looks_leaves_the_list_of_those_in_progress() {
+    let world = World::new("hang").await;
+    let response = world.get("/events?outcome=running").await;
+    let (mut body, mut text) = (response.into_body(), String::new());
+    assert_eq!(event(&mut body, &mut text, "list").await, serde_json::json!([]));
+    let pending = tokio::spawn(world.app.clone().oneshot(chat(FIRST, true)));
+    assert_eq!(event(&mut body, &mut text, "calls").await[0]["id"], 1);
+    pending.abort();
+    assert!(pending.await.is_err());
+    let list = timeout(Duration::from_secs(5), event(&mut body, &mut text, "list"));
+    assert_eq!(list.await.expect("a list without it"), serde_json::json!([]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_come_all_the_time_do_not_keep_the_summary_back() {
+    let world = World::new("ok").await;
+    let response = world.get("/events").await;
+    let (mut body, mut text) = (response.into_body(), String::new());
+    event(&mut body, &mut text, "parts").await;
+    text.clear();
+    for _ in 0..60 {
+        let broken = http::Request::post("/v1/chat/completions").body("{".into()).unwrap();
+        world.call(broken).await;
+        let frame = body.frame().await.unwrap().unwrap();
+        text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+    }
+    assert!(text.contains("event: calls") && text.contains("event: parts"), "{text}");
 }

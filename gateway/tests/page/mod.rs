@@ -10,3 +10,4 @@ mod live;
 mod recorded;
 mod restart;
 mod support;
+mod wrong;

@@ -39,6 +39,7 @@ async fn a_rescued_call_has_its_attempts_and_its_cost() {
                 .all(|attempt| (attempt.0, attempt.2) == (FIRST, Some(503)))
     );
     assert_eq!(last, [(SECOND, "answered", None)]);
+    assert!(call.attempts.iter().all(|attempt| attempt.is_sent));
     assert!(
         call.attempts[0]
             .reason
@@ -119,6 +120,23 @@ async fn an_interrupted_answer_is_no_whole_one() {
     assert_eq!((call.outcome, call.rescued), (CallOutcome::Interrupted, false));
     assert_eq!(call.model.as_deref(), Some(FIRST), "the one that began it");
     assert!(call.reason.as_deref().is_some_and(|reason| !reason.is_empty()));
+}
+
+/// The head of a stream goes out before its answer, if that takes long.
+#[tokio::test(start_paused = true)]
+async fn a_stream_whose_answer_never_began_has_failed() {
+    let world = World::new("hang").await;
+    world.simulator.plan(SECOND, "hang").unwrap();
+    let (status, body) = world.call(chat(FIRST, true)).await;
+    let call = world.last();
+    assert_eq!(
+        (status.as_u16(), call.outcome, call.first_token_ms),
+        (200, CallOutcome::Failed, None),
+        "{body:?}"
+    );
+    let totals = world.calls.totals(std::time::Duration::from_secs(3_600));
+    assert_eq!((totals.failed, totals.interrupted), (1, 0));
+    assert_eq!(totals.first_token.quantile(50), None);
 }
 
 #[tokio::test]

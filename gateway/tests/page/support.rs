@@ -1,6 +1,10 @@
 //! A gateway without its server: the endpoints of a stack over the simulator, with the page beside them.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
@@ -9,7 +13,7 @@ use http_body_util::BodyExt;
 use openrouter_gateway::{
     accounts::Accounts,
     calls::{CallRecord, Calls, Filter},
-    page::{View, router},
+    page::{Condition, ConditionSource, View, router},
 };
 use openrouter_simulator::Simulator;
 use serde_json::{Value, json};
@@ -31,6 +35,8 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) calls: Calls,
     pub(crate) ledger: Option<DatabaseLedger>,
+    /// What the gateway reports of itself.
+    pub(crate) condition: Arc<Mutex<Condition>>,
     /// The page, and everything else to the endpoints.
     pub(crate) app: Router,
 }
@@ -56,7 +62,7 @@ impl World {
         );
         let settings = Settings::from_toml(&text).unwrap_or_else(|error| panic!("{error}"));
         let store = InMemoryBudgetStore::new();
-        let budgets = Budgets::in_store(settings.budgets().unwrap(), std::sync::Arc::new(store.clone())).unwrap();
+        let budgets = Budgets::in_store(settings.budgets().unwrap(), Arc::new(store.clone())).unwrap();
         if let Some(ledger) = &ledger {
             ledger.restore(&budgets).await.unwrap();
         }
@@ -66,24 +72,28 @@ impl World {
             .extend(move |builder| {
                 let builder = attached.attach(builder);
                 match recording.clone() {
-                    Some(ledger) => builder.ledger(std::sync::Arc::new(ledger)),
+                    Some(ledger) => builder.ledger(Arc::new(ledger)),
                     None => builder,
                 }
             })
             .build()
             .unwrap();
         let endpoints = calls.layer().layer(handle.service().into_endpoints());
+        let condition = Arc::<Mutex<Condition>>::default();
+        let shown = Arc::clone(&condition);
         let view = View {
             calls: calls.clone(),
             ledger: ledger.clone(),
             settings: handle,
             accounts: Accounts::InMemory(store),
+            condition: ConditionSource::new(move || shown.lock().unwrap().clone()),
         };
         let app = router(view).fallback_service(endpoints);
         Self {
             simulator,
             calls,
             ledger,
+            condition,
             app,
         }
     }
@@ -111,7 +121,7 @@ impl World {
     }
 
     /// The record of the last call that ended.
-    pub(crate) fn last(&self) -> std::sync::Arc<CallRecord> {
+    pub(crate) fn last(&self) -> Arc<CallRecord> {
         self.calls
             .recent(&Filter::default(), 1)
             .pop()

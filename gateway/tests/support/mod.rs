@@ -90,8 +90,13 @@ pub(crate) fn settings(simulator: &Simulator, folder: &Folder, rest: &str) -> St
     } else {
         "server.leave_delay = \"0s\"\n"
     };
+    let listen = if rest.starts_with("listen") {
+        ""
+    } else {
+        "listen = \"127.0.0.1:0\"\n"
+    };
     format!(
-        "listen = \"127.0.0.1:0\"\n{storage}{leave}{rest}\n[[upstream]]\nname = \"openrouter\"\nbase_url = \"{}\"\nkey = \"file:{}\"\n",
+        "{listen}{storage}{leave}{rest}\n[[upstream]]\nname = \"openrouter\"\nbase_url = \"{}\"\nkey = \"file:{}\"\n",
         simulator.base_url(),
         key.display()
     )

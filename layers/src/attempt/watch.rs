@@ -6,7 +6,7 @@ use tracing::span::Entered;
 
 use super::{AttemptBody, continued::Continuing, guard::AttemptGuard};
 use crate::{
-    AttemptLog, Candidate, Failure, Frame, LlmRequest, Stage,
+    AttemptLog, Candidate, Failure, FailureKind, Frame, LlmRequest, Stage,
     observe::{Record, begin_attempt},
     protocol::publish,
     watch::{InSpan, Respond, Watch, WatchBody},
@@ -96,11 +96,19 @@ where
                 if let Some(continuing) = &self.continuing {
                     continuing.failed(&mut error);
                 }
-                self.watch.fail(&error, "attempt failed");
+                self.watch.fail(&error, failed(&error));
                 Err(error)
             }
         };
         publish(&mut self.opened, result)
+    }
+}
+
+/// What the log says of a failure. The words of an upstream that rejects the key read as if the caller's own key were meant.
+fn failed<E: Failure>(error: &E) -> &'static str {
+    match (error.kind(), error.status()) {
+        (FailureKind::Auth, Some(_)) => "attempt failed: the upstream rejects the API key that it was sent",
+        _ => "attempt failed",
     }
 }
 
@@ -124,15 +132,15 @@ impl AttemptWatch {
             let _inside = self.enter();
             let candidate = guard.candidate();
             tracing::warn!(
+                message,
                 attempt = guard.number(),
                 upstream = candidate.as_ref().map(Candidate::upstream),
                 model = candidate.as_ref().map(Candidate::model),
                 kind = error.kind().as_str(),
                 status = error.status(),
-                retry_after = ?error.retry_after(),
+                retry_after = error.retry_after().map(tracing::field::debug),
                 duration = ?after,
                 error = %error.summary(),
-                message
             );
         }
         if guard.was_sent() {

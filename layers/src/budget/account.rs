@@ -23,6 +23,8 @@ pub(super) struct Account {
     pub(super) reserved: UsdAmount,
     /// What was charged beyond what was held, and did not fit under the cap any more.
     pub(super) overrun: UsdAmount,
+    /// All that was ever spent, whatever was forgotten or taken back since.
+    pub(super) total: UsdAmount,
     /// When it was reset by hand, in milliseconds; 0 if it never was.
     reset: u64,
     /// Of a rolling window: when what is settled and overrun was spent.
@@ -104,6 +106,7 @@ impl Account {
             }
             return self.take_back(back);
         }
+        self.total = self.total.saturating_add(amount);
         if rolls {
             self.slices.add(at, amount);
         }
@@ -114,6 +117,17 @@ impl Account {
         let fits = amount.min(room);
         self.settled = self.settled.saturating_add(fits);
         self.overrun = self.overrun.saturating_add(amount.saturating_sub(fits));
+    }
+
+    /// Takes back what still stands of this much, which stood here when so much in total had been spent. What was spent since stays.
+    pub(super) fn take_back_before(&mut self, spent: UsdAmount, total: UsdAmount) {
+        let since = self.total.saturating_sub(total);
+        let stands = self.spent().saturating_sub(since).min(spent);
+        if stands > UsdAmount::ZERO {
+            // The earliest of what is spent.
+            self.slices.take(0, stands);
+            self.take_back(stands);
+        }
     }
 
     /// What did not fit goes first.

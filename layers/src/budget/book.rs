@@ -11,11 +11,10 @@ use std::{
 };
 
 use super::{
-    AccountRef, Budget, MAX_QUEUED_RESERVATIONS, Refusal, RefusalReason, Reservation, ReservationHandle,
-    ReserveRequest,
+    AccountRef, Budget, MAX_QUEUED_RESERVATIONS, Refusal, RefusalReason, Reservation, ReserveRequest,
+    held::{Held, Nothing},
     slot::{self, Full, Share, Slot},
     sync::{Mutex, whole},
-    warn::warn_at_thresholds,
 };
 use crate::{UsdAmount, UtcTime};
 
@@ -131,7 +130,8 @@ impl InMemoryBudgetStore {
         let mut all = Vec::new();
         for shard in &self.0.shards {
             let shard = shard.lock().unwrap_or_else(whole);
-            all.extend(shard.iter().map(|(key, entry)| entry.state(key, at)));
+            let accounts = shard.iter();
+            all.extend(accounts.map(|(key, entry)| state_of(&entry.slot, entry.budget_in_force(key), key, at)));
         }
         all.sort_by_cached_key(|state| (state.free(), state.account.clone()));
         all
@@ -141,54 +141,66 @@ impl InMemoryBudgetStore {
     #[must_use]
     pub fn accounts_of(&self, budget: &str) -> Vec<(AccountRef, AccountState)> {
         let at = UtcTime::now();
+        let found = self.slots_of(budget).into_iter();
+        let with_state = found.map(|(line, slot)| {
+            let state = state_of(&slot, Arc::clone(&line.budget), &line.account, at);
+            (line, state)
+        });
+        with_state.collect()
+    }
+
+    /// The same, each with the budget that it counts by now.
+    pub(super) fn slots_of(&self, budget: &str) -> Vec<(AccountRef, Arc<Slot>)> {
         let mut found = Vec::new();
         for shard in &self.0.shards {
             let shard = shard.lock().unwrap_or_else(whole);
             let own = shard.iter().filter(|(_, entry)| entry.budget.name() == budget);
             found.extend(own.map(|(key, entry)| {
-                let (budget, account) = (Arc::clone(&entry.budget), key.clone());
-                (AccountRef { budget, account }, entry.state(key, at))
+                let (budget, account) = (entry.budget_in_force(key), key.clone());
+                (AccountRef { budget, account }, Arc::clone(&entry.slot))
             }));
         }
         found
     }
 
-    /// The state of the account of a line; `None` if it was not used yet.
+    /// The state of the account of a line, under its budget or the one in force in the place of that; `None` if it was not used yet.
     #[must_use]
     pub fn account(&self, line: &AccountRef) -> Option<AccountState> {
-        let shard = self.0.shard(&line.account)?.lock().unwrap_or_else(whole);
-        let entry = shard.get(&line.account)?;
-        Some(entry.state(&line.account, UtcTime::now()))
+        let mut line = line.clone();
+        line.use_budget_in_force();
+        let AccountRef { budget, account } = line;
+        let shard = self.0.shard(&account)?.lock().unwrap_or_else(whole);
+        let slot = Arc::clone(&shard.get(&account)?.slot);
+        drop(shard);
+        Some(state_of(&slot, budget, &account, UtcTime::now()))
     }
 
     /// The accounts of the lines, in their order. A line that only warns is left out of both if there is no room for its account; fails with the
     /// place of another one.
     pub(super) fn shares(&self, lines: &mut Vec<AccountRef>, at: UtcTime) -> Result<Box<[Share]>, usize> {
         let mut shares = Vec::with_capacity(lines.len());
-        while let Some(line) = lines.get(shares.len()) {
+        let mut refused = None;
+        lines.retain_mut(|line| {
+            if refused.is_some() {
+                return true;
+            }
+            line.use_budget_in_force();
             match self.share(line, at) {
                 Some(share) => shares.push(share),
                 None if line.budget.is_soft() => {
                     self.not_counted(line);
-                    lines.remove(shares.len());
+                    return false;
                 }
-                None => return Err(shares.len()),
+                None => refused = Some(shares.len()),
             }
-        }
-        Ok(shares.into_boxed_slice())
+            true
+        });
+        refused.map_or_else(|| Ok(shares.into_boxed_slice()), Err)
     }
 
     /// The account of a line; `None` if there is no room for it.
     pub(super) fn share(&self, line: &AccountRef, at: UtcTime) -> Option<Share> {
-        let budget = &line.budget;
-        let slot = self.0.slot(line, at)?;
-        let (cap, soft, period) = (budget.cap(), budget.is_soft(), budget.period(at));
-        Some(Share {
-            slot,
-            cap,
-            soft,
-            period,
-        })
+        Some(share_of(self.0.slot(line, at)?, &line.budget, at))
     }
 
     /// What is spent on this line is not counted, as there is no room for its account. A flood of tags makes many of these, and few log lines.
@@ -205,20 +217,35 @@ impl InMemoryBudgetStore {
     }
 }
 
+/// An account as this budget sees it.
+fn share_of(slot: Arc<Slot>, budget: &Budget, at: UtcTime) -> Share {
+    Share {
+        slot,
+        cap: budget.cap(),
+        soft: budget.is_soft(),
+        period: budget.period(at),
+    }
+}
+
 impl Entry {
-    /// How its account stands at this time.
-    fn state(&self, key: &str, at: UtcTime) -> AccountState {
-        let period = self.budget.period(at);
-        let mut account = self.slot.lock().clone();
-        account.roll(period);
-        AccountState {
-            budget: Arc::clone(&self.budget),
-            account: self.budget.account_label(key),
-            settled: account.settled,
-            reserved: account.reserved,
-            overrun: account.overrun,
-            resets: account.full_again(period).map(UtcTime::from_millis),
-        }
+    /// The budget that this account counts by now.
+    fn budget_in_force(&self, key: &str) -> Arc<Budget> {
+        self.budget.replacement(key).unwrap_or_else(|| Arc::clone(&self.budget))
+    }
+}
+
+/// How the account of this key stands at this time, under this budget.
+fn state_of(slot: &Slot, budget: Arc<Budget>, key: &str, at: UtcTime) -> AccountState {
+    let period = budget.period(at);
+    let mut account = slot.lock().clone();
+    account.roll(period);
+    AccountState {
+        account: budget.account_label(key),
+        settled: account.settled,
+        reserved: account.reserved,
+        overrun: account.overrun,
+        resets: account.full_again(period).map(UtcTime::from_millis),
+        budget,
     }
 }
 
@@ -242,10 +269,11 @@ impl Shards {
         let room = self.most.div_ceil(SHARDS);
         if shard.len() >= room {
             // There is no other clone: all clones are made under the shard's lock.
-            let blank = |entry: &Entry| {
-                Arc::strong_count(&entry.slot) == 1 && entry.slot.lock().is_blank(entry.budget.period(at))
+            let blank = |key: &str, entry: &Entry| {
+                let is_used = Arc::strong_count(&entry.slot) > 1;
+                !is_used && entry.slot.lock().is_blank(entry.budget_in_force(key).period(at))
             };
-            shard.retain(|_, entry| !blank(entry));
+            shard.retain(|key, entry| !blank(key, entry));
             if shard.len() >= room {
                 return None;
             }
@@ -328,38 +356,6 @@ impl InMemoryBudgetStore {
     pub(super) fn end_wait(&self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// A hold on accounts of this process.
-#[derive(Debug)]
-struct Held {
-    lines: Box<[AccountRef]>,
-    shares: Box<[Share]>,
-    amount: UsdAmount,
-}
-
-impl ReservationHandle for Held {
-    fn settle(mut self: Box<Self>, spent: UsdAmount) {
-        let now = UtcTime::now();
-        // The window may have ended since: then it is spent in the new one.
-        for (share, line) in self.shares.iter_mut().zip(&self.lines) {
-            share.period = line.budget.period(now);
-        }
-        let lines = &self.lines;
-        slot::settle(&self.shares, self.amount, spent, |index, settled| {
-            if let Some(line) = lines.get(index) {
-                warn_at_thresholds(line, settled.before, settled.after, settled.overrun);
-            }
-        });
-    }
-}
-
-/// The hold of an attempt that no budget is for.
-#[derive(Debug)]
-struct Nothing;
-
-impl ReservationHandle for Nothing {
-    fn settle(self: Box<Self>, _: UsdAmount) {}
 }
 
 impl fmt::Debug for InMemoryBudgetStore {

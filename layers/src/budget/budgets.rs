@@ -1,24 +1,24 @@
 //! All budgets of a service, over one store.
 
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, Ordering},
 };
 
 use tokio::time::Instant;
 
 use super::{
-    AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest, in_force::InForce,
+    AccountRef, Budget, BudgetError, BudgetStore, Decision, InMemoryBudgetStore, ReserveRequest,
+    in_force::InForce,
+    lines::{DistinctLines, beyond},
+    set::BudgetSet,
 };
 use crate::{Candidate, PriceList, Tags, UsdAmount, UtcTime, ledger::Entry};
 
 /// All budgets of a service, and the store of their accounts. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Budgets {
-    budgets: Arc<[Arc<Budget>]>,
+    budgets: Arc<BudgetSet>,
     store: Arc<dyn BudgetStore>,
     /// Whether the accounts know what was spent before a restart.
     is_refilled: Arc<AtomicBool>,
@@ -47,40 +47,44 @@ impl Budgets {
         budgets: impl IntoIterator<Item = Budget>,
         store: Arc<dyn BudgetStore>,
     ) -> Result<Self, BudgetError> {
-        let budgets: Arc<[_]> = budgets.into_iter().map(Arc::new).collect();
-        let mut names = HashSet::new();
-        if let Some(twice) = budgets.iter().find(|budget| !names.insert(budget.name())) {
-            let name = twice.name().to_owned();
-            return Err(BudgetError::Twice { name });
-        }
-        budgets.iter().try_for_each(|budget| budget.check())?;
+        Self::linked(budgets, store, InForce::default())
+    }
+
+    /// The same, among those that have been put in force there.
+    fn linked(
+        budgets: impl IntoIterator<Item = Budget>,
+        store: Arc<dyn BudgetStore>,
+        in_force: InForce,
+    ) -> Result<Self, BudgetError> {
+        let mut budgets: Vec<_> = budgets.into_iter().collect();
+        in_force.link(&mut budgets);
         Ok(Self {
-            budgets,
+            budgets: Arc::new(BudgetSet::new(budgets)?),
             store,
             is_refilled: Arc::default(),
             names: Arc::default(),
-            in_force: InForce::default(),
+            in_force,
         })
     }
 
     /// Other budgets over the same accounts: what was spent and reserved stays, under its name and its tags. These stay as they are.
     ///
-    /// An account whose new window began later than its old one begins empty.
+    /// An account whose new window began later than its old one begins empty. Once these are [put in force](Self::activate), a call that began under the
+    /// budgets before is counted on each account that these have as well: in their window, and under their cap.
     ///
     /// # Errors
     ///
     /// If two have the same name, or the window of one is invalid.
     pub fn with(&self, budgets: impl IntoIterator<Item = Budget>) -> Result<Self, BudgetError> {
-        let mut others = Self::in_store(budgets, Arc::clone(&self.store))?;
+        let mut others = Self::linked(budgets, Arc::clone(&self.store), self.in_force.clone())?;
         others.is_refilled = Arc::clone(&self.is_refilled);
         others.names = Arc::clone(&self.names);
-        others.in_force = self.in_force.clone();
         Ok(others)
     }
 
     /// Puts these in force, of all that were made [with](Self::with) one another: late bills are counted on them from now on, whichever of the
-    /// others is [corrected](Self::correct). A [reconciler](crate::reconcile) that holds the budgets of the start so follows those that replace
-    /// them.
+    /// others is [corrected](Self::correct), and so is what calls in progress spend on an account that these have as well. A
+    /// [reconciler](crate::reconcile) that holds the budgets of the start so follows those that replace them.
     pub fn activate(&self) {
         self.in_force.put(&self.budgets);
     }
@@ -99,7 +103,7 @@ impl Budgets {
 
     /// Whether a budget asks for the model.
     pub(crate) fn count_models(&self) -> bool {
-        self.budgets.iter().any(|budget| budget.asks_for_model())
+        self.budgets.counts_models()
     }
 
     fn names(&self) -> Option<Arc<dyn PriceList>> {
@@ -109,6 +113,20 @@ impl Budgets {
     /// The accounts that an attempt is recorded on.
     #[must_use]
     pub fn lines(&self, tags: &Tags, upstream: &str, model: &str) -> Vec<AccountRef> {
+        let mut lines = Vec::new();
+        self.each_line(tags, upstream, model, false, |line| lines.push(line));
+        lines
+    }
+
+    /// Gives them one by one; without those that are the same for every model, if it is `only_by_model`.
+    fn each_line(
+        &self,
+        tags: &Tags,
+        upstream: &str,
+        model: &str,
+        only_by_model: bool,
+        mut take: impl FnMut(AccountRef),
+    ) {
         let names = self.count_models().then(|| self.names()).flatten();
         let listed = |model: &str| {
             let names = names.as_ref()?;
@@ -116,12 +134,17 @@ impl Budgets {
         };
         let name = listed(model);
         let model = name.as_deref().unwrap_or(model);
-        let line = |budget: &Arc<Budget>| {
-            let account = budget.account(tags, upstream, model, &listed)?;
-            let budget = Arc::clone(budget);
-            Some(AccountRef { budget, account })
-        };
-        self.budgets.iter().filter_map(line).collect()
+        self.budgets.for_each_that_may_apply(tags, |budget| {
+            if only_by_model && !budget.asks_for_model() {
+                return;
+            }
+            if let Some(account) = budget.account(tags, upstream, model, &listed) {
+                let budget = Arc::clone(budget);
+                let mut line = AccountRef { budget, account };
+                line.use_budget_in_force();
+                take(line);
+            }
+        });
     }
 
     /// Those of an attempt that this model answered: of the requested model and of that one.
@@ -139,24 +162,16 @@ impl Budgets {
         candidate: &Candidate,
         others: &[M],
     ) -> Vec<AccountRef> {
-        let mut lines = self.lines(tags, candidate.upstream(), candidate.model());
+        let upstream = candidate.upstream();
+        let mut lines = DistinctLines::new(self.lines(tags, upstream, candidate.model()));
         for other in others {
-            let more = self.lines(tags, candidate.upstream(), other.as_ref());
-            for line in more {
-                if lines.iter().all(|known| known.account != line.account) {
-                    lines.push(line);
-                }
-            }
+            self.each_line(tags, upstream, other.as_ref(), true, |line| lines.push(line));
         }
-        lines
+        lines.into_lines()
     }
 
     /// Spends on the accounts of `spent` what was spent on those of `held`.
     pub(crate) fn change(&self, held: &[AccountRef], spent: &[AccountRef], by: UsdAmount, at: UtcTime) {
-        let beyond = |lines: &[AccountRef], others: &[AccountRef]| -> Vec<_> {
-            let is_there = |line: &&AccountRef| others.iter().all(|other| other.account != line.account);
-            lines.iter().filter(is_there).cloned().collect()
-        };
         for (lines, by) in [
             (beyond(held, spent), UsdAmount::ZERO.saturating_sub(by)),
             (beyond(spent, held), by),
@@ -170,7 +185,7 @@ impl Budgets {
     /// The line of an account's key; `None` if it is of none of these budgets.
     #[must_use]
     pub fn line(&self, account: &str) -> Option<AccountRef> {
-        let budget = self.budgets.iter().find(|budget| budget.owns(account))?;
+        let budget = self.budgets.owner_of(account)?;
         let (budget, account) = (Arc::clone(budget), account.into());
         Some(AccountRef { budget, account })
     }
@@ -208,12 +223,15 @@ impl Budgets {
         let Some(in_force) = self.in_force.now() else {
             return self.store.adjust(&self.lines_of_entry(entry), by, entry.ended);
         };
-        let changed = in_force
-            .iter()
-            .filter(|known| !by.is_negative() || known.has_counted(entry));
-        let mut budgets = self.clone();
-        budgets.budgets = changed.map(|known| Arc::clone(&known.budget)).collect();
-        self.store.adjust(&budgets.lines_of_entry(entry), by, entry.ended);
+        let budgets = Self {
+            budgets: Arc::clone(&in_force.budgets),
+            ..self.clone()
+        };
+        let mut lines = budgets.lines_of_entry(entry);
+        if by.is_negative() {
+            lines.retain(|line| in_force.have_counted(line.budget.name(), entry));
+        }
+        self.store.adjust(&lines, by, entry.ended);
     }
 
     /// Records what was spent before a restart: every entry of the longest window, in any order. Only for accounts that begin empty,
@@ -232,7 +250,7 @@ impl Budgets {
     ///
     /// A ledger still has the entries: accounts in this process that are [refilled](Self::refill) after a restart count them again.
     pub fn reset(&self, budget: &str, tags: &Tags) -> bool {
-        let Some(budget) = self.budgets.iter().find(|known| known.name() == budget) else {
+        let Some(budget) = self.budgets.named(budget) else {
             return false;
         };
         let [model, upstream] = [super::MODEL, super::UPSTREAM].map(|name| tags.get(name).unwrap_or_default());

@@ -1,14 +1,15 @@
 //! A budget: a cap for a scope and a window.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use super::{
-    Window, Zone,
+    BudgetError, Window, Zone,
     account::Period,
     calendar,
+    standing::Standing,
     window::{LEAST_ROLLING, MOST_ROLLING},
 };
-use crate::{MAX_TAG_NAME_BYTES, Tags, UsdAmount, UsdError, UtcTime};
+use crate::{MAX_TAG_NAME_BYTES, Tags, UsdAmount, UtcTime};
 
 /// The most that may be spent, for a scope and a window.
 ///
@@ -30,6 +31,7 @@ pub struct Budget {
     zone: Zone,
     scope: Vec<Dimension>,
     soft: bool,
+    pub(super) standing: Standing,
 }
 
 /// One condition on the calls a budget is for.
@@ -53,64 +55,6 @@ pub const UPSTREAM: &str = "upstream";
 
 /// Parts of an account's key; no tag can hold it.
 const BETWEEN: char = '\u{1f}';
-
-/// Why a budget cannot be had. Names what is wrong, and the fix.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BudgetError {
-    /// The name is blank, too long, or holds other characters than letters, digits and `_-./:`.
-    Name {
-        /// It, cut.
-        name: String,
-    },
-    /// Two budgets have the same name.
-    Twice {
-        /// It.
-        name: String,
-    },
-    /// The amount cannot be read.
-    Amount {
-        /// Of which budget.
-        name: String,
-        /// Why.
-        error: UsdError,
-    },
-    /// The amount is zero or below: nothing would ever pass.
-    NotPositive {
-        /// Of which budget.
-        name: String,
-    },
-    /// There is no such window.
-    Window {
-        /// Its name, cut.
-        name: String,
-    },
-    /// There is no such time zone.
-    UnknownZone {
-        /// Its name, cut.
-        zone: String,
-    },
-    /// Time zones need the feature `zones`.
-    ZonesAreOff {
-        /// The name of the zone, cut.
-        zone: String,
-    },
-    /// A zone was set, and the window of the budget has no days.
-    ZoneWithoutDays {
-        /// Of which budget.
-        name: String,
-    },
-    /// The month begins on no day of a month.
-    DayOfMonth {
-        /// Of which budget.
-        name: String,
-    },
-    /// The rolling window is too short or too long.
-    RollingWindow {
-        /// Of which budget.
-        name: String,
-    },
-}
 
 impl Budget {
     /// So many dollars, as a decimal number, for all calls together and without a window.
@@ -147,6 +91,7 @@ impl Budget {
             zone: Zone::UTC,
             scope: Vec::new(),
             soft: false,
+            standing: Standing::default(),
         })
     }
 
@@ -284,7 +229,7 @@ impl Budget {
     }
 
     /// The tags that it counts by.
-    pub(super) fn tags(&self) -> impl Iterator<Item = &str> {
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
         self.scope
             .iter()
             .map(|(Dimension::Each(tag) | Dimension::Only(tag, _))| &**tag)
@@ -293,6 +238,14 @@ impl Budget {
     /// Whether the model decides on the account.
     pub(crate) fn asks_for_model(&self) -> bool {
         self.tags().any(|tag| tag == MODEL)
+    }
+
+    /// The first tag of the call itself of which one value alone is counted: it applies to no call without that.
+    pub(super) fn only_tag(&self) -> Option<(&str, &str)> {
+        self.scope.iter().find_map(|dimension| match dimension {
+            Dimension::Only(tag, value) if !matches!(&**tag, MODEL | UPSTREAM) => Some((&**tag, &**value)),
+            Dimension::Each(_) | Dimension::Only(..) => None,
+        })
     }
 
     /// The account that a call with these tags is recorded on; `None` if this budget does not apply to it. `model` is the name that the price
@@ -304,25 +257,27 @@ impl Budget {
         model: &str,
         listed: &dyn Fn(&str) -> Option<Box<str>>,
     ) -> Option<Box<str>> {
-        let mut account = String::with_capacity(64);
-        account.push_str(&self.name);
-        for dimension in &self.scope {
-            let (tag, only) = match dimension {
-                Dimension::Each(tag) => (tag, None),
-                Dimension::Only(tag, value) => (tag, Some(&**value)),
-            };
-            let value = tags.get(tag).or(match &**tag {
+        let value_of = |tag: &str| {
+            tags.get(tag).or(match tag {
                 MODEL => Some(model),
                 UPSTREAM => Some(upstream),
                 _ => None,
-            })?;
-            let is_spelt_otherwise = |only: &str| {
-                let is_of_model = &**tag == MODEL && tags.get(tag).is_none();
-                is_of_model && listed(only).is_some_and(|only| *only == *value)
-            };
-            if only.is_some_and(|only| only != value && !is_spelt_otherwise(only)) {
-                return None;
-            }
+            })
+        };
+        let counts = |dimension: &Dimension| match dimension {
+            Dimension::Each(tag) => value_of(tag).is_some(),
+            Dimension::Only(tag, only) => value_of(tag).is_some_and(|value| {
+                let is_of_model = || &**tag == MODEL && tags.get(tag).is_none();
+                *value == **only || is_of_model() && listed(only).is_some_and(|only| *only == *value)
+            }),
+        };
+        // Most budgets of many are for other calls: they cost no memory.
+        if !self.scope.iter().all(counts) {
+            return None;
+        }
+        let mut account = String::with_capacity(64);
+        account.push_str(&self.name);
+        for value in self.tags().filter_map(value_of) {
             account.push(BETWEEN);
             // A model's name comes from the request and may be any text.
             account.extend(value.chars().filter(|letter| !letter.is_control()));
@@ -344,56 +299,7 @@ impl Budget {
     }
 }
 
-impl fmt::Display for BudgetError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name { name } => write!(
-                f,
-                "invalid budget name {name:?}: use up to {MAX_TAG_NAME_BYTES} letters, digits and `_-./:`"
-            ),
-            Self::Twice { name } => write!(f, "there are two budgets named `{name}`: give each a name of its own"),
-            Self::Amount { name, error } => {
-                write!(
-                    f,
-                    "the amount of the budget `{name}` is not a number of dollars ({error}): write e.g. `5.00`"
-                )
-            }
-            Self::NotPositive { name } => write!(
-                f,
-                "the budget `{name}` is zero or below, which refuses everything: give an amount, or leave it out"
-            ),
-            Self::Window { name } => {
-                write!(
-                    f,
-                    "unknown window {name:?}: use `hour`, `day`, `week`, `month` or `ever`"
-                )
-            }
-            Self::UnknownZone { zone } => {
-                write!(
-                    f,
-                    "unknown time zone {zone:?}: use a name of the tz database, e.g. `Europe/Berlin`"
-                )
-            }
-            Self::ZonesAreOff { zone } => {
-                write!(
-                    f,
-                    "the time zone {zone:?} needs the feature `zones`: enable it, or use `UTC`"
-                )
-            }
-            Self::ZoneWithoutDays { name } => write!(
-                f,
-                "the budget `{name}` has a time zone, and its window has no days: use a day, a week or a month, or leave the zone out"
-            ),
-            Self::DayOfMonth { name } => write!(
-                f,
-                "the month of the budget `{name}` begins on no day of a month: use 1 to 31; a shorter month begins on its last day"
-            ),
-            Self::RollingWindow { name } => write!(
-                f,
-                "the rolling window of the budget `{name}` is too short or too long: use a minute to 366 days"
-            ),
-        }
-    }
+/// The name of the budget that an account's key is of.
+pub(super) fn budget_of(account: &str) -> &str {
+    account.split(BETWEEN).next().unwrap_or_default()
 }
-
-impl std::error::Error for BudgetError {}

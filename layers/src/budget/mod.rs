@@ -21,15 +21,21 @@ mod account;
 mod book;
 mod budgets;
 mod calendar;
+mod error;
+mod held;
 mod in_force;
 mod in_memory;
 mod limit;
+mod lines;
 #[cfg(feature = "zones")]
 mod named_zone;
 mod queue;
 mod refusal;
 mod rolling;
+mod set;
 mod slot;
+mod spent_before;
+mod standing;
 mod store;
 mod sync;
 mod turn;
@@ -39,8 +45,10 @@ mod zone;
 
 pub use book::{AccountState, DEFAULT_MAX_ACCOUNTS, InMemoryBudgetStore};
 pub use budgets::Budgets;
-pub use limit::{Budget, BudgetError, MAX_PER_HOUR, MODEL, UPSTREAM};
+pub use error::BudgetError;
+pub use limit::{Budget, MAX_PER_HOUR, MODEL, UPSTREAM};
 pub use refusal::{Refusal, RefusalReason};
+pub use spent_before::SpentBefore;
 pub use store::{
     AccountRef, BudgetStore, Decision, MAX_QUEUED_RESERVATIONS, Reservation, ReservationHandle, ReserveRequest,
 };

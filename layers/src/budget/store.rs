@@ -89,6 +89,9 @@ impl fmt::Debug for Decision {
 }
 
 /// Where accounts are kept: in this process, or somewhere that several processes share.
+///
+/// Budgets can be replaced while calls are in progress: a store takes the budget in force by [`AccountRef::use_budget_in_force`] when it decides, and again
+/// when it settles.
 pub trait BudgetStore: fmt::Debug + Send + Sync {
     /// Reserves between `at_least` and `want` on every line, as much as all of them have; or nothing on any. An attempt that needs nothing passes,
     /// whatever is spent.

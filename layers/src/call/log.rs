@@ -38,6 +38,12 @@ impl AttemptLog {
         self.0.lines().iter().rev().find(|line| line.has_answered()).cloned()
     }
 
+    /// Whether an attempt answered, without a copy of it.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        self.0.lines().iter().any(Attempt::has_answered)
+    }
+
     /// The candidate that answered, if one did.
     #[must_use]
     pub fn answered_by(&self) -> Option<Candidate> {

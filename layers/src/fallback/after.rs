@@ -112,12 +112,14 @@ where
                 None => return Some(error),
             }
         };
-        tracing::warn!(
-            kind = error.kind().as_str(),
-            model = candidate.model(),
-            upstream = candidate.upstream(),
-            "next candidate"
-        );
+        let kind = error.kind().as_str();
+        let (model, upstream) = (candidate.model(), candidate.upstream());
+        if error.kind() == FailureKind::CircuitOpen {
+            // Of each call in an outage: nothing was sent, and its beginning was logged.
+            tracing::info!(kind, model, upstream, "next candidate");
+        } else {
+            tracing::warn!(kind, model, upstream, "next candidate");
+        }
         emit(|| EventKind::Fallback {
             from: turn.candidate.clone(),
             to: candidate.clone(),

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Correction, Entry, Ledger,
     groups::Groups,
-    spend::{GroupBy, Spend, SpendRow},
+    spend::{GroupBy, NONE, Spend, SpendRow},
 };
 use crate::util::Lock;
 
@@ -87,11 +87,23 @@ impl MemoryLedger {
         self.0.lock().total
     }
 
-    /// What was spent since the start, in groups; the largest sum first. Only the first 32 tags have groups.
+    /// What was spent since the start, in groups; the largest sum first. Only the first 32 tags have groups. Entries without a provider or the tag are in
+    /// the group [`NONE`], so that the groups add up to the [total](Self::total).
     #[must_use]
     pub fn spend(&self, by: &GroupBy) -> Vec<SpendRow> {
         let kept = self.0.lock();
         let mut rows: Vec<_> = kept.groups.get(by).into_iter().flat_map(Groups::rows).collect();
+        let rest = rows.iter().fold(kept.total, |rest, row| rest.without(&row.spend));
+        if rest.attempts > 0 && !kept.has_no_room_for(by) {
+            // A value may have that name, too.
+            match rows.iter_mut().find(|row| row.group == NONE) {
+                Some(row) => row.spend.merge(&rest),
+                None => rows.push(SpendRow {
+                    group: NONE.to_owned(),
+                    spend: rest,
+                }),
+            }
+        }
         rows.sort_by(|one, other| (other.spend.cost, &one.group).cmp(&(one.spend.cost, &other.group)));
         rows
     }
@@ -205,6 +217,35 @@ mod tests {
     }
 
     #[test]
+    fn groups_add_up_to_the_total_also_if_entries_have_no_provider_or_not_the_tag() {
+        let ledger = MemoryLedger::new();
+        let by = |tag: &str| GroupBy::Tag(tag.into());
+        let rows = |by: &GroupBy| -> Vec<_> {
+            let rows = ledger.spend(by).into_iter();
+            rows.map(|row| (row.group, row.spend.attempts, row.spend.cost.pico()))
+                .collect()
+        };
+        let row = |name: &str, attempts: u64, pico: i128| (name.to_owned(), attempts, pico);
+        assert!(rows(&by("team")).is_empty());
+        let mut named = entry(1);
+        named.provider = Some("Azure".into());
+        named.tags = Tags::new([("team", "a")]).unwrap();
+        // One before the tag was known, and one after.
+        let entries = [entry(0), named, entry(2)];
+        entries.iter().for_each(|entry| ledger.record(entry));
+        let first = &entries[0];
+        ledger.correct(&Correction::new(first.id, first.ended, UsdAmount::from_pico(1), None));
+        for (by, name) in [(by("team"), "a"), (GroupBy::Provider, "Azure")] {
+            assert_eq!(rows(&by), [row(NONE, 2, 6), row(name, 1, 5)], "{by:?}");
+        }
+        assert_eq!(rows(&by("other")), [row(NONE, 3, 11)]);
+        let mut odd = entry(3);
+        odd.tags = Tags::new([("team", NONE)]).unwrap();
+        ledger.record(&odd);
+        assert_eq!(rows(&by("team")), [row(NONE, 3, 11), row("a", 1, 5)]);
+    }
+
+    #[test]
     fn the_names_of_tags_are_bounded() {
         let ledger = MemoryLedger::new();
         let by = |number: usize| GroupBy::Tag(format!("tag-{number}").into());
@@ -216,7 +257,9 @@ mod tests {
         }
         let rows = (0..100).filter(|number| !ledger.spend(&by(*number)).is_empty());
         assert_eq!(rows.count(), MAX_TAG_NAMES);
-        assert_eq!(ledger.spend(&by(0))[0].spend.cost, UsdAmount::from_pico(1));
+        let rows = ledger.spend(&by(0));
+        let costs: Vec<_> = rows.iter().map(|row| (&*row.group, row.spend.cost.pico())).collect();
+        assert_eq!(costs, [(NONE, 99), ("x", 1)]);
         assert_eq!(ledger.total().cost, UsdAmount::from_pico(100));
     }
 }

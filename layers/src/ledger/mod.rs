@@ -17,5 +17,5 @@ pub(crate) use entry::difference_per_mille;
 pub use entry::{Entry, EntryOutcome, EntryState};
 pub use memory::{DEFAULT_MAX_ENTRIES, DEFAULT_MAX_GROUPS, MemoryLedger, OTHERS};
 pub use sink::{Ledger, Tee};
-pub use spend::{GroupBy, Spend, SpendRow};
+pub use spend::{GroupBy, NONE, Spend, SpendRow};
 pub use traced::TracingLedger;

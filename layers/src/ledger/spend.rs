@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use super::{Entry, EntryOutcome};
 use crate::{UsdAmount, UtcTime};
 
+/// The group of entries that have no provider, or not the tag.
+pub const NONE: &str = "(none)";
+
 /// By what spend is put into groups.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -15,9 +18,9 @@ pub enum GroupBy {
     ServedModel,
     /// The upstream.
     Upstream,
-    /// The provider behind the upstream; entries without one are in no group.
+    /// The provider behind the upstream; entries without one are in the group [`NONE`].
     Provider,
-    /// The value of this tag; entries without it are in no group.
+    /// The value of this tag; entries without it are in the group [`NONE`].
     Tag(Box<str>),
     /// The hour in which the attempt ended, as `2026-11-25T06`.
     Hour,
@@ -142,6 +145,19 @@ impl Spend {
         self.prompt_tokens = self.prompt_tokens.saturating_add(other.prompt_tokens);
         self.cached_tokens = self.cached_tokens.saturating_add(other.cached_tokens);
         self.answer_tokens = self.answer_tokens.saturating_add(other.answer_tokens);
+    }
+
+    /// What is left of the sums without these.
+    pub(super) const fn without(mut self, other: &Self) -> Self {
+        self.attempts = self.attempts.saturating_sub(other.attempts);
+        self.cost = self.cost.saturating_sub(other.cost);
+        self.estimated = self.estimated.saturating_sub(other.estimated);
+        self.lost = self.lost.saturating_sub(other.lost);
+        self.estimate_error = self.estimate_error.saturating_sub(other.estimate_error);
+        self.prompt_tokens = self.prompt_tokens.saturating_sub(other.prompt_tokens);
+        self.cached_tokens = self.cached_tokens.saturating_sub(other.cached_tokens);
+        self.answer_tokens = self.answer_tokens.saturating_sub(other.answer_tokens);
+        self
     }
 
     fn amounts(&mut self, entry: &Entry, change: fn(UsdAmount, UsdAmount) -> UsdAmount) {

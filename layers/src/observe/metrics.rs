@@ -208,7 +208,10 @@ pub const METRICS: &[Metric] = &[
     counter(n::LEDGER_LOST, "{entry}", "Entries that a ledger has lost"),
 ];
 
-/// Tells the recorder that is installed what each metric is, and in which unit. Once, after it was installed.
+/// Registers each metric with the recorder that is installed: what it is, and its unit. Once, after it was installed.
+///
+/// The gauge of the operations in progress has a series from then on, so that an alert on its absence does not fire for a process that waits for its
+/// first call.
 #[cfg(feature = "metrics")]
 #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
 pub fn describe() {
@@ -228,4 +231,6 @@ pub fn describe() {
             MetricKind::Histogram => recorder.describe_histogram(name, unit, help),
         });
     }
+    let labels = vec![crate::metering::label(n::OPERATION, "chat")];
+    crate::metering::change(n::OPERATIONS_ACTIVE, &labels, 0.0);
 }

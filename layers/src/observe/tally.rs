@@ -46,7 +46,10 @@ impl Tally {
             add(&mut tally.wasted, if wasted { cost } else { UsdAmount::ZERO });
         }
         let last = begun_last.and_then(|index| sent.get(index)).copied();
-        let last = last.or_else(|| sent.last().copied()).or_else(|| lines.last());
+        let last = last.or_else(|| sent.last().copied());
+        // A candidate that was passed over was not tried.
+        let last = last.or_else(|| lines.iter().rfind(|line| line.number > 0));
+        let last = last.or_else(|| lines.last());
         tally.candidate = last.and_then(|line| line.candidate.clone());
         tally
     }

@@ -10,7 +10,8 @@
 //! * A success that says how little is left of a limit ([`RateLimitStatus`], in the extensions of the response) slows the candidate down:
 //!   calls are spread over the time to the reset, before the first one is refused.
 //!
-//! A success ends a pause, and so does an operator who has raised the limit ([`Pauses::lift`]). A probe is one call's attempt: if it is dropped, the next call is the probe; if it is neither dropped nor polled,
+//! A success ends a pause, and so does an operator who has raised the limit ([`Pauses::lift`]); what an
+//! attempt meets that began before that pauses nothing. A probe is one call's attempt: if it is dropped, the next call is the probe; if it is neither dropped nor polled,
 //! the probe after it comes in its time.
 //!
 //! A call whose chain has another candidate is refused at once, and the chain moves on. A call with no other candidate waits, if the pause
@@ -18,7 +19,7 @@
 //! when the candidate is called again.
 //!
 //! State is kept for each candidate and [`Route`](crate::Route): what a caller pins (its provider, its account) pauses no other call. Up to
-//! [`MAX_PAUSES`] pauses are held.
+//! [`MAX_PAUSES`] pauses are held, and a tenth of that for what callers pin.
 //!
 //! # Place
 //!
@@ -50,11 +51,13 @@
 
 mod future;
 mod layer;
+mod lifts;
 mod pauses;
 mod service;
 mod status;
 mod ticket;
 mod verdict;
+mod verdicts;
 
 pub use layer::PauseLayer;
 pub use pauses::{MAX_PAUSES, PauseReport, Pauses};

@@ -31,6 +31,10 @@ impl Ticket {
     }
 
     pub(super) fn succeeded(mut self, status: Option<&RateLimitStatus>) {
+        // A probe goes to the next call.
+        if self.pauses.is_outdated(&self.candidate) {
+            return;
+        }
         self.is_probe = false;
         self.pauses.succeeded(&self.candidate, self.reach, self.era, status);
     }
@@ -38,7 +42,8 @@ impl Ticket {
     pub(super) fn failed<E: Failure>(mut self, error: &E) {
         let said = matches!(error.kind(), FailureKind::RateLimited | FailureKind::QuotaExhausted);
         // A limit of our own says nothing of the upstream; and what a pool of keys remembers of a key ends with that key.
-        if said && !error.marks().is_local() && !error.marks().is_key_resting() {
+        let counts = said && !error.marks().is_local() && !error.marks().is_key_resting();
+        if counts && !self.pauses.is_outdated(&self.candidate) {
             self.is_probe = false;
             self.pauses.failed(&self.candidate, self.reach, self.era, error);
         }

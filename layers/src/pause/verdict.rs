@@ -173,16 +173,6 @@ impl Verdict {
         self.rest.is_some_and(|rest| rest.standing(now) != Standing::Over)
     }
 
-    /// Whether calls of this candidate find it, whatever they pin.
-    pub(super) fn reaches(&self, candidate: &Candidate) -> bool {
-        let is_of_upstream = self.candidate.upstream() == candidate.upstream();
-        match self.scope {
-            FailureScope::Candidate => is_of_upstream && self.candidate.model() == candidate.model(),
-            FailureScope::Pool => self.candidate.pool() == candidate.pool(),
-            FailureScope::Upstream => is_of_upstream,
-        }
-    }
-
     /// Whether there is nothing to be remembered.
     pub(super) const fn is_empty(&self) -> bool {
         self.bare == 0 && self.rest.is_none() && self.pace.is_none()

@@ -1,6 +1,9 @@
 //! What one key has used, and a call's part of it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,6 +24,10 @@ pub(super) struct Bucket {
     tokens: Option<Tokens>,
     /// Free places, and how many there are.
     places: Option<(Arc<Semaphore>, u32)>,
+    /// The bucket of the same key that has taken over what was counted here, since its limits were changed.
+    next: OnceLock<Arc<Self>>,
+    /// How many changes of the limits came before the limiter that has made it.
+    generation: u64,
 }
 
 /// Why a call cannot pass yet.
@@ -75,7 +82,54 @@ impl Bucket {
             places: limits
                 .concurrency
                 .map(|places| (Arc::new(Semaphore::new(places.get() as usize)), places.get())),
+            next: OnceLock::new(),
+            generation: 0,
         }
+    }
+
+    /// One under these limits that takes over what `before` has counted by others: as many of the old burst are used of the new one, as far as that
+    /// goes, and tokens that were taken beyond it are still owed. What calls in flight have used is counted in the new one. Places that are as many as
+    /// before are the same ones. Calls that wait look again, by these limits.
+    pub(super) fn taking_over(limits: &Limits, generation: u64, before: &Arc<Self>) -> Arc<Self> {
+        let mut bucket = Self::new(limits).of_generation(generation);
+        if let (Some(rate), Some(before)) = (limits.requests, &before.requests) {
+            bucket.requests = Requests::taking_over(rate, before);
+        }
+        if let (Some(rate), Some(before)) = (limits.tokens, &before.tokens) {
+            bucket.tokens = Some(Tokens::taking_over(rate, before));
+        }
+        if let (Some((_, places)), Some(before)) = (&bucket.places, &before.places)
+            && *places == before.1
+        {
+            bucket.places = Some(before.clone());
+        }
+        let bucket = Arc::new(bucket);
+        // The limiter holds its lock: no other bucket of this key takes over.
+        let _set = before.next.set(Arc::clone(&bucket));
+        if let Some(counted) = &before.tokens {
+            counted.wake_all();
+        }
+        bucket
+    }
+
+    /// The same, made by a limiter after so many changes of the limits.
+    pub(super) const fn of_generation(mut self, generation: u64) -> Self {
+        self.generation = generation;
+        self
+    }
+
+    /// Whether the bucket that counts now is one of an older limiter than that of this generation.
+    pub(super) fn is_older_than(self: &Arc<Self>, generation: u64) -> bool {
+        self.latest().generation < generation
+    }
+
+    /// The bucket that counts now: this one, unless another has taken over.
+    pub(super) fn latest(self: &Arc<Self>) -> &Arc<Self> {
+        let mut latest = self;
+        while let Some(next) = latest.next.get() {
+            latest = next;
+        }
+        latest
     }
 
     pub(super) const fn counts_tokens(&self) -> bool {
@@ -84,6 +138,9 @@ impl Bucket {
 
     /// Lets a call pass, or says what is in its way; what was taken on the way is given back.
     pub(super) fn admit(self: &Arc<Self>, tokens: u64, place: Option<OwnedSemaphorePermit>) -> Result<Grant, Full> {
+        if let Some(next) = self.next.get() {
+            return next.admit(tokens, place);
+        }
         let place = match (place, &self.places) {
             (Some(place), _) => Some(place),
             (None, None) => None,
@@ -133,8 +190,8 @@ impl Bucket {
     }
 
     /// Waits until then, or until a call has given tokens back.
-    pub(super) async fn freed_or(&self, until: Instant) {
-        match &self.tokens {
+    pub(super) async fn freed_or(self: &Arc<Self>, until: Instant) {
+        match &self.latest().tokens {
             Some(counted) => {
                 let _late = timeout_at(until, counted.freed()).await;
             }
@@ -143,8 +200,8 @@ impl Bucket {
     }
 
     /// A call that had to wait has passed: the next one tries.
-    pub(super) fn wake_next(&self) {
-        if let Some(counted) = &self.tokens {
+    pub(super) fn wake_next(self: &Arc<Self>) {
+        if let Some(counted) = &self.latest().tokens {
             counted.wake_next();
         }
     }
@@ -162,8 +219,10 @@ impl Bucket {
         }
     }
 
-    fn true_up(&self, thought: u64, used: u64) {
-        if let Some(counted) = &self.tokens {
+    fn true_up(self: &Arc<Self>, thought: u64, used: u64) {
+        if self.tokens.is_some()
+            && let Some(counted) = &self.latest().tokens
+        {
             counted.true_up(thought, used);
         }
     }
@@ -215,7 +274,9 @@ impl Grant {
     fn give_back(&mut self) {
         if std::mem::take(&mut self.open) {
             // First the request: a call that waits is woken for the tokens, and needs both.
-            if let Some(requests) = &self.bucket.requests {
+            if self.bucket.requests.is_some()
+                && let Some(requests) = &self.bucket.latest().requests
+            {
                 requests.give_back();
             }
             self.bucket.true_up(self.tokens, 0);
@@ -231,9 +292,97 @@ impl Drop for Grant {
         if self.was_never_sent() {
             self.give_back();
         } else if self.open
-            && let Some(counted) = &self.bucket.tokens
+            && self.bucket.tokens.is_some()
+            && let Some(counted) = &self.bucket.latest().tokens
         {
             counted.keep(self.tokens);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+    fn rate(amount: u32, per: Duration, burst: u32) -> Rate {
+        Rate::new(amount, per).unwrap().burst(burst).unwrap()
+    }
+
+    fn passed(bucket: &Arc<Bucket>) -> usize {
+        (0..100).take_while(|_| bucket.admit(0, None).is_ok()).count()
+    }
+
+    fn tokens_full_in(bucket: &Arc<Bucket>) -> Duration {
+        bucket.used().tokens_full_in
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_that_were_taken_stay_taken_under_other_limits() {
+        let few = Limits::new().requests(rate(100, DAY, 10));
+        let bucket = Arc::new(Bucket::new(&few));
+        assert_eq!(passed(&bucket), 10);
+        let many = Bucket::taking_over(&Limits::new().requests(rate(60, MINUTE, 40)), 1, &bucket);
+        assert_eq!(passed(&many), 30);
+        let again = Bucket::taking_over(&few, 2, &many);
+        assert_eq!(passed(&again), 0);
+        advance(Duration::from_secs(864)).await;
+        assert_eq!(passed(&again), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_of_calls_in_flight_are_counted_where_others_are() {
+        let bucket = Arc::new(Bucket::new(&Limits::new().tokens(rate(100, DAY, 100))));
+        let mut in_flight = bucket.admit(50, None).unwrap();
+        // One a second.
+        let next = Bucket::taking_over(&Limits::new().tokens(rate(60, MINUTE, 60)), 1, &bucket);
+        assert_eq!(tokens_full_in(&next), Duration::from_secs(50));
+        in_flight.used(20);
+        assert_eq!(tokens_full_in(&next), Duration::from_secs(20));
+        // One that came by the old limits, and passes after the change.
+        let _late = bucket.admit(10, None).unwrap();
+        assert_eq!(tokens_full_in(&next), Duration::from_secs(30));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_are_owed_beyond_the_burst_stay_owed() {
+        let bucket = Arc::new(Bucket::new(&Limits::new().tokens(rate(100, DAY, 10))));
+        bucket.admit(10, None).unwrap().used(50);
+        let fast = Bucket::taking_over(&Limits::new().tokens(rate(6_000, MINUTE, 20)), 1, &bucket);
+        assert_eq!(tokens_full_in(&fast), Duration::from_millis(500));
+        // 20 of the burst, of which the new one has 5, and 30 beyond.
+        let slow = Bucket::taking_over(&Limits::new().tokens(rate(100, DAY, 5)), 2, &fast);
+        assert_eq!(tokens_full_in(&slow), Duration::from_secs(35 * 864));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_many_places_are_the_same_places() {
+        let limits = Limits::new().concurrency(1).unwrap();
+        let bucket = Arc::new(Bucket::new(&limits));
+        let held = bucket.admit(0, None).unwrap();
+        let limits = limits.requests(rate(60, MINUTE, 9));
+        let next = Bucket::taking_over(&limits, 1, &bucket);
+        assert!(next.admit(0, None).is_err());
+        drop(held);
+        assert!(next.admit(0, None).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_wait_by_limits_before_look_again_when_others_take_over() {
+        let bucket = Arc::new(Bucket::new(&Limits::new().tokens(rate(100, DAY, 100))));
+        bucket.admit(100, None).unwrap().used(100);
+        let begun = Instant::now();
+        let change = async {
+            advance(Duration::from_secs(1)).await;
+            Bucket::taking_over(&Limits::new().tokens(rate(100, DAY, 500)), 1, &bucket)
+        };
+        let until = begun + DAY;
+        let (.., _next) = tokio::join!(biased; bucket.freed_or(until), bucket.freed_or(until), change);
+        assert_eq!(begun.elapsed(), Duration::from_secs(1));
+        assert!(bucket.admit(100, None).is_ok());
     }
 }

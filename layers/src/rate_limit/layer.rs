@@ -17,6 +17,8 @@ pub struct RateLimitLayer<X> {
     store: Option<Arc<dyn LimitStore>>,
     max_keys: usize,
     limiter: Option<Arc<Limiter>>,
+    /// The limiter that this one takes over from.
+    before: Option<Arc<Limiter>>,
     key: X,
 }
 
@@ -50,6 +52,7 @@ impl<X> RateLimitLayer<X> {
             store: None,
             max_keys: DEFAULT_MAX_KEYS,
             limiter: Some(Arc::new(Limiter::new(limits, DEFAULT_MAX_KEYS))),
+            before: None,
             key,
         })
     }
@@ -68,6 +71,7 @@ impl<X> RateLimitLayer<X> {
             store: None,
             max_keys: DEFAULT_MAX_KEYS,
             limiter: None,
+            before: None,
             key,
         }
     }
@@ -116,13 +120,44 @@ impl<X> RateLimitLayer<X> {
         self
     }
 
+    /// Takes over what `before` has counted by other limits, so that a change of the limits gives no key a full bucket, and leaves none without one:
+    /// requests and tokens that are used of the old burst are used of the new one, as far as that goes, and what was taken beyond is still owed. From the
+    /// first call of a key on, calls of that key that came by `before` count here. A store that several processes share does the same by itself.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/example.rs")); }
+    /// # use example::*;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    /// use tower::{Layer, ServiceExt};
+    /// use tower_llm_layers::{GlobalKey, rate_limit::{Limits, Rate, RateLimitLayer}};
+    ///
+    /// let day = Duration::from_secs(24 * 60 * 60);
+    /// let few = RateLimitLayer::new(Limits::new().requests(Rate::new(2, day)?.burst(1)?), GlobalKey)?;
+    /// assert!(few.layer(ExampleService::default()).oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
+    ///
+    /// let many = Limits::new().requests(Rate::new(60, Duration::from_secs(60))?.burst(2)?);
+    /// let many = RateLimitLayer::new(many, GlobalKey)?.taking_over(&few).layer(ExampleService::default());
+    /// assert!(many.clone().oneshot(ExampleRequest::of("gpt-5")).await.is_ok());
+    /// assert!(many.oneshot(ExampleRequest::of("gpt-5")).await.is_err(), "one of the two was taken before");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn taking_over(mut self, before: &Self) -> Self {
+        self.before.clone_from(&before.limiter);
+        self.start_anew();
+        self
+    }
+
     fn start_anew(&mut self) {
         if self.limiter.is_some() {
             let limiter = match &self.store {
                 Some(store) => Limiter::shared_in(Arc::clone(store), self.limits, self.max_keys),
                 None => Limiter::new(self.limits, self.max_keys),
             };
-            self.limiter = Some(Arc::new(limiter));
+            self.limiter = Some(Arc::new(limiter.after(self.before.clone())));
         }
     }
 

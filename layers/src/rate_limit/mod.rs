@@ -15,7 +15,8 @@
 //! All this is counted in this process, or in a [`LimitStore`] that several processes share ([`RateLimitLayer::store`]). What an upstream
 //! says of its own limits is another layer's: see [`pause`](crate::pause).
 //!
-//! How far a key's limits are used now is read from a [`LimitReport`].
+//! How far a key's limits are used now is read from a [`LimitReport`]. After a change of the limits, the units that a key has taken stay taken
+//! ([`RateLimitLayer::taking_over`]).
 //!
 //! # Errors
 //!

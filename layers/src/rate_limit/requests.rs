@@ -1,6 +1,7 @@
 //! The requests of one key, counted by governor; what was taken for an attempt that was never sent goes back.
 
 use std::{
+    num::NonZeroU32,
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use governor::{
 
 use tokio::time::Instant;
 
-use super::{Rate, clock::TokioClock};
+use super::{Rate, RateStanding, clock::TokioClock};
 
 type Governor = RateLimiter<NotKeyed, InMemoryState, TokioClock, StateInformationMiddleware>;
 
@@ -40,6 +41,19 @@ impl Requests {
             begun: Instant::now(),
             full_at: AtomicU64::new(0),
         })
+    }
+
+    /// What `before` has counted by another rate: as many of the old burst are used of the new one, as far as that goes.
+    pub(super) fn taking_over(rate: Rate, before: &Self) -> Option<Self> {
+        let next = Self::new(rate)?;
+        let used = RateStanding::new(before.rate, before.full_in()).used();
+        let used = u32::try_from(used).unwrap_or(u32::MAX).min(rate.most_at_once());
+        if let Some(used) = NonZeroU32::new(used)
+            && let Ok(Ok(state)) = next.governor.check_n(used)
+        {
+            next.taken(state.quota().replenish_interval().saturating_mul(used.get()));
+        }
+        Some(next)
     }
 
     pub(super) const fn rate(&self) -> Rate {
@@ -102,7 +116,6 @@ fn whole_nanos(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rate_limit::RateStanding;
 
     #[tokio::test(start_paused = true)]
     async fn what_remains_is_what_passes() {

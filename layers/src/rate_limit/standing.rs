@@ -138,7 +138,7 @@ impl RateStanding {
     }
 
     /// Units that are not refilled yet; more than the burst if it is in debt.
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         let used = (self.full_in.as_nanos())
             .saturating_mul(self.rate.amount().into())
             .div_ceil(self.rate.per().as_nanos().max(1));

@@ -49,6 +49,23 @@ impl Tokens {
         }
     }
 
+    /// What `before` has counted by another rate: as many of the old burst are used of the new one, as far as that goes, and what was taken beyond
+    /// it is still owed.
+    pub(super) fn taking_over(rate: Rate, before: &Self) -> Self {
+        let now = Instant::now();
+        let (full_at, claimed) = {
+            let taken = before.taken.lock();
+            (taken.full_at, taken.claimed)
+        };
+        let taken = before.units(full_at.saturating_duration_since(now));
+        let used = taken.min(before.rate.most_at_once().into());
+        let units = used.min(rate.most_at_once().into()).saturating_add(taken - used);
+        let next = Self::new(rate);
+        let full_at = next.later(now, units, now);
+        *next.taken.lock() = Taken { full_at, claimed };
+        next
+    }
+
     pub(super) const fn rate(&self) -> Rate {
         self.rate
     }
@@ -102,6 +119,12 @@ impl Tokens {
         self.freed.notify_one();
     }
 
+    /// Other limits count from now on: all calls that wait look again, and so does one that is about to wait.
+    pub(super) fn wake_all(&self) {
+        self.freed.notify_waiters();
+        self.freed.notify_one();
+    }
+
     /// When all that was taken is refilled.
     pub(super) fn full_in(&self) -> Duration {
         let full_at = self.taken.lock().full_at;
@@ -146,6 +169,12 @@ impl Tokens {
     fn refill(&self, tokens: u64) -> Duration {
         let nanos = self.rate.per().as_nanos().saturating_mul(u128::from(tokens)) / u128::from(self.rate.amount());
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// How many are refilled in so long, rounded up.
+    fn units(&self, time: Duration) -> u64 {
+        let units = time.as_nanos().saturating_mul(u128::from(self.rate.amount()));
+        u64::try_from(units.div_ceil(self.rate.per().as_nanos().max(1))).unwrap_or(u64::MAX)
     }
 
     /// When so many more will have been refilled, and no debt is longer than the longest.

@@ -5,9 +5,11 @@ mod flood;
 mod marks;
 mod needless;
 mod properties;
+mod replaced;
 mod resets;
 mod rolling;
 mod soft;
+mod spent_before;
 mod turns;
 mod windows;
 

@@ -1,5 +1,6 @@
 //! What attempts cost: reserved before, settled once after.
 
+mod alternatives;
 mod connecting;
 mod drops;
 mod events;

@@ -4,6 +4,7 @@
 mod between;
 mod failing;
 mod leaving;
+mod lines;
 mod names;
 mod no_model;
 #[cfg(feature = "metrics")]

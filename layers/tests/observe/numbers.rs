@@ -288,6 +288,17 @@ async fn each_has_its_kind_and_its_unit() {
     }
 }
 
+/// An alert on its absence would fire for a process that waits for its first call.
+#[tokio::test(start_paused = true)]
+async fn an_idle_process_has_no_operations_in_progress() {
+    let recorded = record();
+    describe();
+    assert_eq!(
+        recorded.lines("llm.operations.active"),
+        ["llm.operations.active{gen_ai.operation.name=chat} [0.0]"]
+    );
+}
+
 /// An attempt that was refused by the cap was never sent.
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_was_never_sent_is_not_counted() {

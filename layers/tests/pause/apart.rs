@@ -1,5 +1,7 @@
 //! What a caller pins, its provider or its account, pauses no other call; and the state is bounded.
 
+use std::iter;
+
 use http::Request;
 use tower::Layer;
 use tower_llm_layers::{
@@ -56,7 +58,7 @@ async fn an_account_of_its_own_pauses_its_own_pool_only() {
 async fn a_pinned_provider_that_is_down_opens_its_own_circuit_only() {
     let layer = CircuitBreakerLayer::new(CircuitPolicy::new()).unwrap();
     let down = Step::fail(fails(FailureKind::Overloaded));
-    let service = layer.layer(Leaf::new(std::iter::repeat_n(down, 5)));
+    let service = layer.layer(Leaf::new(iter::repeat_n(down, 5)));
     for _ in 0..5 {
         ask(&service, pinned("a", "broken")).await.map(drop).unwrap_err();
     }
@@ -99,4 +101,23 @@ async fn a_flood_of_names_leaves_what_is_kept_bounded() {
         reports.iter().any(|report| report.candidate.model() == "kept"),
         "the longest stays"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_pinned_providers_ends_no_pause_of_others() {
+    let says = |hint| Step::fail(limited().hint(secs(hint)));
+    let steps = iter::once(says(30)).chain(iter::repeat_n(says(50), MAX_PAUSES));
+    let layer = PauseLayer::new();
+    let service = layer.layer(Leaf::new(steps));
+    ask(&service, of("a", None)).await.map(drop).unwrap_err();
+    for number in 0..MAX_PAUSES {
+        let account = format!("tenant-{number}");
+        ask(&service, of("b", Some(&account))).await.map(drop).unwrap_err();
+    }
+    let reports = layer.pauses().reports();
+    assert!(
+        reports.iter().any(|report| report.candidate.model() == "a"),
+        "it has 30 s to go"
+    );
+    assert!(reports.len() <= 1 + MAX_PAUSES / 10, "{}", reports.len());
 }

@@ -5,6 +5,7 @@ pub(crate) mod log;
 #[cfg(feature = "postgres")]
 pub(crate) mod postgres;
 pub(crate) mod promises;
+pub(crate) mod restored;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 

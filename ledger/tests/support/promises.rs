@@ -105,11 +105,11 @@ async fn sums_are_exact(options: LedgerOptions) {
             (GroupBy::Upstream, Box::new(|entry| Some(entry.upstream.to_string()))),
             (
                 GroupBy::Provider,
-                Box::new(|entry| entry.provider.as_deref().map(str::to_owned)),
+                Box::new(|entry| Some(entry.provider.as_deref().unwrap_or("(none)").to_owned())),
             ),
             (
                 GroupBy::Tag("team".into()),
-                Box::new(|entry| entry.tags.get("team").map(str::to_owned)),
+                Box::new(|entry| Some(entry.tags.get("team").unwrap_or("(none)").to_owned())),
             ),
             (GroupBy::Day, Box::new(move |entry| Some(cut(entry.ended, 10)))),
             (GroupBy::Hour, Box::new(move |entry| Some(cut(entry.ended, 13)))),

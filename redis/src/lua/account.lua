@@ -1,5 +1,6 @@
 -- An account: settled, reserved, overrun, each in two parts, and the window they are of; of one that rolls (`r`), the last time that was
--- seen. Beside it, under names that no account can have: when the lease of each reservation ends, how much it is, and what was spent when.
+-- seen. The rule of that window (`k`) is the one that `ruling` gave last. Beside it, under names that no account can have: when
+-- the lease of each reservation ends, how much it is, and what was spent when.
 -- An account that is made has a generation (`g`) of its own, and each change a version (`v`): a process that has seen another generation in
 -- the same window knows that the server has lost what was spent. What was counted again is kept (`f`) by the generation that was lost, with
 -- the version of it that was seen, so that each is counted once, by however many processes it was seen; what was seen before a reset (`z`) is not.
@@ -120,10 +121,14 @@ local function written_of(lost)
     return table.concat(all, ';')
 end
 
-local function load(key, start, ends, length)
-    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op', 'r', 'g', 'v', 'f', 'z')
+-- The account as it is in the window that lasts now; `asked` is the rule of a budget that it is looked at by.
+local function load(key, asked, now)
+    local had = redis.call('HMGET', key, 'w', 'sd', 'sp', 'rd', 'rp', 'od', 'op', 'r', 'g', 'v', 'f', 'z', 'k')
     local function number(index) return tonumber(had[index] or '0') or 0 end
+    local rule = ruling(had[13], asked, now)
+    local start, ends, length = window(rule.kind, now)
     local a = {
+        rule = rule, start = start, ends = ends,
         w = number(1), sd = number(2), sp = number(3),
         rd = number(4), rp = number(5), od = number(6), op = number(7),
         rolled = had[8] == '1', g = had[9] or new_generation(), v = number(10), lost = lost_of(had[11] or ''), z = number(12),
@@ -144,9 +149,10 @@ local function load(key, start, ends, length)
     return a
 end
 
-local function save(key, a, ends, lease)
+local function save(key, a, lease)
+    local ends = a.ends
     redis.call('HSET', key, 'w', text(a.w), 'sd', text(a.sd), 'sp', text(a.sp), 'rd', text(a.rd), 'rp', text(a.rp),
-        'od', text(a.od), 'op', text(a.op), 'g', a.g, 'v', text(a.v + 1))
+        'od', text(a.od), 'op', text(a.op), 'g', a.g, 'v', text(a.v + 1), 'k', written_rule(a.rule))
     a.v = a.v + 1
     if a.relost then redis.call('HSET', key, 'f', written_of(a.lost)) end
     if a.reset then redis.call('HSET', key, 'z', text(a.z)) end
@@ -353,10 +359,10 @@ local function seen(a, now)
     return a.length and '0' or text(a.w), a.g, text(a.v), text(d), text(p), text(now), text(a.z), written_of(a.lost)
 end
 
--- Whether what was spent at this time counts in the window that lasts now: this is its start and, if it rolls, its length.
-local function counts(kind, at, now, start, length)
-    if length then return at + length > now end
-    return (window(kind, at)) == start
+-- Whether what was spent at this time counts in the window that lasts now.
+local function counts(a, at, now)
+    if a.length then return at + a.length > now end
+    return (window(a.rule.kind, at)) == a.start
 end
 
 -- How an account stands, to be compared with what it is after a change.

@@ -9,32 +9,34 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return {4, '0', '0', '0', '0'} end
 local now = now_micros()
 local blocked, longest, in_flight = 0, 0, 0
 
+local of_requests = limit_of(KEYS[3], ARGV[5], ARGV[6], ARGV[7])
+local of_tokens = limit_of(KEYS[4], ARGV[8], ARGV[9], ARGV[10])
+
 -- When the rate is full again with so many more, or without them if it is in the way.
-local function pass(which, key, per, amount, burst, count)
-    local unit = unit_of(per, amount)
-    if unit == 0 then return now end
-    local at, wait = take(key, unit, tonumber(burst), count, now)
+local function pass(which, limit, count)
+    if limit.unit == 0 then return now end
+    local at, wait = take(limit, count, now)
     if at then return at end
     if wait >= longest then blocked, longest = which, wait end
-    return full_at(key, now)
+    return full_at(limit, now)
 end
-local requests_at = pass(1, KEYS[3], ARGV[5], ARGV[6], ARGV[7], 1)
-local tokens_at = pass(2, KEYS[4], ARGV[8], ARGV[9], ARGV[10], tokens)
+local requests_at = pass(1, of_requests, 1)
+local tokens_at = pass(2, of_tokens, tokens)
 if most > 0 then
     redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', text(now))
     in_flight = redis.call('ZCARD', KEYS[5])
     if in_flight >= most then blocked = 3 end
 end
 if blocked > 0 then
-    requests_at, tokens_at = full_at(KEYS[3], now), full_at(KEYS[4], now)
+    requests_at, tokens_at = full_at(of_requests, now), full_at(of_tokens, now)
 else
     if most > 0 then
         in_flight = in_flight + 1
         redis.call('ZADD', KEYS[5], text(now + lease * 1000), id)
         redis.call('PEXPIRE', KEYS[5], text(lease * 2))
     end
-    if requests_at > now then set_full_at(KEYS[3], requests_at, now) end
-    if tokens_at > now then set_full_at(KEYS[4], tokens_at, now) end
+    if requests_at > now then set_full_at(of_requests, requests_at, now) end
+    if tokens_at > now then set_full_at(of_tokens, tokens_at, now) end
     redis.call('SET', KEYS[2], '1', 'PX', text(lease * 2))
 end
 return {blocked, text(longest), text(math.ceil(requests_at - now)), text(math.ceil(tokens_at - now)), text(in_flight)}

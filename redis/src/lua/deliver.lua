@@ -22,8 +22,7 @@ function words.settle(keys, args)
     local d, p = tonumber(args[3]), tonumber(args[4])
     for index = 2, #keys do
         local base, key = 5 + (index - 2) * 4, keys[index]
-        local start, ends, length = window(args[base + 2], now)
-        local a = load(key, start, ends, length)
+        local a = load(key, args[base + 2], now)
         local _, parts = known_of(a, args[first_known + index - 2] or '')
         if parts then end_older(a, parts, now) end
         local amount = redis.call('HGET', amounts_of(key), id)
@@ -32,11 +31,11 @@ function words.settle(keys, args)
             redis.call('HDEL', amounts_of(key), id)
             redis.call('ZREM', holds_of(key), id)
         end
-        local spends = (d > 0 or p > 0) and counts(args[base + 2], at, now, start, length)
+        local spends = (d > 0 or p > 0) and counts(a, at, now)
         if amount or spends then
             local before = standing(a)
             if spends then spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at) end
-            save(key, a, ends, lease)
+            save(key, a, lease)
             replies[index - 1] = changed(a, before, now)
         else
             replies[index - 1] = {}
@@ -52,17 +51,16 @@ function words.adjust(keys, args)
     local d, p = tonumber(args[2]), tonumber(args[3])
     for index, key in ipairs(keys) do
         local base = 5 + (index - 1) * 4
-        local start, ends, length = window(args[base + 2], now)
+        local a = load(key, args[base + 2], now)
         replies[index] = {}
-        if counts(args[base + 2], at, now, start, length) then
-            local a = load(key, start, ends, length)
+        if counts(a, at, now) then
             local before = standing(a)
             if args[1] == '+' then
                 spend(a, d, p, tonumber(args[base]), tonumber(args[base + 1]), args[base + 3] == '1', at)
             elseif at > a.z then
                 take_back(a, d, p, at)
             end
-            save(key, a, ends, lease)
+            save(key, a, lease)
             replies[index] = changed(a, before, now)
         end
     end
@@ -73,14 +71,13 @@ end
 -- What is spent becomes at least that, so that it counts once, by however many processes; what was missing is the earliest of it. An account that was
 -- reset in the window that lasts now stays as it is. Returns for the account what the process is to remember of it, or nothing.
 function words.refill(keys, args)
-    local key, now, kind = keys[1], now_millis(), args[3]
-    local start, ends, length = window(kind, now)
-    local a = load(key, start, ends, length)
-    if a.z > 0 and counts(kind, a.z, now, start, length) then return {{}} end
+    local key, now = keys[1], now_millis()
+    local a = load(key, args[3], now)
+    if a.z > 0 and counts(a, a.z, now) then return {{}} end
     local d, p, amounts = 0, 0, {}
     for index = 5, #args, 3 do
         local amount = {tonumber(args[index]), tonumber(args[index + 1]), tonumber(args[index + 2])}
-        if counts(kind, amount[1], now, start, length) then
+        if counts(a, amount[1], now) then
             amounts[#amounts + 1] = amount
             d, p = add(d, p, amount[2], amount[3])
         end
@@ -96,7 +93,7 @@ function words.refill(keys, args)
         spend(a, bd, bp, tonumber(args[1]), tonumber(args[2]), args[4] == '1', amount[1])
         d, p = sub(d, p, bd, bp)
     end
-    save(key, a, ends, lease)
+    save(key, a, lease)
     return {{seen(a, now)}}
 end
 
@@ -105,23 +102,22 @@ end
 function words.reset(keys, args)
     local now, replies = now_millis(), {}
     for index, key in ipairs(keys) do
-        local start, ends, length = window(args[(index - 1) * 4 + 3], now)
         -- Also of one that does not exist: what it was before the server lost it is not counted again.
-        local a = load(key, start, ends, length)
+        local a = load(key, args[(index - 1) * 4 + 3], now)
         a.sd, a.sp, a.od, a.op = 0, 0, 0, 0
         a.lost, a.relost, a.z, a.reset = {}, true, now, true
-        if length then
+        if a.length then
             a.slices, a.changed = {}, {}
             redis.call('DEL', slices_of(key))
         end
-        save(key, a, ends, lease)
+        save(key, a, lease)
         replies[index] = {seen(a, now)}
     end
     return replies
 end
 
 -- Keys as in admit. Arguments: the call, whether the store may not have heard of it, requests and tokens beyond those taken, then
--- for requests and for tokens: micro-seconds, units in them.
+-- for requests and for tokens: micro-seconds, units in them, burst.
 function words.true_up(keys, args)
     local now = now_micros()
     local taken = redis.call('DEL', keys[2]) == 1
@@ -130,8 +126,8 @@ function words.true_up(keys, args)
         redis.call('SET', keys[1], '1', 'PX', text(lease * 2))
         return {}
     end
-    correct(keys[3], unit_of(args[5], args[6]), tonumber(args[3]), now, args[5])
-    correct(keys[4], unit_of(args[7], args[8]), tonumber(args[4]), now, args[7])
+    correct(limit_of(keys[3], args[5], args[6], args[7]), tonumber(args[3]), now)
+    correct(limit_of(keys[4], args[8], args[9], args[10]), tonumber(args[4]), now)
     return {}
 end
 

@@ -9,7 +9,7 @@ local now, all, left = now_millis(), {}, MOST_DEAD
 for index, key in ipairs(KEYS) do
     all[index] = {}
     if redis.call('EXISTS', key) == 1 then
-        local a = load(key, window(ARGV[index], now))
+        local a = load(key, ARGV[index], now)
         local skipped = 0
         while left > 0 do
             local dead = #free_dead(key, a, now, skipped)

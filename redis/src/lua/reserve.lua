@@ -21,9 +21,7 @@ local function report(count)
 end
 for index = 2, #KEYS do
     local base = 7 + (index - 2) * 4
-    local start, ends, length = window(ARGV[base + 2], now)
-    local a = load(KEYS[index], start, ends, length)
-    a.ends = ends
+    local a = load(KEYS[index], ARGV[base + 2], now)
     sweep(KEYS[index], a, now)
     local known = ARGV[first_known + index - 2] or ''
     a.added_d, a.added_p = restore(a, known, tonumber(ARGV[base]), tonumber(ARGV[base + 1]), ARGV[base + 3] == '1', now)
@@ -32,7 +30,7 @@ for index = 2, #KEYS do
         local d, p = available(a, tonumber(ARGV[base]), tonumber(ARGV[base + 1]))
         if less(d, p, ld, lp) then
             -- What was swept stays swept.
-            for done = 2, index do save(KEYS[done], accounts[done], accounts[done].ends, lease) end
+            for done = 2, index do save(KEYS[done], accounts[done], lease) end
             local sd, sp = add(a.sd, a.sp, a.od, a.op)
             local free = frees(a, tonumber(ARGV[base]), tonumber(ARGV[base + 1]), ld, lp)
             return {0, index - 2, text(sd), text(sp), text(a.rd), text(a.rp), text(now), text(free), report(index)}
@@ -45,6 +43,6 @@ for index = 2, #KEYS do
     a.rd, a.rp = add(a.rd, a.rp, gd, gp)
     redis.call('ZADD', holds_of(key), text(now + lease), id)
     redis.call('HSET', amounts_of(key), id, text(gd) .. ':' .. text(gp))
-    save(key, a, a.ends, lease)
+    save(key, a, lease)
 end
 return {1, text(gd), text(gp), report(#KEYS)}

@@ -61,3 +61,37 @@ local function window(kind, at)
     if times then return of_calendar(times, at) end
     return 0, 0
 end
+
+-- A rule that no process has sent for so long is no longer in force: the processes that had it are gone.
+local IN_FORCE = HOUR
+
+-- The rule of a budget, as a process sends it: its window, since when it is in force there, and a name for a window that is given by times:
+-- `window;since;name`. A rule without a time is the oldest. An account keeps beside the time when the rule was last sent:
+-- `window;since,sent;name`.
+local function rule_of(written)
+    local kind, since, sent, name = written:match('^([^;]*);?(%d*),?(%d*);?(.*)$')
+    return {kind = kind, since = tonumber(since) or 0, sent = tonumber(sent) or 0, name = name ~= '' and name or kind}
+end
+
+local function written_rule(rule)
+    return rule.kind .. ';' .. text(rule.since) .. ',' .. text(rule.sent) .. ';' .. (rule.name ~= rule.kind and rule.name or '')
+end
+
+-- The rule of an account that had this one: of two different windows, that of the budget that came into force later, if a process has sent it within
+-- the last hour. What a call settles that began under the budget before, and what a process with older settings decides, moves no window; nor does a
+-- process for long that is gone. A time that is ahead of the server's clock counts as now.
+local function ruling(had, asked, now)
+    local rule = rule_of(asked)
+    rule.since, rule.sent = math.min(rule.since, now), now
+    if not had then return rule end
+    local before = rule_of(had)
+    before.since, before.sent = math.min(before.since, now), math.min(before.sent, now)
+    if before.since > rule.since then
+        if before.name == rule.name then
+            rule.since = before.since
+        elseif now - before.sent < IN_FORCE then
+            return before
+        end
+    end
+    return rule
+end

@@ -121,6 +121,16 @@ fn what_has_no_price_of_its_own_costs_what_its_kind_does() {
         usd("0.000002"),
         "as there is no other"
     );
+    let mut kept_long = needs(1);
+    kept_long.long_cache = true;
+    assert_eq!(
+        plain.worst_case(&kept_long, 0).prompt_token,
+        usd("0.000002"),
+        "a long time without a price of its own"
+    );
+    // One of twelve hours has no price here, and may cost more than an hour.
+    let hour = rates(r#"{"prompt":"0.000001","completion":"0","input_cache_write_1h":"0.0000015"}"#).unwrap();
+    assert_eq!(hour.worst_case(&kept_long, 0).prompt_token, usd("0.000002"));
 }
 
 /// 1970 began on a Thursday.
@@ -142,6 +152,10 @@ fn an_override_holds_on_its_days_and_one_of_an_unknown_condition_only_at_worst()
         (r#""utc_days":"weekdays""#, "$0.001", "$0.001"),
         (r#""utc_days":[8]"#, "$0.001", "$0.001"),
         (r#""region":"eu""#, "$0.001", "$0.001"),
+        // A price that is not known here is no condition.
+        (r#""input_cache_write_12h":"3""#, "$0.002", "$0.002"),
+        (r#""input_length":200000"#, "$0.001", "$0.001"),
+        (r#""input_modality":"audio""#, "$0.001", "$0.001"),
     ] {
         let rates = row(condition);
         assert_eq!(cost(&rates, &usage(0, 1000), 0), thursday, "{condition}");
@@ -237,6 +251,24 @@ fn the_later_override_counts_and_the_reservation_takes_the_highest_price() {
     assert_eq!(worst(101), usd("0.000009"));
     // Of 201 tokens at most there may be 101.
     assert_eq!(worst(201), usd("0.000009"));
+}
+
+/// Each limit compared with each override would be 5·10⁹ steps, which take minutes.
+#[test]
+fn many_overrides_are_read_in_one_pass() {
+    let overrides: Vec<_> = (1..=100_000)
+        .rev()
+        .map(|tokens| format!(r#"{{"min_prompt_tokens":{tokens},"prompt":"{tokens}e-9"}}"#))
+        .collect();
+    let overrides = overrides.join(",");
+    let rates = rates(&format!(
+        r#"{{"prompt":"0","completion":"0","overrides":[{overrides}]}}"#
+    ))
+    .unwrap();
+    let worst = |prompt| rates.worst_case(&needs(prompt), 0).prompt_token;
+    for (prompt, price) in [(1, "0"), (2, "1e-9"), (75_000, "74999e-9"), (u64::MAX, "100000e-9")] {
+        assert_eq!(worst(prompt), usd(price), "{prompt}");
+    }
 }
 
 #[test]

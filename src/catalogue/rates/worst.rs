@@ -12,7 +12,7 @@ const ENDLESS: UsdAmount = UsdAmount::from_pico(i128::MAX);
 pub(super) struct Worst {
     /// Text: plain, read from the cache or written to it.
     prompt: UsdAmount,
-    /// Text written to the cache for an hour.
+    /// Text written to the cache for longer than the shortest time.
     long_cache: UsdAmount,
     /// Sound, plain or from the cache.
     audio: UsdAmount,
@@ -22,36 +22,56 @@ pub(super) struct Worst {
     least_answer: UsdAmount,
 }
 
+/// The highest prices so far, and the lowest of prompt and answer.
+struct Range {
+    high: TokenRates,
+    low: TokenRates,
+}
+
+impl Range {
+    fn widen(&mut self, over: &Override) {
+        let Self { high, low } = self;
+        *high = TokenRates {
+            prompt: high.prompt.max(over.prompt.unwrap_or_default()),
+            answer: high.answer.max(over.answer.unwrap_or_default()),
+            audio: high.audio.max(over.audio),
+            audio_cache: high.audio_cache.max(over.audio_cache),
+            cache_read: high.cache_read.max(over.cache_read),
+            cache_write: high.cache_write.max(over.cache_write),
+            cache_write_1h: high.cache_write_1h.max(over.cache_write_1h),
+        };
+        low.prompt = low.prompt.min(over.prompt.unwrap_or(low.prompt));
+        low.answer = low.answer.min(over.answer.unwrap_or(low.answer));
+    }
+}
+
 impl Rates {
-    /// Finds the highest prices for all lengths of prompts. An override counts as if it applied at some time of the day, and at another not.
+    /// Finds the highest prices for all lengths of prompts, in one pass over the overrides by length. An override counts as if it applied at some time
+    /// of the day, and at another not.
     pub(super) fn find_worst(&mut self) {
-        let mut limits: Vec<u64> = self.overrides.iter().filter_map(|over| over.above_prompt).collect();
-        limits.sort_unstable();
-        limits.dedup();
-        self.worst = self.worst_of(None);
-        self.worst_above = limits
-            .into_iter()
-            .map(|limit| (limit, self.worst_of(Some(limit))))
-            .collect();
+        let mut by_length: Vec<&Override> = self.overrides.iter().collect();
+        // Those for prompts of any length first.
+        by_length.sort_by_key(|over| over.above_prompt);
+        let mut range = Range {
+            high: self.tokens,
+            low: self.tokens,
+        };
+        let mut worst = self.worst_of(&range);
+        let mut worst_above: Vec<(u64, Worst)> = Vec::new();
+        for alike in by_length.chunk_by(|one, other| one.above_prompt == other.above_prompt) {
+            for over in alike {
+                range.widen(over);
+            }
+            match alike.first().and_then(|over| over.above_prompt) {
+                None => worst = self.worst_of(&range),
+                Some(limit) => worst_above.push((limit, self.worst_of(&range))),
+            }
+        }
+        self.worst = worst;
+        self.worst_above = worst_above.into_boxed_slice();
     }
 
-    /// For prompts of more tokens than `limit`, or of any number.
-    fn worst_of(&self, limit: Option<u64>) -> Worst {
-        let may_hold = |over: &&Override| over.above_prompt <= limit;
-        let (mut high, mut low) = (self.tokens, self.tokens);
-        for over in self.overrides.iter().filter(may_hold) {
-            high = TokenRates {
-                prompt: high.prompt.max(over.prompt.unwrap_or_default()),
-                answer: high.answer.max(over.answer.unwrap_or_default()),
-                audio: high.audio.max(over.audio),
-                audio_cache: high.audio_cache.max(over.audio_cache),
-                cache_read: high.cache_read.max(over.cache_read),
-                cache_write: high.cache_write.max(over.cache_write),
-                cache_write_1h: high.cache_write_1h.max(over.cache_write_1h),
-            };
-            low.prompt = low.prompt.min(over.prompt.unwrap_or(low.prompt));
-            low.answer = low.answer.min(over.answer.unwrap_or(low.answer));
-        }
+    fn worst_of(&self, Range { high, low }: &Range) -> Worst {
         // If there is only one price for writing, it also applies to an hour.
         let write = if self.tokens.cache_write.is_some() {
             high.cache_write
@@ -61,7 +81,8 @@ impl Rates {
         let most = |prices: &[Option<UsdAmount>]| prices.iter().copied().flatten().max().unwrap_or_default();
         Worst {
             prompt: high.prompt.max(most(&[high.cache_read, write])),
-            long_cache: most(&[high.cache_write_1h]),
+            // A longer time than those that have a price, twelve hours say, costs no more than twice what the prompt does; an hour may cost more.
+            long_cache: most(&[high.cache_write_1h, Some(high.prompt.saturating_add(high.prompt))]),
             audio: most(&[high.audio, high.audio_cache]),
             answer: high.answer.max(most(&[self.reasoning])),
             least_prompt: low.prompt,
@@ -70,7 +91,8 @@ impl Rates {
     }
 
     fn worst(&self, prompt: u64) -> &Worst {
-        let step = self.worst_above.iter().rev().find(|(limit, _)| prompt > *limit);
+        let above = self.worst_above.partition_point(|(limit, _)| prompt > *limit);
+        let step = above.checked_sub(1).and_then(|last| self.worst_above.get(last));
         step.map_or(&self.worst, |(_, worst)| worst)
     }
 

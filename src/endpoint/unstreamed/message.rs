@@ -6,8 +6,19 @@ use super::{
 };
 use crate::endpoint::object::Object;
 
+/// What clients require of a message that begins: some stop at one without its usage.
+const REQUIRED: [(&str, &[u8]); 2] = [("type", b"\"message\""), ("role", b"\"assistant\"")];
+const NO_USAGE: &[u8] = b"{\"input_tokens\":0,\"output_tokens\":0}";
+
 pub(super) fn message(answer: &Object<'_>, events: &mut Events) {
-    let begun = answer.with(&[("content", b"[]"), ("stop_reason", b"null"), ("stop_sequence", b"null")]);
+    let usage = answer.get("usage").filter(|usage| usage.first() == Some(&b'{'));
+    let begun: [(&str, &[u8]); 4] = [
+        ("content", b"[]"),
+        ("stop_reason", b"null"),
+        ("stop_sequence", b"null"),
+        ("usage", usage.unwrap_or(NO_USAGE)),
+    ];
+    let begun = answer.completed(&begun, &REQUIRED);
     events.add("message_start", false, &[("message", &begun)]);
     for (at, block) in blocks(answer).iter().enumerate() {
         let at = at.to_string();
@@ -21,7 +32,9 @@ pub(super) fn message(answer: &Object<'_>, events: &mut Events) {
         events.add("content_block_stop", false, &[index]);
     }
     let delta = answer.only(&["stop_reason", "stop_sequence", "stop_details", "container"]);
-    let usage = answer.get("usage").unwrap_or(b"{\"output_tokens\":0}");
+    let nothing: [(&str, &[u8]); 2] = [("stop_reason", b"null"), ("stop_sequence", b"null")];
+    let delta = Object::read(&delta).unwrap_or_default().completed(&[], &nothing);
+    let usage = usage.unwrap_or(b"{\"output_tokens\":0}");
     events.add("message_delta", false, &[("delta", &delta), ("usage", usage)]);
     events.add("message_stop", false, &[]);
 }

@@ -177,6 +177,22 @@ fn a_message_streams_each_block() {
 }
 
 #[test]
+fn a_message_begins_with_what_its_clients_require() {
+    for usage in ["", r#","usage":null"#] {
+        let answer = format!(
+            r#"{{"id":"msg_1","model":"m","content":[{{"type":"text","text":"Oslo."}}],"stop_reason":"end_turn"{usage}}}"#
+        );
+        let got = events(Api::Messages, &answer);
+        let begun = json!({"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [],
+            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 0, "output_tokens": 0}});
+        assert_eq!(got[0]["message"], begun, "{usage}");
+        let end = json!({"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": null},
+            "usage": {"output_tokens": 0}});
+        assert_eq!(got[got.len() - 2], end, "{usage}");
+    }
+}
+
+#[test]
 fn the_sources_of_a_text_are_events_of_their_own() {
     let (one, two) = (
         r#"{"type":"url_citation","url":"a","start_index":0}"#,

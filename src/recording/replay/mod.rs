@@ -50,7 +50,8 @@ const SEED: u64 = 20_261_129;
 ///   attempts each recorded one stands for.
 /// * An answer costs what the recorded one did, also if it stands for that of another call.
 /// * Callers that left leave again after the same time, unless they have their answer by then.
-/// * Contents, keys and tags are not in a recording: requests and answers are filler of the recorded size.
+/// * Contents, keys and tags are not in a recording: requests and answers are filler of the recorded size. Prompts that are too large for that are
+///   [counted](ReplayReport::shortened_prompts).
 pub struct Replay {
     recording: Arc<Recording>,
     stack: Stack,
@@ -71,6 +72,9 @@ pub struct ReplayReport {
     pub outlasted_silences: u64,
     /// Attempts that went as one of another call, or as one that was used before.
     pub estimated: u64,
+    /// Calls with a shorter prompt than the recorded one: one prompt has 4 MiB at most, and those of the calls in progress 512 MiB. What is decided
+    /// by the length of a prompt may differ.
+    pub shortened_prompts: u64,
 }
 
 /// How much a model was called.
@@ -140,10 +144,11 @@ impl Replay {
         for (place, call) in self.recording.calls.iter().enumerate() {
             sleep_until(start + Duration::from_millis(call.at_ms)).await;
             let (stack, recording) = (self.stack.clone(), Arc::clone(&self.recording));
+            let upstream = self.upstream.clone();
             let slot = ReplaySlot::of(place);
             running.spawn(async move {
                 let done = match recording.calls.get(place) {
-                    Some(call) => make(stack, call, slot).await,
+                    Some(call) => make(stack, &upstream, call, slot).await,
                     None => failed(FailureKind::Internal),
                 };
                 (place, done)
@@ -183,10 +188,13 @@ const fn failed(kind: FailureKind) -> ReplayedCall {
 }
 
 /// Makes one call, and reads its answer to the end.
-async fn make(stack: Stack, call: &RecordedCall, slot: ReplaySlot) -> ReplayedCall {
-    let Ok(mut request) = request::of(call) else {
+async fn make(stack: Stack, upstream: &RecordedUpstream, call: &RecordedCall, slot: ReplaySlot) -> ReplayedCall {
+    let Ok((mut request, is_shortened)) = request::of(call) else {
         return failed(FailureKind::BadRequest);
     };
+    if is_shortened {
+        upstream.shortens();
+    }
     request.extensions_mut().insert(slot.clone());
     let mut made = failed(FailureKind::Internal);
     let began = Instant::now();

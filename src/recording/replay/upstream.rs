@@ -97,6 +97,7 @@ struct Counted {
     unknown: BTreeMap<String, u64>,
     outlasted_silences: u64,
     estimated: u64,
+    shortened_prompts: u64,
 }
 
 impl RecordedUpstream {
@@ -126,6 +127,7 @@ impl RecordedUpstream {
             unknown: counted.unknown,
             outlasted_silences: counted.outlasted_silences,
             estimated: counted.estimated,
+            shortened_prompts: counted.shortened_prompts,
             ..ReplayReport::default()
         };
         for (name, attempts) in self.0.index.counts() {
@@ -164,6 +166,11 @@ impl RecordedUpstream {
     /// An attempt has waited longer than the recorded silence.
     pub(super) fn outlives(&self) {
         self.counted().outlasted_silences += 1;
+    }
+
+    /// A call has a shorter prompt than the recorded one.
+    pub(super) fn shortens(&self) {
+        self.counted().shortened_prompts += 1;
     }
 
     /// The response, as it came then.

@@ -51,6 +51,22 @@ fn a_stream_asks_for_its_usage() {
 }
 
 #[test]
+fn usage_is_added_only_if_the_request_does_not_include_it() {
+    for (fields, is_added) in [
+        (r#","stream":true"#, true),
+        (r#","stream":true,"stream_options":null"#, true),
+        (r#","stream":true,"stream_options":{"include_usage":false}"#, true),
+        (r#","stream":true,"stream_options":{"include_usage":true}"#, false),
+        (r#","stream":true,"usage":{"include":true}"#, false),
+        (r#","stream":false"#, false),
+        ("", false),
+    ] {
+        let request = request(&format!("{{\"messages\":[{{}}]{fields}}}"));
+        assert_eq!(request.adds_usage(ChatCompatibility::default()), is_added, "{fields}");
+    }
+}
+
+#[test]
 fn the_effort_goes_over() {
     let effort = |fields: &str| {
         let direct = request(&format!("{{\"messages\":[{{}}],{fields}}}")).without_openrouter_fields();

@@ -216,15 +216,21 @@ fn tells_what_makes_it_more_expensive() {
     for (fields, long) in [
         (r#""cache_control":{"type":"ephemeral","ttl":"1h"}"#, true),
         (r#""cache_control":{"type":"ephemeral","ttl":"5m"}"#, false),
+        (r#""cache_control":{"type":"ephemeral","ttl":null}"#, false),
+        (r#""cache_control":{"type":"ephemeral","ttl":7200}"#, true),
+        (r#""prompt_cache_options":{"mode":"explicit","ttl":"12h"}"#, true),
+        (r#""prompt_cache_options":{"mode":"explicit"}"#, false),
         (r#""tools":[{"type":"function"},{"cache_control":{"ttl":"1h"}}]"#, true),
     ] {
         assert_eq!(with(fields).long_cache, long, "{fields}");
     }
-    let part = |ttl: &str| {
-        let body = format!(r#"{{"messages":[{{"content":[{{"type":"text","cache_control":{{"ttl":"{ttl}"}}}}]}}]}}"#);
-        request(&body).facts().long_cache
-    };
-    assert!(part("1h") && !part("5m"));
+    for mark in ["cache_control", "prompt_cache_breakpoint"] {
+        let part = |ttl: &str| {
+            let body = format!(r#"{{"messages":[{{"content":[{{"type":"text","{mark}":{{"ttl":"{ttl}"}}}}]}}]}}"#);
+            request(&body).facts().long_cache
+        };
+        assert!(part("1h") && part("12h") && part("30m") && !part("5m"), "{mark}");
+    }
 }
 
 #[test]

@@ -73,6 +73,10 @@ fn answers_are_reserved_for_however_their_number_is_written() {
             "{written}"
         );
     }
+    // An upstream may read either of two.
+    for twice in [r#""n":8,"n":1"#, r#""n":1,"\u006e":8"#] {
+        assert_eq!(asking(twice).facts().choices, 8, "{twice}");
+    }
     let tools = r#""tools":[{"type":"openrouter:web_search"}],"max_tool_calls":2.0"#;
     assert_eq!(asking(tools).facts().searches, 2);
 }

@@ -194,7 +194,7 @@ wire_struct! {
     }
 }
 
-/// Members of an override that are prices without a meaning here. What is none of them, and is not read, is a condition.
+/// Members of an override that are prices without a meaning here. What is none of them, is not plainly another price, and is not read, is a condition.
 const OTHER_PRICES: [&str; 9] = [
     "audio_output",
     "discount",
@@ -206,6 +206,21 @@ const OTHER_PRICES: [&str; 9] = [
     "video",
     "web_search",
 ];
+
+/// How the names of prices begin.
+const PRICED: [&str; 7] = ["audio", "cache", "image", "input_", "internal_", "output_", "video"];
+
+/// Words in the names of conditions, which may be written as prices are: `"input_tokens_above":"200000"`.
+const CONDITIONS: [&str; 7] = ["above", "below", "duration", "max", "min", "size", "tokens"];
+
+/// Whether a member is plainly a price: it is named like one, and written as one, which is a decimal number in a string. Numbers by themselves
+/// are conditions.
+fn is_price(name: &str, raw: &str) -> bool {
+    PRICED.iter().any(|priced| name.starts_with(priced))
+        && !name.split('_').any(|word| CONDITIONS.contains(&word))
+        && raw.starts_with('"')
+        && serde_json::from_str::<Decimal>(raw).is_ok()
+}
 
 impl PriceOverride {
     /// The days of the week on which it holds, a bit each from Sunday on; all of them if it names none. `None` if they cannot be read.
@@ -243,7 +258,11 @@ impl PriceOverride {
     /// Whether it has a condition that is not known here: then nothing says when it holds.
     #[must_use]
     pub fn has_unknown_condition(&self) -> bool {
-        self.days().is_none() || self.extra.names().any(|name| !OTHER_PRICES.contains(&name))
+        let is_known = |name: &str| {
+            let raw = self.extra.raw(name);
+            OTHER_PRICES.contains(&name) || raw.is_some_and(|raw| is_price(name, raw))
+        };
+        self.days().is_none() || !self.extra.names().all(is_known)
     }
 }
 

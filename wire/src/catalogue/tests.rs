@@ -3,7 +3,7 @@
 use crate::Modalities;
 use crate::{
     account::{Credits, Generation, KeyInfo},
-    catalogue::{Model, ModelEndpoints, ModelsPage, Price, Pricing},
+    catalogue::{Model, ModelEndpoints, ModelsPage, Price, PriceOverride, Pricing},
 };
 
 const PAGE: &str = r#"{"data":[
@@ -105,6 +105,26 @@ fn an_override_that_cannot_be_read_hides_no_other_and_is_not_none() {
     assert!(unreadable(&mixed[1].prompt));
     let odd = pricing("{}").overrides;
     assert!(odd.len() == 1 && unreadable(&odd[0].prompt));
+}
+
+#[test]
+fn a_condition_that_is_written_as_a_price_is_no_price() {
+    let is_unknown = |member: &str| {
+        let text = format!(r#"{{{member},"prompt":"0.000001"}}"#);
+        let written: PriceOverride = serde_json::from_str(&text).unwrap();
+        written.has_unknown_condition()
+    };
+    for condition in [
+        r#""input_tokens_above":"200000""#,
+        r#""image_size":"1024""#,
+        r#""video_max_duration":"8""#,
+        r#""input_length":200000"#,
+    ] {
+        assert!(is_unknown(condition), "{condition}");
+    }
+    for price in [r#""input_cache_write_12h":"0.000003""#, r#""audio_per_minute":"0.006""#] {
+        assert!(!is_unknown(price), "{price}");
+    }
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub const FIELDS: &[&str] = &[
     "max_tool_calls",
     "stop_server_tools_when",
     "cache_control",
+    "prompt_cache_options",
     "provider",
     "service_tier",
     "preset",
@@ -80,7 +81,7 @@ fn part_of(content: &mut Content, part: &mut Cursor<'_>) -> Result<(), JsonError
             b"input_audio" => Modalities::AUDIO,
             b"file" => Modalities::FILE,
             b"video_url" => Modalities::VIDEO,
-            b"cache_control" => return content.cache(value),
+            b"cache_control" | b"prompt_cache_breakpoint" => return content.cache(value),
             _ => return value.skip(),
         };
         let raw = value.raw()?;

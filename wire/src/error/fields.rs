@@ -6,7 +6,7 @@ use super::availability::Availability;
 use super::code::ErrorCode;
 use super::hints::{self, truncate};
 use super::meaning::{CODES, MESSAGES, means_failure};
-use super::{PreviousError, RAW_LIMIT, UpstreamError};
+use super::{PreviousError, RAW_LIMIT, UpstreamError, wait};
 
 /// The members of an error without words that may hold another one.
 const INNER: [&str; 9] = [
@@ -131,7 +131,9 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         remedy_hint: text(meta("remedy_hint")),
         limit_usd: text(meta("limit_usd")),
         spend_usd: text(meta("spend_usd")),
-        resets_at: text(meta("resets_at")),
+        resets_at: text(meta("resets_at"))
+            .or_else(|| wait::instant(value))
+            .or_else(|| wait::instant(metadata?)),
         reasons: texts(meta("reasons")),
         flagged_input: text(meta("flagged_input")),
         patterns: texts(meta("patterns")),
@@ -139,9 +141,8 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         retry_after_seconds: number(meta("retry_after_seconds"))
             .or_else(|| number(meta("retry_after_seconds_raw")))
             .or_else(|| hints::retry_delay(value))
-            .or_else(|| hint(value))
-            .or_else(|| hint(metadata?))
-            .or_else(|| hint(value.get("details")?)),
+            .or_else(|| wait::seconds(value))
+            .or_else(|| wait::seconds(metadata?)),
         headers: headers(meta("headers")),
         previous_errors: meta("previous_errors")
             .and_then(Value::as_array)
@@ -152,33 +153,6 @@ pub(super) fn read_beside(value: &Value, beside: Option<&Value>) -> UpstreamErro
         has_failed_generation: value.get("failed_generation").is_some_and(|text| !text.is_null()),
         ..UpstreamError::default()
     }
-}
-
-/// When to come back, in seconds: `retry_after` in any spelling, or the time that a model takes to load, as Hugging Face tells it.
-pub(super) fn hint(value: &Value) -> Option<f64> {
-    const IN_SECONDS: [&str; 7] = [
-        "retry_after",
-        "retryAfter",
-        "retry_after_seconds",
-        "retryAfterSeconds",
-        "retry-after",
-        "Retry-After",
-        "estimated_time",
-    ];
-    const IN_MILLISECONDS: [&str; 4] = [
-        "retry_after_ms",
-        "retryAfterMs",
-        "retry-after-ms",
-        "retry_after_milliseconds",
-    ];
-    let seconds = || IN_SECONDS.iter().find_map(|name| wait(value.get(*name)));
-    let milliseconds = || IN_MILLISECONDS.iter().find_map(|name| number(value.get(*name)));
-    seconds().or_else(|| Some(milliseconds()? / 1000.0))
-}
-
-/// A number of seconds, or a text such as `30s` or `30 seconds`.
-fn wait(value: Option<&Value>) -> Option<f64> {
-    number(value).or_else(|| hints::amount(value?.as_str()?))
 }
 
 /// The reason in Google's `details` or `errors`, such as `BILLING_DISABLED` and `userRateLimitExceeded`.
@@ -198,7 +172,8 @@ fn place(value: &Value) -> Option<String> {
             .filter_map(|name| value.get(name)?.as_array()?.first())
             .find_map(path)
     };
-    let param = text(value.get("param")).filter(|param| !param.trim().is_empty());
+    // `LiteLLM` writes Python's word for none.
+    let param = text(value.get("param")).filter(|param| !matches!(param.trim(), "" | "None" | "null"));
     param.or_else(|| path(value)).or_else(listed)
 }
 
@@ -275,37 +250,6 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_read_under_its_many_names() {
-        for (body, seconds) in [
-            (
-                r#"{"error":{"message":"Rate limit exceeded","type":"rate_limit","retry_after_ms":9000}}"#,
-                Some(9.0),
-            ),
-            (
-                r#"{"statusCode":429,"error":"Too Many Requests","message":"Rate limit exceeded, retry later","retryAfter":9}"#,
-                Some(9.0),
-            ),
-            (r#"{"error":{"message":"busy","retryAfterMs":"1500"}}"#, Some(1.5)),
-            (r#"{"message":"busy","retry_after_ms":250,"code":429}"#, Some(0.25)),
-            (r#"{"error":{"message":"busy","retryAfterSeconds":7}}"#, Some(7.0)),
-            (r#"{"error":{"message":"busy","retry_after":"30 seconds"}}"#, Some(30.0)),
-            (r#"{"error":{"message":"busy","retryAfter":"1m30s"}}"#, Some(90.0)),
-            (r#"{"error":{"message":"busy","metadata":{"retryAfter":4}}}"#, Some(4.0)),
-            (r#"{"error":{"message":"busy","details":{"retry_after":4}}}"#, Some(4.0)),
-            // The one in seconds goes before.
-            (
-                r#"{"error":{"message":"busy","retry_after":2,"retry_after_ms":2100}}"#,
-                Some(2.0),
-            ),
-            (r#"{"error":{"message":"busy","retryAfter":null}}"#, None),
-            (r#"{"error":{"message":"busy","retryAfter":"soon"}}"#, None),
-            (r#"{"error":{"message":"busy","retry_after_ms":[9]}}"#, None),
-        ] {
-            assert_eq!(failed(body).retry_after_seconds, seconds, "{body}");
-        }
-    }
-
-    #[test]
     fn the_member_of_the_request_is_read() {
         for (body, param) in [
             (r#"{"error":{"message":"x","param":"model"}}"#, Some("model")),
@@ -324,6 +268,7 @@ mod tests {
             ),
             (r#"{"error":{"message":"x","param":null}}"#, None),
             (r#"{"error":{"message":"x","param":" "}}"#, None),
+            (r#"{"error":{"message":"x","param":"None"}}"#, None),
             (r#"{"error":{"message":"x","path":"/v1/chat/completions"}}"#, None),
             (r#"{"detail":[{"loc":["body"],"msg":"x"}]}"#, None),
         ] {

@@ -24,26 +24,26 @@ pub(super) fn retry_delay(error: &Value) -> Option<f64> {
 /// "请在 30 秒后重试".
 pub(super) fn reported_wait(message: &str) -> Option<f64> {
     const BEFORE: [&str; 12] = [
-        "try again in ",
-        "retry in ",
-        "retry after ",
-        "try again after ",
-        "wait ",
-        "wait for ",
-        "replenished in ",
-        "available in ",
-        "reset after ",
-        "reset in ",
-        "resets after ",
-        "resets in ",
+        "try again in",
+        "retry in",
+        "retry after",
+        "try again after",
+        "wait",
+        "wait for",
+        "replenished in",
+        "available in",
+        "reset after",
+        "reset in",
+        "resets after",
+        "resets in",
     ];
     let start = start_of(message);
     let behind = |before: &&str| {
         let mut found = start.match_indices(*before);
         found.find_map(|(at, before)| {
-            let behind = start.get(at + before.len()..)?;
+            let behind = start.get(at + before.len()..)?.strip_prefix([' ', ':'])?;
             // Behind "after" it is a time of day.
-            let clock = before.ends_with("in ").then(|| hours_minutes_seconds(behind));
+            let clock = before.ends_with("in").then(|| hours_minutes_seconds(behind));
             clock.flatten().or_else(|| amount(behind))
         })
     };
@@ -153,7 +153,7 @@ fn chinese_wait(text: &str) -> Option<f64> {
 
 /// An amount of time at the start of a text, in seconds: `7.66s`, `1m30s`, `1 hour and 2 minutes`, `30 秒`.
 pub(super) fn amount(text: &str) -> Option<f64> {
-    let mut rest = text.trim_start().trim_start_matches(['~', '"', '\'', '`']);
+    let mut rest = behind_filler(text);
     let mut total = None;
     loop {
         let digits = rest
@@ -170,6 +170,25 @@ pub(super) fn amount(text: &str) -> Option<f64> {
         rest = behind.trim_start_matches([' ', ',']).trim_start_matches("and ");
     }
     total
+}
+
+/// What follows the marks and words that may stand before an amount: "about 30 seconds", ": ~30s".
+fn behind_filler(text: &str) -> &str {
+    const WORDS: [&str; 7] = [
+        "about ",
+        "around ",
+        "approximately ",
+        "approx. ",
+        "roughly ",
+        "another ",
+        "at least ",
+    ];
+    let is_mark = |mark: char| mark.is_whitespace() || matches!(mark, '~' | '"' | '\'' | '`' | ':');
+    let mut rest = text.trim_start_matches(is_mark);
+    while let Some(behind) = WORDS.iter().find_map(|word| rest.strip_prefix(word)) {
+        rest = behind.trim_start_matches(is_mark);
+    }
+    rest
 }
 
 /// How many seconds a unit of time has, in small letters: `ms`, `second`, `mins`, `hours`.
@@ -249,6 +268,14 @@ mod tests {
             ("内容超长，请缩短后重试", None),
             ("30 秒后失败", None),
             ("the plan resets in May", None),
+            // Words and marks before the amount.
+            ("Try again in about 30 seconds.", Some(30.0)),
+            ("Please try again in approximately ~45 seconds", Some(45.0)),
+            ("Please wait another 2 minutes", Some(120.0)),
+            ("Rate limit exceeded. Retry after: 30 seconds", Some(30.0)),
+            ("Retry into 30 seconds", None),
+            ("awaiting 30 seconds", None),
+            ("try again in about a minute", None),
         ] {
             assert_eq!(reported_wait(message), seconds, "{message}");
         }

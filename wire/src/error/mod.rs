@@ -10,6 +10,7 @@ mod parse;
 mod part;
 #[cfg(test)]
 mod tests;
+mod wait;
 
 use std::fmt;
 use std::time::Duration;
@@ -77,7 +78,8 @@ pub struct UpstreamError {
     pub limit_usd: Option<String>,
     /// What of it is spent, in US dollars, as written.
     pub spend_usd: Option<String>,
-    /// When it is filled again, in ISO 8601.
+    /// When it is filled again, in ISO 8601; of other servers any member that names such a time, as it is written, or the seconds until then, as
+    /// `21s`. The error may be about something else than this limit.
     pub resets_at: Option<String>,
     /// Why moderation refused.
     pub reasons: Vec<String>,
@@ -87,8 +89,8 @@ pub struct UpstreamError {
     pub patterns: Vec<String>,
     /// The model in question.
     pub model_slug: Option<String>,
-    /// When to come back, in seconds, as `metadata.retry_after_seconds` says, or `retry_after`, `retryAfter`, `retry_after_ms` or `estimated_time` in
-    /// the error or beside it.
+    /// When to come back, in seconds, as `metadata.retry_after_seconds` says, or `retry_after`, `wait_seconds`, `cooldown_ms`, `estimated_time` and
+    /// their like in the error, beside it, or one object deeper.
     pub retry_after_seconds: Option<f64>,
     /// Copies of `Retry-After` and the `X-RateLimit-` headers, names in lower case.
     pub headers: Vec<(String, String)>,

@@ -46,6 +46,7 @@ fn take(error: &mut UpstreamError, inner: UpstreamError) {
     error.param = error.param.take().or(inner.param);
     error.availability = error.availability.take().or(inner.availability);
     error.retry_after_seconds = error.retry_after_seconds.or(inner.retry_after_seconds);
+    error.resets_at = error.resets_at.take().or(inner.resets_at);
     error.raw = error.raw.take().or(inner.raw);
     error.provider_name = error.provider_name.take().or(inner.provider_name);
     if error.headers.is_empty() {

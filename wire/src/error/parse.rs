@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-use super::fields::{code, details, hint, message, read, read_beside, text};
+use super::fields::{code, details, message, read, read_beside, text};
 use super::hints::truncate;
 use super::meaning::{CODES, MESSAGES, is_failure_text, is_success, means_failure, names_error};
-use super::{RAW_LIMIT, UpstreamError, nested};
+use super::{RAW_LIMIT, UpstreamError, nested, wait};
 use crate::finish::End;
 use crate::json::lenient_value;
 
@@ -81,7 +81,10 @@ fn find(root: &Value, told: KnownStatus, depth: usize) -> Option<UpstreamError> 
         error.native_finish_reason = text(root.pointer("/choices/0/native_finish_reason"));
     }
     if error.retry_after_seconds.is_none() {
-        error.retry_after_seconds = hint(root);
+        error.retry_after_seconds = wait::seconds(root);
+    }
+    if error.resets_at.is_none() {
+        error.resets_at = wait::instant(root);
     }
     // What stands beside an error that has only words: xAI's code, say.
     if error.code.is_none() && (told == KnownStatus::Failed || choices(root).next().is_none()) {

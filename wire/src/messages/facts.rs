@@ -23,6 +23,7 @@ pub const FIELDS: &[&str] = &[
     "plugins",
     "stop_server_tools_when",
     "cache_control",
+    "prompt_cache_options",
     "provider",
     "service_tier",
     "speed",

@@ -2,7 +2,7 @@
 //!
 //! Checks only what this side reads itself: everything else is checked by the upstream, which knows its fields better.
 
-use crate::request::RequestError;
+use crate::request::{RequestError, alternatives};
 use crate::{
     document::Document,
     json::{Cursor, Found, Text, text as text_of},
@@ -20,15 +20,16 @@ const MODEL: &str = "send a slug such as \"openai/gpt-5\", or leave it out";
 /// The field at fault.
 pub fn common(document: &Document, limits: &[&'static str]) -> Result<(), RequestError> {
     text(document, "model", "a string", MODEL)?;
-    let model = document.get("model").and_then(text_of);
-    named("model", model, MODEL)?;
+    if let Some(model) = document.get("model").and_then(text_of) {
+        named("model", model, MODEL)?;
+    }
     if let Some(found) = shape(document, "stream")
         && found != Found::Bool
     {
         return Err(RequestError::shape("stream", found, "a boolean", "send true or false"));
     }
     limits.iter().try_for_each(|field| whole(document, field))?;
-    models(document)
+    alternatives::check(document)
 }
 
 /// The kind of value in a field; `None` if it is absent or null.
@@ -77,14 +78,19 @@ pub fn text(
     }
 }
 
-/// A name goes into logs, metrics, headers and tables.
-fn named(field: &'static str, model: Option<Text<'_>>, fix: &'static str) -> Result<(), RequestError> {
-    let Some(model) = model else { return Ok(()) };
+/// Checks a name: it goes into logs, metrics, headers and tables, and an upstream must read the same name in it.
+///
+/// # Errors
+///
+/// The field that it is in.
+pub(super) fn named(field: &'static str, model: Text<'_>, fix: &'static str) -> Result<(), RequestError> {
     let name = model.to_str();
     let found = if name.len() > LONGEST_MODEL {
         "a name of over 400 bytes"
     } else if name.contains(char::is_control) {
         "a name with control characters"
+    } else if name.contains(char::REPLACEMENT_CHARACTER) {
+        "a name that cannot be read"
     } else {
         return Ok(());
     };
@@ -135,36 +141,6 @@ fn number(document: &Document, field: &'static str, expected: &'static str) -> R
             }),
         },
         Some(found) => Err(RequestError::shape(field, found, expected, LIMIT)),
-    }
-}
-
-fn models(document: &Document) -> Result<(), RequestError> {
-    const EXPECTED: &str = "an array of strings";
-    const FIX: &str = "send slugs such as [\"openai/gpt-5\"], or leave it out";
-    match shape(document, "models") {
-        None => Ok(()),
-        Some(Found::Array) => {
-            let (mut wrong, mut misnamed) = (false, Ok(()));
-            Cursor::new(document.get("models").unwrap_or_default()).array_or_skip(|item| {
-                let name = item.string_or_skip()?;
-                wrong |= name.is_none();
-                if misnamed.is_ok() {
-                    misnamed = named("models", name, FIX);
-                }
-                Ok(())
-            })?;
-            misnamed?;
-            if wrong {
-                return Err(RequestError::Shape {
-                    field: "models",
-                    found: "an array with other things in it",
-                    expected: EXPECTED,
-                    fix: FIX,
-                });
-            }
-            Ok(())
-        }
-        Some(found) => Err(RequestError::shape("models", found, EXPECTED, FIX)),
     }
 }
 

@@ -23,6 +23,7 @@ pub const FIELDS: &[&str] = &[
     "max_tool_calls",
     "stop_server_tools_when",
     "cache_control",
+    "prompt_cache_options",
     "provider",
     "service_tier",
     "prompt",

@@ -1,10 +1,10 @@
 //! What the content of a request brings, in one pass over it.
 
-use super::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS};
+use super::{IMAGE_TOKENS, INLINE_MEDIA_TOKENS, LINKED_MEDIA_TOKENS, is_there};
 use crate::{
     Modalities,
     document::Document,
-    json::{Cursor, JsonError, member},
+    json::{Cursor, JsonError, is_text, raw_member},
 };
 
 /// What was found so far.
@@ -18,7 +18,7 @@ pub(crate) struct Content {
     pub(super) images: u64,
     /// The last message is the model's own.
     pub(crate) prefill: bool,
-    /// Something is to be cached for an hour.
+    /// Something is to be cached for longer than five minutes.
     pub(super) long_cache: bool,
 }
 
@@ -74,12 +74,13 @@ impl Content {
 
     /// A mark of what is to be cached.
     pub(crate) fn cache(&mut self, control: &mut Cursor<'_>) -> Result<(), JsonError> {
-        self.long_cache |= is_for_an_hour(control.raw()?);
+        self.long_cache |= is_long(control.raw()?);
         Ok(())
     }
 }
 
-/// Whether a `cache_control` asks for an hour.
-pub(super) fn is_for_an_hour(control: &[u8]) -> bool {
-    member(control, "ttl").is_some_and(|ttl| ttl.is("1h"))
+/// Whether a mark of what is to be cached says for longer than five minutes, which costs more. A time that cannot be read counts as longer.
+pub(super) fn is_long(control: &[u8]) -> bool {
+    let ttl = raw_member(control, "ttl").filter(|ttl| is_there(ttl));
+    ttl.is_some_and(|ttl| !is_text(ttl, "5m"))
 }

@@ -58,7 +58,7 @@ pub struct RequestFacts {
     pub unbounded_tools: bool,
     /// How many answers it asks for.
     pub choices: u64,
-    /// It asks somewhere to cache the prompt for an hour.
+    /// It asks somewhere to cache the prompt for longer than five minutes.
     pub long_cache: bool,
     /// It may be served on a priority tier: it asks for one, names an endpoint of one, or brings a preset, which may ask for one.
     pub priority: bool,

@@ -1,6 +1,6 @@
 //! What a request says that changes its price.
 
-use super::content::is_for_an_hour;
+use super::content::is_long;
 use super::tools::Tools;
 use super::{RequestFacts, is_there, number};
 use crate::{
@@ -16,8 +16,11 @@ impl RequestFacts {
     pub(super) fn read_money(&mut self, document: &Document, tools: &Tools) {
         self.read_tools(document, tools);
         let preset = document.get("preset").is_some_and(is_there);
-        self.choices = document.get("n").and_then(number).unwrap_or(1).max(1);
-        self.long_cache |= document.get("cache_control").is_some_and(is_for_an_hour);
+        self.choices = choices(document);
+        self.long_cache |= ["cache_control", "prompt_cache_options"]
+            .into_iter()
+            .filter_map(|field| document.get(field))
+            .any(is_long);
         let tier = document.get("service_tier").and_then(text);
         let costs_more = |tier: Text<'_>| !USUAL_TIERS.iter().any(|usual| tier.is(usual));
         self.priority = preset || tier.is_some_and(costs_more);
@@ -31,6 +34,17 @@ impl RequestFacts {
                 .any(names_priority);
         }
     }
+}
+
+/// The number of requested answers; the largest, if `n` is written several times: an upstream may read any of them.
+fn choices(document: &Document) -> u64 {
+    if !document.has("n") {
+        return 1;
+    }
+    let numbers = document
+        .written()
+        .filter_map(|(field, _, raw)| (field == "n").then(|| number(raw)).flatten());
+    numbers.max().unwrap_or(1).max(1)
 }
 
 /// Whether a list of providers names an endpoint of a priority tier, such as `openai/priority`.

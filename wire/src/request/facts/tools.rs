@@ -1,6 +1,6 @@
 //! What the upstream may run by itself for a request, and whether its cost has a bound.
 
-use super::content::is_for_an_hour;
+use super::content::is_long;
 use super::{LINKED_MEDIA_TOKENS, RequestFacts, SEARCH_TOKENS, ServerToolLoop, is_there, number};
 use crate::{
     Modalities,
@@ -75,7 +75,7 @@ impl Tools {
         let mut read = Self::default();
         let walked = each(tools, DEEPEST, &mut |raw| {
             read.count += 1;
-            read.long_cache |= raw_member(raw, "cache_control").is_some_and(is_for_an_hour);
+            read.long_cache |= raw_member(raw, "cache_control").is_some_and(is_long);
             read.add(raw);
         });
         if walked.is_err() || read.count == 0 {
